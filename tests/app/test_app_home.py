@@ -1,0 +1,225 @@
+"""The home screen: runs are live without moving under the cursor, and everything is reached by keyboard and mouse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import builders
+import pytest
+from textual.pilot import Pilot
+from walking import make_app, settle, text_of
+
+from tui.app.app import CnntrainApp, runs_typed
+from tui.app.screens.home import HomeScreen
+from tui.app.screens.watch import WatchScreen
+from tui.app.widgets.preset_list import DEMO, PresetList
+from tui.app.widgets.run_list import RunList, ago, headings
+from tui.core import events, presets
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CnntrainApp:
+    return make_app(tmp_path, monkeypatch)
+
+
+async def look(pilot: Pilot[None], *, now: bool = True) -> None:
+    """Let the list be read once more, without waiting for its next second."""
+    assert isinstance(pilot.app.screen, HomeScreen)
+    if now:
+        pilot.app.screen._next_look = 0.0
+    pilot.app.screen._look()
+    await settle(pilot)
+
+
+async def test_numbers_of_a_running_run_follow_it(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = builders.make_run(tmp_path / "runs", name="20260131-110000-old", steps=20)
+    run = builders.make_run(tmp_path / "runs", steps=100, epochs=2, status="running")
+    builders.stop_the_clock(monkeypatch, run)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "1 training" in text_of(app).split("\n")[0]
+            await pilot.press("down")
+            runs = app.screen.query_one(RunList)
+            assert runs.summary is not None
+            assert runs.summary.run.name == other.name
+            evaluated = events.Evaluated(
+                time=builders.end_of(run),
+                step=100,
+                split="validation",
+                epoch=2.0,
+                metrics={"accuracy": 0.875},
+                recall=[],
+                counts=[],
+                seconds=0.1,
+                best=True,
+            )
+            builders.append_event(run, evaluated)
+            newer = builders.make_run(tmp_path / "runs", name="20260131-130000-newer", steps=20)
+            await look(pilot)
+            assert "87.5 %" in text_of(app)
+            assert runs.summary.run.name == other.name  # the cursor stays on its run
+            assert [Path(key).name for key in runs._draws] == [newer.name, run.name, other.name]
+            ended = events.Ended(
+                time=builders.end_of(run), step=100, reason="failed", exit_code=1, text="The disk is full."
+            )
+            builders.append_event(run, ended)
+            builders.let_go(run)
+            await pilot.press("up")
+            await look(pilot)
+            text = text_of(app)
+            assert "✗ failed" in text
+            assert "The disk is full." in text
+            assert "training" not in text.split("\n")[0]
+    finally:
+        builders._HELD.pop(run, None)
+
+
+async def test_rows_that_did_not_change_are_not_drawn_again(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path / "runs", steps=20)
+    builders.stop_the_clock(monkeypatch, run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        runs = app.screen.query_one(RunList)
+        monkeypatch.setattr(runs, "replace_option_prompt_at_index", lambda *_: pytest.fail("drawn again"))
+        monkeypatch.setattr(runs, "set_options", lambda *_: pytest.fail("filled again"))
+        await look(pilot)
+
+
+async def test_the_cursor_goes_from_the_presets_to_the_runs_and_back(app: CnntrainApp, tmp_path: Path) -> None:
+    builders.make_run(tmp_path / "runs", steps=20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        runs, listed = app.screen.query_one(RunList), app.screen.query_one(PresetList)
+        assert runs.has_focus
+        await pilot.press("up")
+        assert listed.has_focus
+        assert listed.row == "simple-cnn"
+        await pilot.press("down")
+        assert runs.has_focus
+        await pilot.press("tab")
+        assert listed.has_focus
+        await pilot.press("home", "up")
+        assert listed.row == DEMO
+        await pilot.press("tab", "down", "down")
+        assert runs.has_focus
+
+
+async def test_without_runs_the_presets_have_the_cursor(app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert app.screen.query_one(PresetList).has_focus
+        assert "No runs yet" in text_of(app)
+        await pilot.press("tab")
+        assert app.screen.query_one(PresetList).has_focus
+
+
+async def test_a_click_opens_a_run(app: CnntrainApp, tmp_path: Path) -> None:
+    builders.make_run(tmp_path / "runs", name="20260131-110000-old", steps=20)
+    builders.make_run(tmp_path / "runs", steps=20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.click("#runs", offset=(5, 1))
+        await settle(pilot)
+        assert isinstance(app.screen, WatchScreen)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.screen.query_one(RunList).summary is not None
+        assert app.screen.query_one(RunList).summary.run.name == "20260131-110000-old"
+
+
+async def test_a_preset_of_ones_own_appears_when_one_comes_back(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("question_mark")
+        presets.save("mine", presets.load(presets.find("cifar10")), comment="For the garden.")
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "yours: For the garden." in text_of(app)
+
+
+async def test_broken_runs_do_no_harm(app: CnntrainApp, tmp_path: Path) -> None:
+    for number, content in enumerate((b"", b"\xff\xfe", b"[run", b"[run]\nname = 3\n")):
+        run = tmp_path / "runs" / f"20260131-12000{number}-broken"
+        run.mkdir(parents=True)
+        (run / "settings.toml").write_bytes(content)
+        (run / "events.jsonl").write_bytes(content)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert app.screen.query_one(RunList).option_count == 4
+        await pilot.press("e")
+        await settle(pilot)
+        await pilot.press("escape", "a", "enter")
+        await settle(pilot)
+        assert app._exception is None
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (95, 30), (96, 30), (160, 50)])
+async def test_columns_fit_every_width(
+    size: tuple[int, int], app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path / "runs", name="20260131-120000-" + "name" * 30, steps=20)
+    builders.stop_the_clock(monkeypatch, run)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        lines = text_of(app).split("\n")
+        at = next(number for number, line in enumerate(lines) if "✓ finished" in line)
+        assert all(len(line) <= size[0] for line in lines)
+        for title, value in (("best val", "%"), ("loss", lines[at].split()[-1] if size[0] < 96 else ".")):
+            right = lines[at - 1].index(title) + len(title)
+            assert value in lines[at][right - len(title) - 2 : right + 1]
+
+
+async def test_a_slow_look_is_not_repeated_every_second(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+
+    def slow(root: Path) -> list[object]:
+        looks.append(root)
+        time.sleep(0.1)
+        return []
+
+    monkeypatch.setattr("tui.app.screens.home.list_runs", slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for _ in range(3):
+            await look(pilot, now=False)
+    assert len(looks) <= 2  # one when it was mounted, one when it came to the front
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "just now"), (59, "just now"), (60, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago"), (9e7, "2 y ago")],
+)
+def test_ago(seconds: float, words: str) -> None:
+    assert ago(seconds) == words
+
+
+def test_headings_leave_out_what_has_no_room() -> None:
+    assert "pictures" in headings(118).plain
+    assert "pictures" not in headings(78).plain
+    assert headings(78).cell_length == 78
+
+
+def test_runs_are_named_in_the_command_only_where_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runs_typed(Path("runs")) == ""
+    assert runs_typed(tmp_path / "runs") == ""
+    assert runs_typed(tmp_path / "else") == str(tmp_path / "else")
+    monkeypatch.setenv("CNNTRAIN_RUNS", str(tmp_path / "else"))
+    assert runs_typed(tmp_path / "else") == ""
+
+
+def test_the_first_paint_waits_for_nothing_heavy() -> None:
+    code = "import json, sys, tui.app.app; print(json.dumps(list(sys.modules)))"
+    loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))
+    assert not loaded & {"numpy", "PIL", "pydantic", "torch", "tui.core.settings", "tui.app.screens.watch", "tomli_w"}

@@ -1,0 +1,132 @@
+"""Pictures of the screens, compared cell by cell: look at them when they change (``pytest --snapshot-update``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+from picture_sets import class_folders, write_picture
+from textual.pilot import Pilot
+from walking import make_app, settle
+
+from tui.app.app import CnntrainApp
+from tui.app.widgets.form import Form
+from tui.core import presets, recent
+
+SIZES = [(80, 24), (120, 40)]
+Snap = Callable[..., bool]
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CnntrainApp:
+    pictures = class_folders(
+        tmp_path / "pictures",
+        {"train/daisy": 48, "train/rose": 60, "train/sunflower": 24, "train/tulip": 40, "val/daisy": 8, "val/rose": 8},
+    )
+    write_picture(pictures / "train/daisy/large.png", size=(64, 48))
+    (pictures / "train/rose/notes.txt").write_text("no picture")
+    recent.remember(pictures)
+    return make_app(tmp_path, monkeypatch)
+
+
+def some_runs(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    runs = [
+        builders.make_run(root, name="20260131-120000-flowers", steps=400, status="running"),
+        builders.make_run(root, name="20260131-115000-flowers", steps=130, status="stopped", preset="cpu-quick"),
+        builders.make_run(root, name="20260131-114000-a-run-with-quite-a-long-name", steps=400),
+        builders.make_run(root, name="20260131-113000-tiny", steps=4, epochs=1, status="failed", preset="simple-cnn"),
+        builders.make_run(root, name="20260131-112000-night", steps=200, status="crashed"),
+        builders.make_run(root, name="20260131-111000-lab", steps=200, status="interrupted"),
+    ]
+    builders.stop_the_clock(monkeypatch, runs[0])
+    return runs
+
+
+def saved_preset() -> None:
+    settings = presets.load(presets.find("cifar10"))
+    presets.save("mine", settings, comment="For the flowers of the garden: bolder shifts.")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_home(
+    size: tuple[int, int], app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Snap
+) -> None:
+    saved_preset()
+    runs = some_runs(tmp_path / "runs", monkeypatch)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down")
+        await settle(pilot)
+
+    try:
+        assert snap_compare(app, terminal_size=size, run_before=before)
+    finally:
+        builders.let_go(runs[0])
+
+
+def test_home_of_a_newcomer(app: CnntrainApp, snap_compare: Snap) -> None:
+    assert snap_compare(app, terminal_size=(80, 24), run_before=settle)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_pictures(size: tuple[int, int], app: CnntrainApp, snap_compare: Snap) -> None:
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_settings(size: tuple[int, int], app: CnntrainApp, snap_compare: Snap) -> None:
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        form = pilot.app.screen.query_one(Form)
+        for key, text in (("data.crop", "random_resized"), ("optimizer.name", "adamw"), ("training.epochs", "5")):
+            form.post_message(Form.Changed(key, text))
+        form.enter("data.image_size")
+        await pilot.press("9", "9", "9", "9")
+        await settle(pilot)
+        if size[1] == 24:
+            form.post_message(Form.Changed("data.image_size", "96"))
+            form.enter("optimizer.learning_rate")
+            await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_help(app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
+    builders.make_run(tmp_path / "runs", steps=20)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("question_mark")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
+
+
+def test_search_for_a_model(app: CnntrainApp, snap_compare: Snap) -> None:
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        pilot.app.screen.query_one(Form).enter("model.name")
+        await pilot.pause()
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press(*"res")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=before)

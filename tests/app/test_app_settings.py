@@ -1,0 +1,372 @@
+"""The settings screen: all settings are there, explained, checked while typing, saved, and shown as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_app_draft import other_value, wrong_text
+from textual import events
+from textual.keys import _character_to_key as character_to_key
+from textual.pilot import Pilot
+from textual.widgets import Static
+from walking import breathe, make_app, settle, text_of
+
+from tui.app.app import CnntrainApp
+from tui.app.draft import DIRECTORY, Draft, fields
+from tui.app.screens.ask import AskLine
+from tui.app.screens.pick import Pick, matching
+from tui.app.screens.settings import SettingsScreen
+from tui.app.widgets.form import Editor, Form
+from tui.app.widgets.text_field import TextField
+from tui.core import presets
+from tui.core.architectures import MODELS
+from tui.core.schema import all_settings, in_words
+
+
+async def opened(
+    pilot: Pilot[None], tmp_path: Path, preset: str = "resnet18-scratch", **arguments: Any
+) -> tuple[Draft, Form]:
+    """Open the form on a draft, and return both."""
+    draft = Draft(preset, presets.load(presets.find(preset)), root=tmp_path / "runs", **arguments)
+    draft.use_directory(tmp_path / "p")
+    await settle(pilot)
+    pilot.app.push_screen(SettingsScreen(draft))
+    await settle(pilot)
+    return draft, pilot.app.screen.query_one(Form)
+
+
+def shown(app: CnntrainApp, name: str) -> str:
+    return str(app.screen.query_one(f"#{name}", Static).render())
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CnntrainApp:
+    return make_app(tmp_path, monkeypatch)
+
+
+async def test_every_setting_is_shown_explained_and_checked(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        for key, setting in all_settings().items():
+            form.enter(key)
+            await breathe()
+            assert app.focused in (form.lines, form.query_one(Editor)), key
+            assert shown(app, "help") == setting.help
+            assert key in shown(app, "limits")
+            if setting.kind != "bool" and draft.in_effect(key):
+                assert setting.limits in shown(app, "limits"), key
+            region = form.lines.value_region(key)
+            assert 0 <= region.y < form.lines.size.height, f"{key} is not visible"
+            row = text_of(app).split("\n")[form.lines.content_region.y + region.y]
+            assert setting.title in row, key
+            assert setting.unit in row or not draft.in_effect(key), key
+            if key == DIRECTORY:
+                continue
+
+            old = form.lines.look_of(key).value
+            screen = app.screen
+            assert isinstance(screen, SettingsScreen)
+            if setting.kind != "text" or key == "model.name":
+                screen.typed(Form.Changed(key, wrong_text(setting)))
+                assert form.lines.look_of(key).state == "wrong", key
+                assert "✗" in shown(app, "limits"), key
+                assert "problem" in shown(app, "title"), key
+
+            screen.typed(Form.Changed(key, in_words(other_value(setting, draft.settings))))
+            assert form.lines.look_of(key).state == "changed", key
+            assert f"was {old or 'empty'}" in form.lines.look_of(key).note
+            assert "1 changed" in shown(app, "title"), key
+            assert f"--set {key}=" in shown(app, "command").replace("'", ""), key
+
+            screen.typed(Form.Changed(key, draft.original(key)))
+            assert draft.changes() == {}, key
+            assert form.lines.look_of(key).value == old
+
+
+async def test_a_number_is_checked_while_it_is_typed(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter("training.batch_size")
+        await pilot.press("1")
+        assert "✗ training.batch_size is 1 but must be" in shown(app, "limits")
+        await pilot.press("6")
+        assert "✗" not in shown(app, "limits")
+        assert draft.settings.training.batch_size == 16
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert form.query_one(Editor).value == str(draft.base.training.batch_size)
+
+
+async def test_what_is_wrong_is_told_whole_at_80_columns(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        form.enter("optimizer.learning_rate")
+        await pilot.press(*"0,01")
+        await settle(pilot)
+        text = " ".join(text_of(app).split("─" * 80)[1].split())
+        assert (
+            "✗ optimizer.learning_rate is '0,01' but must be a number: above 0 and at most 100, "
+            "write 0.01 with a decimal point Mend what is marked"
+        ) in text
+        assert form.lines.look_of("optimizer.learning_rate").note == "✗ not usable"
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert "$ cnntrain train" in text_of(app)
+
+
+async def test_arrows_change_a_choice_and_dim_what_loses_its_effect(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("optimizer.name")
+        await pilot.press("right")
+        await pilot.pause()
+        assert draft.settings.optimizer.name == "adam"
+        assert form.lines.look_of("optimizer.momentum").state == "idle"
+        assert form.lines.look_of("optimizer.beta1").state == "plain"
+        await pilot.press("left", "s")
+        await pilot.pause()
+        assert draft.settings.optimizer.name == "sgd"
+
+
+async def test_a_model_is_found_by_typing(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("model.name")
+        await pilot.press(*"mobv3s")
+        await settle(pilot)
+        assert isinstance(app.screen, Pick)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert draft.settings.model.name == "mobilenet_v3_small"
+        await pilot.press("enter", "escape")
+        await settle(pilot)
+        assert draft.settings.model.name == "mobilenet_v3_small"
+
+
+async def test_letters_in_one_burst_open_one_list(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("model.name")
+        await pilot.pause()
+        for letter in "vit_b_16":
+            app.post_message(events.Key(character_to_key(letter), letter))
+        await settle(pilot)
+        assert [type(screen) for screen in app.screen_stack].count(Pick) == 1
+        assert app.screen.query_one("#search", TextField).value == "vit_b_16"
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, SettingsScreen)
+        assert draft.settings.model.name == "vit_b_16"
+
+
+async def test_letters_sent_to_the_lines_while_the_list_opens_reach_it(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("model.name")
+        await pilot.pause()
+        for letter in "resnet18":
+            form.lines.post_message(events.Key(letter, letter))
+        await settle(pilot)
+        assert [type(screen) for screen in app.screen_stack].count(Pick) == 1
+        assert app.screen.query_one("#search", TextField).value == "resnet18"
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("resnet18", "resnet18"),
+        ("res 18", "resnet18"),
+        ("simple", "simple_cnn"),
+        ("b16", "vit_b_16"),
+        ("RESNET-5", "resnet50"),
+    ],
+)
+def test_the_search_finds(typed: str, first: str) -> None:
+    assert matching(MODELS, typed)[0] == first
+
+
+def test_the_search_finds_nothing_and_everything() -> None:
+    assert matching(MODELS, "zzz") == []
+    assert matching(MODELS, "") == list(MODELS)
+
+
+async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        keys = list(fields())
+        form.enter("run.name")
+        for key in keys[1:8]:
+            await pilot.press("down")
+            assert form.current == key
+        form.enter(keys[-1])
+        await pilot.press("down", "up")
+        assert form.current == keys[-2]
+        await pilot.press("pageup", "pageup")
+        assert form.current == "loss.label_smoothing"
+        await pilot.press("pagedown", "tab")
+        assert form.current == "training.batch_size"
+        await pilot.press("shift+tab", "enter")
+        assert form.current == "training.batch_size"
+
+
+async def test_a_group_is_reached_by_a_click(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        await pilot.click("#groups", offset=(3, 3))
+        await pilot.pause()
+        assert form.current == "optimizer.name"
+        await pilot.click(form.lines, offset=form.lines.value_region("optimizer.name").offset)
+        await settle(pilot)
+        assert isinstance(app.screen, Pick)
+
+
+async def test_what_is_wrong_is_not_started(app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.runs.launch.create", lambda *_, **__: pytest.fail("it was started"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        form.enter("training.epochs")
+        await pilot.press("0")
+        form.enter("data.image_size")
+        await pilot.press("ctrl+t")
+        await settle(pilot)
+        assert form.current == "training.epochs"
+        assert "✗ training.epochs is 0" in shown(app, "limits")
+        assert not list(app._notifications), "it already stands below the form"
+
+
+async def test_one_notice_of_a_kind_stands_and_stays_on_its_screen(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await opened(pilot, tmp_path)
+        await pilot.press("ctrl+y", "ctrl+y", "ctrl+y")
+        app.notify("old", severity="error")
+        app.notify("new", severity="error")
+        await settle(pilot)
+        assert [notice.message for notice in app._notifications][1:] == ["new"]
+        assert len(app.screen.query("Toast")) == 2
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not list(app._notifications)
+        assert not app.screen.query("Toast")
+
+
+async def test_a_question_mark_in_a_number_opens_the_help(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter("training.epochs")
+        before = draft.texts["training.epochs"]
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert type(app.screen).__name__ == "HelpScreen"
+        assert "Save these settings" in text_of(app)
+        await pilot.press("escape")
+        assert draft.texts["training.epochs"] == before
+
+
+@pytest.mark.parametrize(("key", "shown_key"), [("run.name", "F1"), ("training.epochs", "?"), ("model.name", "?")])
+async def test_the_footer_shows_a_key_that_helps_and_f1_always_does(
+    key: str, shown_key: str, app: CnntrainApp, tmp_path: Path
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter(key)
+        before = dict(draft.texts)
+        await settle(pilot)
+        assert f"{shown_key} Help" in text_of(app).split("\n")[-1]
+        await pilot.press("f1")
+        await settle(pilot)
+        assert type(app.screen).__name__ == "HelpScreen"
+        await pilot.press("f1")
+        await settle(pilot)
+        assert isinstance(app.screen, SettingsScreen)
+        assert draft.texts == before
+
+
+async def test_f1_helps_in_a_list_and_in_a_question(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        form.enter("model.name")
+        for key, answer in (("enter", Pick), ("ctrl+s", AskLine)):
+            await pilot.press(key)
+            await settle(pilot)
+            assert isinstance(app.screen, answer)
+            await pilot.press("f1")
+            await settle(pilot)
+            assert type(app.screen).__name__ == "HelpScreen"
+            await pilot.press("escape")
+            await settle(pilot)
+            await pilot.press("escape")
+            await settle(pilot)
+
+
+async def test_it_is_saved_as_a_preset_and_replaced_only_when_asked(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "cifar10")
+        form.enter("training.epochs")
+        await pilot.press("3", "ctrl+s")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        saved = presets.find("my-cifar10")
+        assert presets.load(saved).training.epochs == 3
+        assert "training.epochs = 3" in saved.description
+        assert "as the preset" in shown(app, "title")
+        assert "train my-cifar10" in shown(app, "command")
+        form.enter("training.epochs")
+        await pilot.press("4", "ctrl+s", "enter")
+        await settle(pilot)
+        assert "Replace" in text_of(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert presets.load(saved).training.epochs == 3
+        await pilot.press("ctrl+s", "enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert presets.load(saved).training.epochs == 4
+        assert draft.changes() == {}
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "Großes", "simple-cnn", "[/]"])
+async def test_a_name_that_cannot_be_used_is_explained_while_typing(
+    name: str, app: CnntrainApp, tmp_path: Path
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, tmp_path)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        app.screen.query_one("#answer").value = name  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.press("enter")
+        await settle(pilot)
+        assert not isinstance(app.screen, SettingsScreen)
+        assert "name" in shown(app, "detail")
+    assert [preset.name for preset in presets.available() if not preset.shipped] == []
+
+
+async def test_the_command_line_is_copied(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, _ = await opened(pilot, tmp_path)
+        await pilot.press("ctrl+y")
+        await pilot.pause()
+        assert app.clipboard == draft.command_line()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_nothing_is_cut_off(size: tuple[int, int], app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=size) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        text = ""
+        for _, _, keys in form.groups:
+            form.enter(keys[-1])
+            form.enter(keys[0])
+            await pilot.pause()
+            text += text_of(app)
+        for key, setting in fields().items():
+            assert f" {setting.title}" in text, key
+            assert not setting.limits or len(setting.limits) + len(key) + 5 <= size[0], key
+        lines = text_of(app).split("\n")
+        assert "^t Train" in lines[-1]
+        assert "? Help" in lines[-1]
+        assert "esc Back" in lines[-1]

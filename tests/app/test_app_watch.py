@@ -1,0 +1,425 @@
+"""The watch screen: what it shows of runs in every state, at every size, and what its keys do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+from emulator import RecordingDriver, Terminal, difference
+from textual.pilot import Pilot
+from textual.widgets import Footer
+
+from tui.app.app import CnntrainApp
+from tui.app.screens.watch import PAGES, WatchScreen
+from tui.app.widgets.chart import Chart
+from tui.app.widgets.panel import Panel
+from tui.core import control, events
+from tui.core.metrics import BATCH
+from tui.core.records import BATCHES
+from tui.core.rundir import RunDir
+
+NAMES = tuple(metric.name for metric in BATCH)
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One time zone and one kind of terminal, whoever runs the tests."""
+    for name, value in (("TZ", "UTC"), ("COLORTERM", "truecolor"), ("TERM", "xterm-256color")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("tui.app.screens.watch.TICK", 0.05)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+class Live:
+    """A made-up run under the clock that stands still, and the app on it."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+        self.run = builders.make_run(tmp_path, **{"steps": 1240, "epochs": 5, "status": "running", **changes})
+        builders.stop_the_clock(monkeypatch, self.run)
+        self.app = CnntrainApp(runs_root=tmp_path, open_run=self.run)
+
+    @property
+    def screen(self) -> WatchScreen:
+        screen = self.app.screen_stack[1]
+        assert isinstance(screen, WatchScreen)
+        return screen
+
+    def text(self) -> str:
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
+
+    def close(self) -> None:
+        if self.run in builders._HELD:
+            builders.let_go(self.run)
+
+
+@pytest.fixture
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    made: list[Live] = []
+
+    def make(**changes: Any) -> Live:
+        made.append(Live(tmp_path, monkeypatch, **changes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+async def settled(pilot: Pilot[Any], live: Live) -> None:
+    """Wait until the run has been read and nothing moves any more."""
+    await until(pilot, lambda: len(live.app.screen_stack) > 1 and live.screen._beat > 0)
+    before, same = "", 0
+    for _ in range(100):
+        await pilot.pause(0.03)
+        text = live.text()
+        same = same + 1 if text == before else 0
+        before = text
+        if same == 3:
+            break
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Wait until something is so; the assertion that follows says what is not."""
+    for _ in range(200):
+        if condition():
+            return
+        await pilot.pause(0.03)
+
+
+def asked(run: RunDir) -> list[str]:
+    return [request.action for request in control.pending(run)]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (110, 34)])
+async def test_it_fits_every_size(live: Any, size: tuple[int, int]) -> None:
+    run = live()
+    async with run.app.run_test(size=size) as pilot:
+        await settled(pilot, run)
+        lines = run.text().split("\n")
+        assert len(lines) == size[1]
+        assert "running" in lines[0]
+        for panel in run.screen.panels:
+            assert panel.parked == (not panel.display)
+        shown = {panel.id for panel in run.screen.panels if panel.display}
+        assert shown == ({p.id for p in run.screen.panels} if size[0] >= 110 and size[1] >= 34 else set(PAGES[0][1]))
+
+
+async def test_everything_useful_is_there_at_120x40(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        text = run.text()
+        for words in (
+            *("epoch 5.00 of 8", "step 1,240 of 1,860", "left", "67 %", "loss 1.0", "accuracy 7", "images/s"),
+            *("best validation 70.2 %", "smoothed", "◆ validation", "gradient by layer", "blocks.5", "learning rate"),
+            *("recall per class", "airplane", "+4.3", "data wait", "validation after epoch 5"),
+        ):
+            assert words in text, words
+        assert text.count("⠒") + text.count("⠉") > 10
+
+
+async def test_numbers_and_charts_follow_the_run(live: Any) -> None:
+    run = live(steps=200, epochs=2, total_steps=400)
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        before = run.text()
+        assert "step 200 of 400" in before
+        rows = [[step, 30 + step / 20, 0.5, 0.9, 0.01, 1.0, 3210.0, 0.5, 0.0] for step in range(201, 301)]
+        builders.append_records(run.run, BATCHES, 1, NAMES, rows)
+        await until(pilot, lambda: "3,210 images/s" in run.text())
+        text = run.text()
+        assert "step 300 of 400" in text
+        assert "loss 0.5000" in text
+        assert "accuracy 90.0 %" in text
+        assert "3,210 images/s" in text
+
+
+async def test_nothing_is_drawn_while_nothing_happens(live: Any) -> None:
+    run = live()
+    run.app.driver_class = RecordingDriver
+    async with run.app.run_test(size=(120, 40), headless=False) as pilot:
+        await settled(pilot, run)
+        await pilot.pause(0.3)
+        Terminal(run.app).feed()
+        await pilot.pause(0.4)
+        assert Terminal(run.app).feed() == ""
+
+
+async def test_what_the_terminal_shows_is_what_the_screen_means(live: Any) -> None:
+    run = live(steps=300, epochs=3, total_steps=2000)
+    run.app.driver_class = RecordingDriver
+    async with run.app.run_test(size=(120, 40), headless=False) as pilot:
+        terminal = Terminal(run.app)
+        terminal.screen.reset_mode(7)
+        await settled(pilot, run)
+        step = 300
+        for keys, size in (
+            ((), None), (("s",), None), (("escape",), (80, 24)), (("4",), None), (("m", "question_mark"), None),
+            (("escape",), (150, 45)), (("m", "l"), None), (("5", "down", "tab"), None),
+        ):  # fmt: skip
+            rows = [[n, 30 + n / 20, 2 / n, n / 2000, 0.01, 1.0, 900.0, 0.5, 0.0] for n in range(step + 1, step + 60)]
+            builders.append_records(run.run, BATCHES, 1, NAMES, rows)
+            step += 59
+            await pilot.press(*keys)
+            if size:
+                await pilot.resize_terminal(*size)
+            await pilot.pause(0.35)
+            terminal.feed()
+            assert difference(terminal) == [], (keys, size)
+
+
+async def test_small_changes_cost_few_bytes(live: Any) -> None:
+    run = live(steps=2000, epochs=4, total_steps=20_000)
+    run.app.driver_class = RecordingDriver
+    async with run.app.run_test(size=(120, 40), headless=False) as pilot:
+        await settled(pilot, run)
+        await pilot.pause(0.3)
+        terminal = Terminal(run.app)
+        terminal.feed()
+        terminal.bytes = 0
+        rows = [[n, 100 + n / 20, 1.0, 0.7, 0.01, 1.0, 2500.0, 0.03, 0.0] for n in range(2001, 2050)]
+        builders.append_records(run.run, BATCHES, 1, NAMES, rows)
+        await pilot.pause(0.4)
+        terminal.feed()
+        assert 0 < terminal.bytes < 8000
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("preparing", ["preparing", "decoding pictures", "600 of 600", "waiting for the first batch"]),
+        ("paused", ["paused", "Continue"]),
+        ("stopping", ["stopping"]),
+        ("finished", ["finished", "Test accuracy", "All epochs are done", "The best weights"]),
+        ("stopped", ["stopped", "Stopped on request", "Press r to go on from step 1,240"]),
+        ("failed", ["failed", "The loss became NaN", "engine.log", "Press r"]),
+        ("crashed", ["crashed", "killed by signal 9", "Press r"]),
+        ("interrupted", ["interrupted", "cnntrain resume"]),
+    ],
+)
+async def test_every_state_says_what_is_going_on_and_what_to_do(live: Any, status: str, words: list[str]) -> None:
+    run = live(status=status)
+    async with run.app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, run)
+        text = " ".join(run.text().split())
+        for word in words:
+            assert word in text, word
+
+
+async def test_it_stays_when_the_run_ends_and_says_how(live: Any) -> None:
+    run = live(steps=100, epochs=1)
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        assert "● running" in run.text()
+        ended = events.Ended(
+            reason="stopped", exit_code=75, text="Stopped on request.", step=100, time=builders.START + 99
+        )
+        builders.append_event(run.run, ended)
+        builders.let_go(run.run)
+        await until(pilot, lambda: "Press r to go on" in run.text() and "Resume" in run.text())
+        text = run.text()
+        assert "■ stopped" in text
+        assert "Stopped on request." in text
+        assert "Press r to go on" in text
+        assert "Resume" in text
+        assert "Stop " not in text.split("\n")[-1].replace("stopped", "")
+
+
+async def test_keys_leave_requests_and_stop_asks_first(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("s")
+        await pilot.pause(0.1)
+        assert "Stop this training?" in run.text()
+        await pilot.press("escape")
+        await pilot.pause(0.1)
+        assert asked(run.run) == []
+        await pilot.press("v", "c", "p")
+        assert asked(run.run) == ["validate", "save", "pause"]
+        await pilot.press("s")
+        await pilot.pause(0.1)
+        await pilot.press("y")
+        await pilot.pause(0.1)
+        assert asked(run.run)[-1] == "stop"
+
+
+async def test_pause_becomes_continue(live: Any) -> None:
+    run = live(status="paused")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("p")
+        assert asked(run.run) == ["continue"]
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
+async def test_a_run_that_is_over_is_asked_nothing(live: Any, status: str) -> None:
+    run = live(status=status)
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("s", "p", "v", "c")
+        await pilot.pause(0.1)
+        assert isinstance(run.app.screen, WatchScreen)
+        assert asked(run.run) == []
+
+
+async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = live()
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tui.core.control.ask", refuse)
+    async with run.app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settled(pilot, run)
+        await pilot.press("v")
+        await pilot.pause(0.3)
+        text = " ".join(run.text().split())
+        assert "cannot be asked to validate" in text
+
+
+async def test_numbers_and_tab_choose_panels_and_pages(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        pages = {name: set(panels) for name, panels in PAGES}
+        for key, page in (("4", "layers"), ("5", "classes"), ("7", "speed"), ("9", "messages"), ("1", "overview")):
+            await pilot.press(key)
+            await pilot.pause(0.1)
+            assert {panel.id for panel in run.screen.panels if panel.display} == pages[page]
+            assert run.screen.focused is run.screen.chosen
+            assert run.screen.chosen.number == int(key)
+        for number in (*range(2, 10), 1):
+            await pilot.press("tab")
+            await pilot.pause(0.05)
+            assert run.screen.chosen.number == number
+        await pilot.press("shift+tab")
+        assert run.screen.chosen.number == 9
+
+
+async def test_maximise_shows_one_panel_and_escape_gives_the_others_back_before_it_leaves(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("4", "m")
+        await pilot.pause(0.2)
+        layers = run.screen.query_one("#layers", Panel)
+        assert [panel.id for panel in run.screen.panels if panel.display] == ["layers"]
+        assert layers.size.height > 30
+        assert "over the whole run" in run.text()
+        await pilot.press("escape")
+        await pilot.pause(0.2)
+        assert all(panel.display for panel in run.screen.panels)
+        await pilot.press("escape")
+        await pilot.pause(0.2)
+        assert len(run.app.screen_stack) == 1
+
+
+async def test_l_switches_the_axis_of_the_chosen_chart(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("2", "l")
+        assert run.screen.query_one("#accuracy", Chart).log_axis
+        assert not run.screen.query_one("#loss", Chart).log_axis
+        await pilot.press("4", "l")  # no chart: the first one
+        await pilot.pause(0.1)
+        assert run.screen.query_one("#loss", Chart).log_axis
+        assert "log" in run.text()
+
+
+async def test_a_loss_that_is_no_number_is_shown_as_such(live: Any) -> None:
+    run = live(steps=400, nan_from=300)
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        text = run.text()
+        assert "loss NaN" in text
+        assert "!!!" in text
+        await pilot.press("l")
+        await pilot.pause(0.2)
+        assert "!!!" in run.text()
+
+
+async def test_a_run_of_nothing_but_nan_is_drawn(live: Any) -> None:
+    run = live(steps=50, nan_from=1)
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        assert "loss NaN" in run.text()
+
+
+async def test_foreign_names_are_shown_as_they_are_and_obeyed_never(live: Any) -> None:
+    names = ("[/]", "[bold]x[/bold]", "a\x1b[2Jb", "x" * 200, "写真")
+    run = live(classes=names, layers=("[red]conv[/]", "\x1b]52;c;aGk=\x07"))
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        text = run.text()
+        assert "[/]" in text
+        assert "[red]conv[/]" in text
+        await pilot.press("5", "m")
+        await pilot.pause(0.1)
+        text = run.text()
+        assert "[bold]x[/bold]" in text
+        assert "a\\x1b[2Jb" in text
+        assert "写真" in text
+        assert "\x1b" not in text
+        assert "x" * 100 not in text
+
+
+async def test_many_layers_and_classes_scroll(live: Any) -> None:
+    run = live(classes=tuple(f"class {i:03}" for i in range(100)), layers=60)
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        assert "1–10 of 100" in run.text()
+        await pilot.press("5", "end")
+        await pilot.pause(0.1)
+        assert "91–100 of 100" in run.text()
+        await pilot.press("pageup", "up")
+        await pilot.pause(0.1)
+        assert "81–90 of 100" in run.text()
+        assert " of 60" in run.text()
+
+
+async def test_the_footer_is_short_enough_for_80_columns(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        footer = run.screen.query_one(Footer)
+        assert max(key.region.right for key in footer.children) <= 80
+        last = run.text().split("\n")[-1]
+        for word in ("Back", "Stop", "Pause", "Validate", "Save", "Help", "Quit"):
+            assert word in last
+
+
+async def test_hidden_panels_are_not_fed(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        fed: list[str] = []
+        feed = WatchScreen.feed
+        monkeypatch.setattr(WatchScreen, "feed", lambda self, panel: (fed.append(panel.id), feed(self, panel))[1])
+        rows = [[n, 100 + n / 20, 1.0, 0.7, 0.01, 1.0, 2500.0, 0.03, 0.0] for n in range(1241, 1260)]
+        builders.append_records(run.run, BATCHES, 1, NAMES, rows)
+        await until(pilot, lambda: len(set(fed)) == 3)
+        assert set(fed) == {"loss", "accuracy", "gradient"}
+        fed.clear()
+        await pilot.pause(0.5)
+        assert fed == []
+
+
+async def test_it_opens_from_a_directory_that_is_deleted_meanwhile(live: Any) -> None:
+    import shutil
+
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        shutil.rmtree(run.run.path)
+        await until(pilot, lambda: "directory is gone" in " ".join(run.text().split()))
+        assert "directory is gone" in " ".join(run.text().split())

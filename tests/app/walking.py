@@ -1,0 +1,43 @@
+"""What the tests of the screens share: a quiet app in a home of its own, and waiting until nothing moves any more."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tui.app.app import CnntrainApp
+
+
+def make_app(home: Path, monkeypatch: pytest.MonkeyPatch, **arguments: object) -> CnntrainApp:
+    """Return the app as it starts in ``home``: paths are shown below ``~``, runs are kept in ``runs``."""
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.chdir(home)
+    return CnntrainApp(runs_root=Path("runs"), **arguments)  # type: ignore[arg-type]
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until the threads are done and what they found is shown."""
+    for _ in range(2):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def breathe() -> None:
+    """Let messages arrive and one frame be drawn: quicker than `Pilot.pause`, which waits until the processor rests."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.025)
+
+
+def text_of(app: CnntrainApp) -> str:
+    """Return what is on the screen, line by line."""
+    screen = app.screen
+    lines = screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines)

@@ -1,0 +1,127 @@
+"""What the engine costs beside the bare step: ``python tests/bench/step.py [FOLDER OF PICTURES]``.
+
+The contenders take turns in one process, so that a machine shared with others treats them alike; medians
+over the rounds are printed. *limit* is forward, backward and optimizer on one fixed batch in memory; *norms*
+adds the gradient norms; *records* is the trainer's own step and boundary on the fixed batch; *engine* is the
+same on batches that are made while it trains (from the folder, or from generated pictures).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROUNDS, STEPS = 9, 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--model", default="simple_cnn")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["CNNTRAIN_CACHE"] = str(Path(place) / "cache")
+        compare(arguments, Path(place))
+
+
+def compare(arguments: argparse.Namespace, place: Path) -> None:
+    import torch
+
+    from tui.core.dataset.demo import make_demo
+    from tui.core.dataset.manifest import make_manifest
+    from tui.core.dataset.scan import scan
+    from tui.core.rundir import RunDir
+    from tui.core.settings import DataSettings, ModelSettings, Settings, TrainingSettings
+    from tui.engine import device, losses, models, optim
+    from tui.engine.attempt import begin
+    from tui.engine.data.batches import Batch, normalise
+    from tui.engine.data.training import TrainingData
+    from tui.engine.link import Link
+    from tui.engine.probes import GradientNorms
+    from tui.engine.trainer import Trainer
+
+    settings = Settings(
+        data=DataSettings(image_size=arguments.size),
+        model=ModelSettings(name=arguments.model),
+        training=TrainingSettings(
+            epochs=10_000,
+            batch_size=arguments.batch,
+            device="cpu",
+            threads=arguments.threads,
+            validate_every=10_000_000,
+            validate_unit="steps",
+        ),
+    )
+    cpu = device.choose(settings.training)
+    device.prepare(cpu, settings.training)
+    manifest = make_manifest(scan(arguments.folder or make_demo(place / "demo")), settings)
+    data = TrainingData(manifest, settings, progress=lambda *_: None, stopping=lambda: False)
+
+    run = RunDir(place / "run")
+    run.make()
+    trainer = Trainer(begin(Link(run, 1), settings, data, list(manifest.classes), cpu))
+
+    with data.training_batches(0) as batches:
+        fixed = next(batches)
+        trainer._recorder.restart_clock()
+
+        def engine(source: Iterator[Batch]) -> Callable[[], None]:
+            def step() -> None:
+                trainer._boundary()
+                trainer._step(source)
+
+            return step
+
+        def bare(norms: bool) -> Callable[[], None]:
+            model = device.place(models.build(settings, len(manifest.classes)), cpu).train()
+            optimizer = optim.make_optimizer(model, settings.optimizer)
+            images, probe = normalise(fixed.images, data.mean, data.std, cpu), GradientNorms(model)
+
+            def step() -> None:
+                loss = losses.training_loss(model(images), fixed.labels, settings.loss)
+                optimizer.zero_grad()
+                loss.backward()
+                if norms:
+                    probe.measure()[1].tolist()
+                optimizer.step()
+
+            return step
+
+        contenders = {"limit": bare(False), "norms": bare(True)}
+        contenders |= {"records": engine(itertools.repeat(fixed)), "engine": engine(batches)}
+        times: dict[str, list[float]] = {name: [] for name in contenders}
+        work: dict[str, list[float]] = {name: [] for name in contenders}
+        for turn in range(arguments.rounds + 1):
+            for name, step in contenders.items():
+                trainer._recorder.restart_clock()
+                began, worked = time.perf_counter(), time.thread_time()
+                for _ in range(STEPS):
+                    step()
+                if turn:  # the first round warms up
+                    times[name].append((time.perf_counter() - began) / STEPS)
+                    work[name].append((time.thread_time() - worked) / STEPS)
+    data.close()
+    out = sys.stdout.write
+    out(f"{arguments.model} {arguments.size} px, batch {arguments.batch}, {torch.get_num_threads()} threads\n")
+    out("            ms/step  images/s  of the limit   main thread's ms of processor time\n")
+    for name, measured in times.items():
+        median = statistics.median(measured)
+        share = statistics.median(base / mine for mine, base in zip(measured, times["limit"], strict=True))
+        own = statistics.median(work[name])
+        out(f"{name:8} {1e3 * median:10.2f} {arguments.batch / median:9.0f} {share:12.3f} {1e3 * own:10.2f}\n")
+
+
+if __name__ == "__main__":
+    main()

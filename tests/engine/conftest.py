@@ -1,0 +1,166 @@
+"""What the engine's tests share: small pictures in memory, a run directory, a way to train in this process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tui.core.dataset.problems import Problem
+from tui.core.events import Event, decode
+from tui.core.records import decode_header
+from tui.core.rundir import RunDir
+from tui.core.schema import with_changes
+from tui.core.settings import Settings
+from tui.engine.attempt import begin
+from tui.engine.data.augment import Augmentation, shuffled
+from tui.engine.data.batches import Batch
+from tui.engine.link import Link
+from tui.engine.trainer import Trainer
+
+CLASSES = 3
+
+SMALL = {
+    "data.image_size": 16,
+    "data.crop_padding": 2,
+    "model.width": 4,
+    "model.blocks": 2,
+    "training.epochs": 3,
+    "training.batch_size": 8,
+    "training.device": "cpu",
+    "training.threads": 1,
+    "schedule.warmup_epochs": 0.5,
+}
+
+
+class Pictures:
+    """Pictures in memory with the shape of `tui.engine.data.training.TrainingData`; each class has its colour."""
+
+    def __init__(self, settings: Settings, counts: dict[str, int], noise: int = 60) -> None:
+        random = np.random.default_rng(5)
+        size, channels = settings.data.image_size, settings.data.channels
+        self.settings = settings
+        self.images = counts
+        self.mean, self.std = [0.5] * channels, [0.25] * channels
+        self.steps_per_epoch = counts["train"] // settings.training.batch_size
+        self.skipped: list[Problem] = []
+        self.notices: list[Problem] = []
+        self.pixels, self.labels = {}, {}
+        for split, count in counts.items():
+            labels = np.arange(count) % CLASSES
+            base = 60 + 60 * labels[:, None, None, None]
+            drawn = base + random.integers(-noise, noise + 1, (count, size, size, channels))
+            self.pixels[split] = drawn.clip(0, 255).astype(np.uint8)
+            self.labels[split] = labels.astype(np.int64)
+        self.before: Callable[[int], None] = lambda step: None
+        """Called with the number of steps done before each training batch."""
+
+    @contextlib.contextmanager
+    def training_batches(self, first_step: int) -> Iterator[Iterator[Batch]]:
+        yield self._training(first_step)
+
+    def _training(self, step: int) -> Iterator[Batch]:
+        seed, batch = self.settings.training.seed, self.settings.training.batch_size
+        augmentation = Augmentation(self.settings.data, seed)
+        while True:
+            self.before(step)
+            epoch, place = divmod(step, self.steps_per_epoch)
+            order = shuffled(np.arange(self.images["train"], dtype=np.int64), seed, epoch)
+            positions = order[place * batch : (place + 1) * batch]
+            images = augmentation.apply(self.pixels["train"][positions], epoch, positions)
+            yield self._batch(images, self.labels["train"][positions], positions)
+            step += 1
+
+    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        for start in range(0, self.images[split], batch_size):
+            part = slice(start, start + batch_size)
+            positions = np.arange(self.images[split], dtype=np.int64)[part]
+            yield self._batch(self.pixels[split][part], self.labels[split][part], positions)
+
+    @staticmethod
+    def _batch(images: Any, labels: Any, positions: Any) -> Batch:
+        return Batch(torch.from_numpy(images.copy()), torch.from_numpy(labels), torch.from_numpy(positions))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny networks are slower with two threads; results must not depend on what other tests set."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def settings() -> Callable[..., Settings]:
+    """Make small settings; keys with a dot are changes: ``settings(**{"model.width": 8})``."""
+    return lambda **changes: with_changes(Settings(), {**SMALL, **changes}, source="test")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """An empty run directory."""
+    made = RunDir(tmp_path / "runs" / "20260101-000000-test")
+    made.make()
+    return made
+
+
+@pytest.fixture
+def pictures() -> type[Pictures]:
+    """The class that makes pictures in memory."""
+    return Pictures
+
+
+@pytest.fixture
+def trainer(run: RunDir) -> Callable[..., tuple[Trainer, Pictures, Link]]:
+    """Make a trainer for one attempt in this process, on pictures in memory."""
+
+    def make(
+        settings: Settings, *, attempt: int = 1, where: RunDir = run, counts: dict[str, int] | None = None, **more: Any
+    ) -> tuple[Trainer, Pictures, Link]:
+        data = Pictures(settings, counts or {"train": 80, "validation": 21, "test": 24}, **more)
+        link = Link(where, attempt)
+        classes = ["red", "green", "blue"]
+        return Trainer(begin(link, settings, data, classes, torch.device("cpu"))), data, link
+
+    return make
+
+
+@pytest.fixture
+def events() -> Callable[..., list[Any]]:
+    """Read the events of a run, of one kind if asked."""
+
+    def read(run: RunDir, kind: type[Event] | None = None) -> list[Any]:
+        found = [decode(line) for line in run.events.read_bytes().splitlines()]
+        assert None not in found
+        return [event for event in found if kind is None or isinstance(event, kind)]
+
+    return read
+
+
+@pytest.fixture
+def records() -> Callable[..., dict[int, dict[str, float]]]:
+    """Read the records of a run as ``{step: {column: value}}``; later attempts win."""
+
+    def read(run: RunDir, kind: str = "batches") -> dict[int, dict[str, float]]:
+        found: dict[int, dict[str, float]] = {}
+        for path in run.segments(kind):
+            data = path.read_bytes()
+            decoded = decode_header(data)
+            assert decoded
+            header, start = decoded
+            assert (len(data) - start) % header.width == 0
+            names = header.columns
+            kind_of = np.dtype(
+                [("step", "<u8"), ("time", "<f8"), ("attempt", "<u4"), ("values", "<f4", (len(names),)), ("crc", "<u4")]
+            )
+            for row in np.frombuffer(data, kind_of, offset=start):
+                found[int(row["step"])] = dict(zip(names, row["values"].tolist(), strict=True))
+        return dict(sorted(found.items()))
+
+    return read

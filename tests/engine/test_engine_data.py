@@ -1,0 +1,357 @@
+"""The data of a run as the loop sees it: exact batches, every picture counted once, bad files named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from picture_sets import class_folders, manifest_of, settings_for, write_picture
+from torchvision.transforms.v2 import functional
+
+from tui.core.dataset.manifest import Manifest
+from tui.core.dataset.pictures import load_picture
+from tui.core.errors import FailureError, UsageError
+from tui.core.settings import Settings
+from tui.engine.data.batches import Batch
+from tui.engine.data.training import Stopped, TrainingData
+
+STREAMED = {"cache_gib": 0.0}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return class_folders(tmp_path / "data", {"a": 20, "b": 14, "c": 6})
+
+
+def prepared(root: Path, settings: Settings, manifest: Manifest | None = None, **more: Any) -> TrainingData:
+    asked = {"progress": lambda *told: None, "stopping": lambda: False, **more}
+    return TrainingData(manifest or manifest_of(root, settings), settings, **asked)
+
+
+def first(data: TrainingData, count: int, start: int = 0) -> list[Batch]:
+    with data.training_batches(start) as batches:
+        return [next(batches) for _ in range(count)]
+
+
+def same(one: list[Batch], other: list[Batch]) -> bool:
+    return all(
+        torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels) and torch.equal(a.indices, b.indices)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("more", [{}, STREAMED, {"crop": "random_resized"}, {"crop": "random_resized", **STREAMED}])
+def test_shapes_and_types(root: Path, more: dict[str, Any]) -> None:
+    with prepared(root, settings_for(data=more)) as data:
+        assert data.images == {"train": 28, "validation": 6, "test": 6}
+        assert data.steps_per_epoch == 7
+        batch = first(data, 1)[0]
+        assert batch.images.shape == (4, 12, 12, 3)
+        assert batch.images.dtype == torch.uint8
+        assert batch.images.is_contiguous()
+        assert batch.labels.dtype == batch.indices.dtype == torch.int64
+        assert bool(data.notices) == ("cache_gib" in more)
+        assert data.skipped == []
+
+
+@pytest.mark.parametrize("more", [{}, {"crop": "random_resized"}])
+def test_the_same_batches_for_any_number_of_workers_cached_or_streamed(root: Path, more: dict[str, Any]) -> None:
+    found = []
+    for how in ({"workers": 1}, {"workers": 3}, {"workers": 1, **STREAMED}, {"workers": 2, **STREAMED}):
+        with prepared(root, settings_for(data={**more, **how})) as data:
+            found.append((first(data, 16), data.mean, data.std))
+    for batches, mean, std in found[1:]:
+        assert same(batches, found[0][0])
+        assert (mean, std) == found[0][1:]
+
+
+@pytest.mark.parametrize("more", [{}, STREAMED])
+@pytest.mark.parametrize("start", [1, 6, 7, 13, 700])
+def test_a_resumed_run_gets_the_batches_it_would_have_had(root: Path, more: dict[str, Any], start: int) -> None:
+    with prepared(root, settings_for(data=more)) as data:
+        if start < 100:
+            assert same(first(data, start + 9)[start:], first(data, 9, start))
+        else:
+            assert same(first(data, 9, start)[3:], first(data, 6, start + 3))
+
+
+def test_an_epoch_shows_each_picture_at_most_once_and_epochs_differ(root: Path) -> None:
+    with prepared(root, settings_for(training={"batch_size": 8})) as data:
+        batches = first(data, 6)
+        epochs = [torch.cat([batch.indices for batch in batches[start : start + 3]]).tolist() for start in (0, 3)]
+        assert [len(set(epoch)) for epoch in epochs] == [24, 24]
+        assert epochs[0] != epochs[1]
+
+
+def test_batches_show_the_pictures_and_labels_they_say(root: Path) -> None:
+    settings = settings_for(data={"crop": "none", "flip": False})
+    manifest = manifest_of(root, settings)
+    with prepared(root, settings, manifest) as data:
+        for batch in first(data, 7):
+            for image, label, index in zip(batch.images, batch.labels.tolist(), batch.indices.tolist(), strict=True):
+                path, expected = manifest.splits["train"][index]
+                assert label == expected
+                assert np.array_equal(image.numpy(), load_picture(root / path, size=12, channels=3, resize="crop"))
+
+
+@pytest.mark.parametrize("more", [{}, STREAMED, {"crop": "random_resized"}])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_evaluation_counts_each_picture_once_as_it_is(root: Path, more: dict[str, Any], split: str) -> None:
+    settings = settings_for(data=more)
+    manifest = manifest_of(root, settings)
+    with prepared(root, settings, manifest) as data:
+        for size in (1, 4, 6, 100):
+            batches = list(data.evaluation_batches(split, size))
+            indices = torch.cat([batch.indices for batch in batches]).tolist()
+            assert indices == list(range(6))
+            assert [len(batch.labels) for batch in batches] == [min(size, 6 - start) for start in range(0, 6, size)]
+        for batch in batches:
+            for image, index in zip(batch.images, batch.indices.tolist(), strict=True):
+                path = manifest.splits[split][index][0]
+                assert np.array_equal(image.numpy(), load_picture(root / path, size=12, channels=3, resize="crop"))
+
+
+def test_training_pictures_can_be_evaluated_too(root: Path) -> None:
+    with prepared(root, settings_for(data={"crop": "random_resized"})) as data:
+        batches = list(data.evaluation_batches("train", 10))
+    assert sum(len(batch.labels) for batch in batches) == 28
+    assert batches[0].images.shape == (10, 12, 12, 3)
+
+
+def test_an_empty_test_split_gives_no_batches(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", {"a": 8, "b": 8})
+    with prepared(tmp_path, settings_for()) as data:
+        assert data.images["test"] == 0
+        assert list(data.evaluation_batches("test", 4)) == []
+
+
+def test_mean_and_deviation_are_those_of_the_training_pixels(root: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(root, settings)
+    pixels = np.stack(
+        [load_picture(root / path, size=12, channels=3, resize="crop") for path, _ in manifest.splits["train"]]
+    ).astype(np.float64)
+    with prepared(root, settings, manifest) as data:
+        assert data.mean == pytest.approx((pixels.mean(axis=(0, 1, 2)) / 255).tolist(), abs=1e-12)
+        assert data.std == pytest.approx((pixels.std(axis=(0, 1, 2)) / 255).tolist(), abs=1e-9)
+
+
+def test_given_mean_and_deviation_are_kept(root: Path) -> None:
+    settings = settings_for(data={"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)})
+    with prepared(root, settings) as data:
+        assert (data.mean, data.std) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    with prepared(root, settings_for(data={"mean": (0.1, 0.2, 0.3)})) as data:
+        assert data.mean == [0.1, 0.2, 0.3]
+        assert all(0.1 < value < 0.5 for value in data.std)
+
+
+def test_a_constant_channel_has_a_finite_deviation(tmp_path: Path) -> None:
+    for name in "ab":
+        for number in range(6):
+            write_picture(tmp_path / name / f"{number}.png", mode="L", size=(1, 1), seed=0)
+    with prepared(tmp_path, settings_for(data={"channels": 1})) as data:
+        assert data.std == [1 / 255]
+
+
+def test_greyscale(root: Path) -> None:
+    with prepared(root, settings_for(data={"channels": 1})) as data:
+        assert first(data, 1)[0].images.shape == (4, 12, 12, 1)
+        assert len(data.mean) == 1
+
+
+def damaged(root: Path, manifest: Manifest, split: str, which: slice) -> list[str]:
+    paths = [path for path, _ in manifest.splits[split]][which]
+    for path in paths:
+        (root / path).write_bytes((root / path).read_bytes()[:60])
+    return paths
+
+
+def test_unreadable_pictures_are_named_and_skipped(root: Path) -> None:
+    settings = settings_for()
+    for path, _ in manifest_of(root, settings).splits["train"][3:5]:
+        (root / path).write_text("no picture")
+    manifest = manifest_of(root, settings)
+    with prepared(root, settings, manifest) as data:
+        assert data.images == {"train": 26, "validation": 6, "test": 6}
+        assert data.steps_per_epoch == 6
+        assert len(data.skipped) == 1
+        assert data.skipped[0].text.startswith("2 training pictures cannot be read and are skipped: ")
+        assert data.skipped[0].paths == tuple(path for path, _ in manifest.splits["train"][3:5])
+        indices = torch.cat([batch.indices for batch in first(data, 12)]).tolist()
+        assert not {3, 4} & set(indices)
+    assert data.notices == []
+
+
+def test_unreadable_pictures_of_a_streamed_set(root: Path) -> None:
+    settings = settings_for(data=STREAMED)
+    manifest = manifest_of(root, settings)
+    damaged(root, manifest, "train", slice(0, 2))
+    bad = damaged(root, manifest, "validation", slice(5, 6))
+    with prepared(root, settings, manifest) as data:
+        batches = first(data, 14)
+        assert {len(batch.labels) for batch in batches} == {4}
+        indices = torch.cat([batch.indices for batch in batches]).tolist()
+        assert not {0, 1} & set(indices)
+        assert sum(len(batch.labels) for batch in data.evaluation_batches("validation", 4)) == 5
+        assert {path for problem in data.skipped for path in problem.paths} == {
+            *bad,
+            *(path for path, _ in manifest.splits["train"][:2]),
+        }
+        told = len(data.skipped)
+        list(data.evaluation_batches("validation", 4))
+        assert len(data.skipped) == told
+
+
+def test_too_few_readable_pictures_for_a_batch(root: Path) -> None:
+    settings = settings_for(training={"batch_size": 28})
+    for path, _ in manifest_of(root, settings).splits["train"][:1]:
+        (root / path).write_text("x")
+    with pytest.raises(UsageError, match=r"training\.batch_size is 28 but only 27 can be read"):
+        prepared(root, settings)
+
+
+def test_no_readable_validation_picture(root: Path) -> None:
+    settings = settings_for()
+    for path, _ in manifest_of(root, settings).splits["validation"]:
+        (root / path).write_text("x")
+    with pytest.raises(FailureError, match="None of the validation pictures can be read"):
+        prepared(root, settings)
+
+
+def test_pictures_that_changed_since_the_run_was_made(root: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(root, settings)
+    write_picture(root / manifest.splits["train"][0][0], seed="new", size=(14, 14))
+    (root / manifest.splits["train"][1][0]).unlink()
+    with prepared(root, settings, manifest) as data:
+        assert [problem.code for problem in data.notices] == ["changed"]
+        assert "the file is gone" in data.skipped[0].text
+    # What was made of the changed files is not taken for what was there before.
+    write_picture(root / manifest.splits["train"][1][0], seed="back")
+    with prepared(root, settings, manifest) as data:
+        assert data.skipped == []
+
+
+def test_a_directory_that_is_gone(root: Path) -> None:
+    for settings in (settings_for(), settings_for(data=STREAMED)):
+        manifest = manifest_of(root, settings)
+        shutil.move(root, root.with_name("away"))
+        with pytest.raises(FailureError, match="is gone"):
+            prepared(root, settings, manifest)
+        shutil.move(root.with_name("away"), root)
+
+
+def test_a_cached_run_needs_its_pictures_no_more(root: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(root, settings)
+    with prepared(root, settings, manifest) as data:
+        before = first(data, 3)
+    shutil.rmtree(root)
+    with prepared(root, settings, manifest) as data:
+        assert same(first(data, 3), before)
+
+
+def test_a_directory_that_goes_away_while_streaming(root: Path) -> None:
+    with prepared(root, settings_for(data=STREAMED)) as data, data.training_batches(0) as batches:
+        next(batches)
+        shutil.rmtree(root)
+        with pytest.raises(FailureError, match="None of the pictures in a batch can be read"):
+            list(batches)
+
+
+def test_copies_between_splits_and_classes_are_reported(root: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(root, settings)
+    train, test = manifest.splits["train"], manifest.splits["test"]
+    shutil.copy(root / train[0][0], root / test[0][0])
+    other = next(path for path, label in train if label != train[1][1])
+    shutil.copy(root / train[1][0], root / other)
+    with prepared(root, settings) as data:
+        codes = {problem.code: problem for problem in data.notices}
+    assert codes["leak"].paths == (test[0][0],)
+    assert "1 test picture is an exact copy" in codes["leak"].text
+    assert set(codes["contradiction"].paths) == {train[1][0], other}
+
+
+def test_no_room_for_the_cache_is_told_and_streamed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNTRAIN_CACHE", "/dev/null/nowhere")
+    with prepared(root, settings_for()) as data:
+        assert [problem.code for problem in data.notices] == ["streamed"]
+        assert "Not a directory" in data.notices[0].text
+        assert len(first(data, 8)) == 8
+
+
+def test_stopping_while_preparing(root: Path) -> None:
+    with pytest.raises(Stopped):
+        prepared(root, settings_for(), stopping=lambda: True)
+
+
+def test_progress_is_told(root: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    with prepared(root, settings_for(), progress=lambda *what: told.append(what)):
+        assert ("decoding pictures", 40, 40) in told
+
+
+def test_hostile_names_train_and_never_show_raw(tmp_path: Path) -> None:
+    names = {"[red]": 8, "\x1b]52;c;x\x07": 8, os.fsdecode(b"\xff\xe9"): 8, "n" * 200: 8}
+    root = class_folders(tmp_path / "data", names)
+    for name in names:
+        (root / name / "\x1b[2J.png").write_text("no picture")
+    with prepared(root, settings_for()) as data:
+        assert sum(data.images.values()) == 32
+        assert data.skipped
+        assert all(problem.text.isprintable() for problem in data.skipped)
+        assert len(first(data, 4)) == 4
+
+
+def test_no_decoder_is_left_after_preparing_or_closing(root: Path) -> None:
+    with prepared(root, settings_for()) as data:
+        assert data._decoders._processes == []
+    with prepared(root, settings_for(data=STREAMED)) as data:
+        first(data, 2)
+        children = [process._child for process in data._decoders._processes]
+        assert children
+    assert all(child.poll() is not None for child in children)
+
+
+def test_batches_do_not_touch_the_global_generators(root: Path) -> None:
+    torch.manual_seed(7)
+    np.random.seed(7)
+    with prepared(root, settings_for(data={"crop": "random_resized"})) as data:
+        first(data, 9)
+        list(data.evaluation_batches("test", 4))
+    found = torch.rand(1).item(), np.random.rand()
+    torch.manual_seed(7)
+    np.random.seed(7)
+    assert found == (torch.rand(1).item(), np.random.rand())
+
+
+def test_distribution_of_a_whole_stream(tmp_path: Path) -> None:
+    """Over many epochs each picture is seen equally often, half of the time mirrored, in all shifts."""
+    root = class_folders(tmp_path / "data", {"a": 6, "b": 6})
+    settings = settings_for(data={"crop_padding": 1}, training={"batch_size": 2})
+    manifest = manifest_of(root, settings)
+    path = manifest.splits["train"][0][0]
+    image = torch.from_numpy(load_picture(root / path, size=12, channels=3, resize="crop")).permute(2, 0, 1)
+    padded = functional.pad_image(image, [1, 1, 1, 1])
+    variants: dict[bytes, int] = {}
+    for top in range(3):
+        for left in range(3):
+            crop = functional.crop_image(padded, top, left, 12, 12)
+            for picture in (crop, functional.horizontal_flip_image(crop)):
+                variants[picture.permute(1, 2, 0).contiguous().numpy().tobytes()] = 0
+    assert len(variants) == 18
+    with prepared(root, settings, manifest) as data:
+        steps = data.steps_per_epoch * 540
+        for batch in first(data, steps):
+            for image, index in zip(batch.images, batch.indices.tolist(), strict=True):
+                if index == 0:
+                    variants[image.numpy().tobytes()] += 1
+    counts = np.array(list(variants.values()))
+    assert counts.sum() == 540
+    assert ((counts - 30) ** 2 / 30).sum() < 41  # chi-square, 17 degrees of freedom, 0.1 %

@@ -1,0 +1,173 @@
+"""From gradient to step: who decays, how clipping reuses the norm, what the learning rate is when."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models as torchvision_models
+
+from tui.core.settings import LossSettings
+from tui.engine import losses, models, optim
+from tui.engine.probes import GradientNorms
+from tui.engine.schedules import Schedule
+
+
+def with_gradients(model: nn.Module, scale: float = 1.0) -> nn.Module:
+    torch.manual_seed(3)
+    for parameter in model.parameters():
+        parameter.grad = scale * torch.randn_like(parameter)
+    return model
+
+
+def test_biases_and_norms_do_not_decay(settings: Any) -> None:
+    model = models.build(settings(), 3)
+    optimizer = optim.make_optimizer(model, settings(**{"optimizer.weight_decay": 0.1}).optimizer)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    by_decay = {group["weight_decay"]: {names[p] for p in group["params"]} for group in optimizer.param_groups}
+    assert by_decay[0.1] == {"blocks.0.0.weight", "blocks.1.0.weight", "head.weight"}
+    assert set().union(*by_decay.values()) == set(names.values())
+    assert not by_decay[0.1] & by_decay[0.0]
+
+
+def test_tokens_positions_and_layer_scales_do_not_decay() -> None:
+    for model, spared in (
+        (torchvision_models.VisionTransformer(32, 16, 1, 2, 8, 16), ("class_token", "encoder.pos_embedding")),
+        (torchvision_models.get_model("convnext_tiny"), ("features.1.0.layer_scale",)),
+        (torchvision_models.get_model("swin_t"), ("features.1.0.attn.relative_position_bias_table",)),
+    ):
+        decides = {name: optim.is_weight(name, parameter) for name, parameter in model.named_parameters()}
+        assert not any(decides[name] for name in spared)
+        assert sum(decides.values()) > 2
+        assert all(p.ndim >= 2 for name, p in model.named_parameters() if decides[name])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_the_optimizer_is_torchs_own_with_our_settings(settings: Any, name: str) -> None:
+    chosen = settings(
+        **{
+            "optimizer.name": name,
+            "optimizer.learning_rate": 0.01,
+            "optimizer.momentum": 0.8,
+            "optimizer.nesterov": True,
+        }
+        | {"optimizer.beta1": 0.85, "optimizer.beta2": 0.98, "optimizer.weight_decay": 0.0}
+    ).optimizer
+    model = models.build(settings(), 3)
+    reference = copy.deepcopy(model)
+    ours = optim.make_optimizer(model, chosen)
+    kinds: dict[str, Any] = {
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.8, nesterov=True),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.85, 0.98)),
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.85, 0.98), weight_decay=0.0),
+    }
+    theirs = kinds[name](reference.parameters())
+    for _ in range(3):
+        for network, optimizer in ((model, ours), (reference, theirs)):
+            with_gradients(network)
+            optimizer.step()
+    for mine, other in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_state_of_the_optimizer_survives_bit_for_bit(settings: Any) -> None:
+    for name in ("sgd", "adamw"):
+        chosen = settings(**{"optimizer.name": name}).optimizer
+        model = with_gradients(models.build(settings(), 3).to(memory_format=torch.channels_last))
+        optimizer = optim.make_optimizer(model, chosen)
+        optimizer.step()
+        tensors = {key: value.clone().contiguous() for key, value in optim.optimizer_tensors(model, optimizer).items()}
+        twin = copy.deepcopy(model)
+        again = optim.make_optimizer(twin, chosen)
+        optim.restore_optimizer(twin, again, tensors)
+        for network, each in ((model, optimizer), (twin, again)):
+            with_gradients(network)
+            each.step()
+        for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+            assert torch.equal(mine, other)
+        with pytest.raises(KeyError):
+            optim.restore_optimizer(twin, again, {"nothing/exp_avg": torch.zeros(1)})
+
+
+def test_norms_are_those_of_torch_and_clipping_reuses_them(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3))
+    probe = GradientNorms(model)
+    total, norms = probe.measure()
+    assert len(norms) == probe.width == len(list(model.parameters()))
+    expected = [float(p.grad.norm()) for p in model.parameters() if p.grad is not None]
+    assert norms.tolist() == pytest.approx(expected, rel=1e-5)
+    weights = {name.removesuffix(".weight"): p for name, p in model.named_parameters() if p.ndim >= 2}
+    assert probe.layers == tuple(weights)
+    assert probe.of_layers(norms.tolist()) == pytest.approx([float(p.grad.norm()) for p in weights.values()], rel=1e-5)
+    reference = copy.deepcopy(model)
+    for parameter, source in zip(reference.parameters(), model.parameters(), strict=True):
+        parameter.grad = source.grad.clone()
+    theirs = nn.utils.clip_grad_norm_(reference.parameters(), 0.5)
+    assert float(total) == pytest.approx(float(theirs), rel=1e-5)
+    optim.clip(probe.gradients(), total, 0.5)
+    for mine, other in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
+    before = [p.grad.clone() for p in model.parameters()]
+    optim.clip(probe.gradients(), torch.tensor(0.4), 0.5)  # small enough: nothing changes
+    assert all(torch.equal(p.grad, old) for p, old in zip(model.parameters(), before, strict=True))
+
+
+def test_a_parameter_without_a_gradient_counts_as_zero(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3))
+    model.head.weight.grad = None
+    probe = GradientNorms(model)
+    _, norms = probe.measure()
+    assert probe.of_layers(norms.tolist())[-1] == 0
+    assert len(probe.gradients()) == probe.width - 1
+
+
+def test_cosine_with_warm_up(settings: Any) -> None:
+    chosen = settings(**{"optimizer.learning_rate": 0.4, "schedule.warmup_epochs": 1, "schedule.final_fraction": 0.1})
+    schedule = Schedule(chosen, 10)  # 30 steps
+    rates = [schedule.rate(step) for step in range(1, 31)]
+    rises = [after - before for before, after in itertools.pairwise(rates[:11])]
+    assert rates[0] == pytest.approx(0.4 / 11)
+    assert rises == pytest.approx([0.4 / 11] * 10)  # a straight line up to the peak
+    assert rates[10] == 0.4 == max(rates)
+    assert all(before > after for before, after in itertools.pairwise(rates[10:]))
+    middle = 0.4 * (0.1 + 0.9 * 0.5)
+    assert rates[20] == pytest.approx(middle)
+    assert 0.04 < rates[29] < 0.05
+
+
+def test_constant_without_warm_up(settings: Any) -> None:
+    schedule = Schedule(settings(**{"schedule.name": "constant", "schedule.warmup_epochs": 0.0}), 10)
+    assert {schedule.rate(step) for step in range(1, 31)} == {0.05}
+
+
+def test_plateau_waits_for_its_patience(settings: Any) -> None:
+    chosen = settings(
+        **{"schedule.name": "plateau", "schedule.patience": 1, "schedule.factor": 0.5, "schedule.warmup_epochs": 1}
+    )
+    schedule = Schedule(chosen, 10)
+    assert not schedule.validated(5, 9.0)
+    assert not schedule.validated(8, 9.5)  # in the warm-up a worse loss does not count
+    fell = [schedule.validated(20 + i, loss) for i, loss in enumerate((1.0, 1.1, math.nan, 0.9, 1.0, 1.0, 1.0))]
+    assert fell == [False, False, True, False, False, True, False]
+    assert schedule.rate(40) == pytest.approx(0.05 * 0.25)
+    assert schedule.rate(5) == pytest.approx(0.05 * 5 / 11)
+
+
+def test_losses() -> None:
+    outputs = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    labels = torch.tensor([0, 1])
+    each = losses.sample_losses(outputs, labels)
+    own = [-math.log(math.exp(2) / (math.exp(2) + 2)), -math.log(1 / (2 + math.e))]
+    assert each.tolist() == pytest.approx(own, rel=1e-6)
+    assert float(losses.training_loss(outputs, labels, LossSettings())) == pytest.approx(sum(own) / 2, rel=1e-6)
+    smooth = losses.training_loss(outputs, labels, LossSettings(label_smoothing=0.1))
+    logs = outputs.log_softmax(1)
+    target = torch.full((2, 3), 0.1 / 3)
+    target[range(2), labels] += 0.9
+    assert float(smooth) == pytest.approx(float(-(target * logs).sum(1).mean()), rel=1e-6)
+    assert float(losses.correct(outputs, labels)) == 0.5

@@ -1,0 +1,142 @@
+"""What happens to processes, hosts and directories of runs, with the message that a person sees."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import builders
+from tests.runs.processes import over, state_of, training, until
+from tui.core import events
+from tui.core.errors import FailureError, UsageError
+from tui.core.rundir import RunDir
+from tui.runs import launch
+from tui.runs.catalog import find, list_runs
+from tui.runs.follow import RunFollower
+from tui.runs.liveness import read_owner
+
+Fake = Callable[..., RunDir]
+ENGINE = [sys.executable, str(Path(__file__).with_name("fake_engine.py"))]
+
+
+def supervisor(place: Path, *lines: str) -> tuple[str, str]:
+    """Return the command of a supervisor with the pretended engine, after these lines of code."""
+    script = place / "supervisor.py"
+    code = ["import sys", "from tui.runs import supervisor", *lines, f"sys.exit(supervisor.main(engine={ENGINE!r}))"]
+    script.write_text("\n".join(code))
+    return sys.executable, str(script)
+
+
+def test_a_machine_that_was_paused_is_silent_and_never_dead(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fake()
+    launch.start(run)
+    until(training(run))
+    owner, _ = read_owner(run)
+    assert owner is not None
+    for pid in (owner.pid, owner.engine_pid):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr("tui.runs.status.now", lambda: time.time() + 3600)
+        state = state_of(run)
+        assert state.status == "silent"
+        assert state.status_text.startswith("Silent since 2")
+        with pytest.raises(UsageError, match=f"already running: it is run by .*process {owner.pid}"):
+            launch.resume(run)
+    finally:
+        for pid in (owner.engine_pid, owner.pid):
+            os.kill(pid, signal.SIGCONT)
+    monkeypatch.undo()
+    until(training(run, state.step + 3))
+
+
+def test_a_machine_that_kills_at_logout_is_told_with_the_remedy(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_SESSION_ID", "3")
+    run = fake(steps=5)
+    launch.start(run, supervisor=supervisor(tmp_path, "supervisor.kills_at_logout = lambda: True"))
+    until(over(run))
+    said = [event.text for event in state_of(run).log if isinstance(event, events.Message)]
+    assert said == ["This machine ends your processes at logout, this training too; `loginctl enable-linger` keeps it."]
+
+
+def test_too_few_file_handles_are_named(fake: Fake, tmp_path: Path) -> None:
+    run = fake(steps=5)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))"
+    with pytest.raises(FailureError, match="Too many open files"):
+        launch.start(run, supervisor=supervisor(tmp_path, limit))
+    launch.start(run)
+    until(over(run))
+    assert state_of(run).status == "finished"
+
+
+def test_a_path_longer_than_any_socket_allows(fake: Fake, tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*("long" * 50 for _ in range(4)))
+    deep.mkdir(parents=True)
+    run = RunDir(fake(steps=30).path.rename(deep / "20260131-120000-deep"))
+    assert len(os.fsencode(run.path)) > 800
+    launch.start(run)
+    until(over(run))
+    assert state_of(run).status == "finished"
+
+
+def test_a_run_that_was_moved_or_renamed_opens_as_it_is(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path / "runs", status="crashed")
+    before = RunFollower(run)
+    before.poll()
+    elsewhere = tmp_path / "other disk" / "archive"
+    elsewhere.mkdir(parents=True)
+    moved = RunDir(run.path.rename(elsewhere / "my best run"))
+    after = RunFollower(moved)
+    after.poll()
+    assert (after.state.status, after.state.status_text) == (before.state.status, before.state.status_text)
+    assert (after.state.step, after.state.latest) == (before.state.step, before.state.latest)
+    assert after.batches.count == before.batches.count > 0
+    assert find("my best", elsewhere) == moved
+    assert [summary.name for summary in list_runs(elsewhere)] == ["my best run"]
+
+
+def test_what_a_killed_write_left_is_taken_away_at_the_next_start(fake: Fake) -> None:
+    run = fake(steps=5)
+    left = [run.path / ".owner.json.abc.tmp", run.evaluations / ".test-000000001.json.abc.tmp"]
+    for path in left:
+        path.write_text("half")
+    other = run.path / "notes.tmp"
+    other.write_text("mine")
+    launch.start(run)
+    until(over(run))
+    assert not any(path.exists() for path in left)
+    assert other.read_text() == "mine"
+
+
+def test_an_unreadable_moment_of_the_disk_is_no_end_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handles run out in the process that watches: what it knew stays, and it goes on when there are some again."""
+    run = builders.make_run(tmp_path, status="running")
+    builders.stop_the_clock(monkeypatch, run)
+    follower = RunFollower(run)
+    follower.poll()
+    known = follower.state.step, follower.batches.count
+    opened, handles = os.open, [True]
+
+    def scarce(*args: object, **more: object) -> int:
+        if handles[0]:
+            raise OSError(24, "Too many open files")
+        return opened(*args, **more)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", scarce)
+        for _ in range(3):
+            follower.poll()
+        assert (follower.state.step, follower.batches.count) == known
+        assert follower.state.live
+    builders.append_event(run, events.Message(time=builders.START, step=1, level="info", text="again"))
+    follower.poll()
+    assert isinstance(follower.state.log[-1], events.Message)
+    assert follower.state.status == "running"
+    builders.let_go(run)

@@ -1,0 +1,225 @@
+"""Making a run, and what is refused when one is started, resumed or stopped, each with its sentence."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests import builders
+from tests.runs.processes import over, state_of, training, until
+from tui.core import control, events
+from tui.core.dataset.manifest import load_manifest
+from tui.core.dataset.scan import scan
+from tui.core.errors import FailureError, UsageError
+from tui.core.presets import read_settings
+from tui.core.rundir import FORMAT, RunDir
+from tui.core.schema import validated
+from tui.core.settings import Settings
+from tui.runs import launch
+
+
+@pytest.fixture(autouse=True)
+def let_go_of_locks() -> Iterator[None]:
+    yield
+    for run in list(builders._HELD):
+        builders.let_go(run)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for name in ("cat", "dog"):
+        folder = tmp_path / "pictures" / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (8, 8), (number * 20, 0, 0)).save(folder / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def settings_for(pictures: Path | str, batch_size: int = 4) -> Settings:
+    table = {"data": {"directory": str(pictures)}, "training": {"batch_size": batch_size, "epochs": 3}}
+    return validated(table, source="a test")
+
+
+def test_a_new_run_states_everything_that_decides_it(pictures: Path, tmp_path: Path) -> None:
+    settings = settings_for(pictures)
+    run = launch.create(settings, root=tmp_path / "deep" / "runs", name="my run", preset="cpu-quick")
+    assert run.name.endswith("-my-run")
+    assert run.exists
+    assert read_settings(run.settings) == settings
+    table = tomllib.loads(run.settings.read_text())
+    assert (table["run"]["format"], table["run"]["preset"], table["run"]["name"]) == (FORMAT, "cpu-quick", run.name)
+    assert table["run"]["created"].endswith("+00:00")
+    assert {"python", "torch", "torchvision"} <= set(table["run"])
+    assert table["optimizer"]["momentum"] == 0.9  # defaults too
+    manifest = load_manifest(run.dataset)
+    assert manifest.classes == ("cat", "dog")
+    assert sum(map(len, manifest.splits.values())) == 20
+    assert stat.S_IMODE(run.control.stat().st_mode) == 0o700
+    assert state_of(run).status_text == "It was never started."
+
+
+def test_a_scan_that_was_made_is_not_made_again(pictures: Path, tmp_path: Path) -> None:
+    found = scan(pictures)
+    os.rename(pictures, tmp_path / "gone")
+    assert launch.create(settings_for(pictures), root=tmp_path / "runs", name="x", scan=found).exists
+
+
+def test_the_folder_of_pictures_is_kept_as_an_absolute_path(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = launch.create(settings_for("pictures"), root=Path("runs"), name="x")
+    assert run.path.is_absolute()
+    assert read_settings(run.settings).data.directory == str(pictures)
+
+
+def test_runs_of_the_same_second_do_not_meet(pictures: Path, tmp_path: Path) -> None:
+    made = {launch.create(settings_for(pictures), root=tmp_path / "runs", name="x").path for _ in range(3)}
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "message"),
+    [
+        (lambda p: settings_for(p / "missing"), "x", "missing"),
+        (lambda p: settings_for(p, batch_size=512), "x", "training.batch_size is 512 but there are only 12"),
+        (lambda p: settings_for(p), "../..", "no letter or digit"),
+    ],
+)
+def test_what_cannot_be_trained_makes_no_directory(
+    pictures: Path, tmp_path: Path, settings: Callable[[Path], Settings], name: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        launch.create(settings(pictures), root=tmp_path / "runs", name=name)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_a_root_that_is_a_file_is_a_failure_with_its_path(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("x")
+    with pytest.raises(FailureError, match=r"cannot be made: .*runs.*--runs DIR"):
+        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+
+
+@pytest.mark.parametrize("number", [13, 28, 30, 122])
+def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(launch, "write_atomic", fails)
+    with pytest.raises(FailureError) as failure:
+        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+    assert os.strerror(number) in str(failure.value)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_read_only_root_is_a_failure_with_its_path(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir(mode=0o500)
+    with pytest.raises(FailureError, match="Permission denied"):
+        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+
+
+def test_a_folder_that_settings_cannot_name_is_refused(tmp_path: Path) -> None:
+    settings = Settings().model_copy(deep=True)
+    data = settings.data.model_copy(update={"directory": "/pic\udcfftures"})
+    with pytest.raises(UsageError, match=r"/pic\\xfftures is not valid UTF-8"):
+        launch.create(settings.model_copy(update={"data": data}), root=tmp_path, name="x")
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [("finished", "The run is finished"), ("running", "already running: it is run by .*process")],
+)
+def test_a_run_that_is_over_or_running_is_not_resumed(tmp_path: Path, status: str, message: str) -> None:
+    run = builders.make_run(tmp_path, status=status)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=message):
+        launch.resume(run)
+
+
+def test_what_is_no_run_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such run"):
+        launch.resume(RunDir(tmp_path))
+
+
+def test_a_run_of_a_newer_version_is_neither_resumed_nor_stopped(tmp_path: Path) -> None:
+    for status in ("stopped", "running"):
+        run = builders.make_run(tmp_path / status, status=status)  # type: ignore[arg-type]
+        run.settings.write_text(run.settings.read_text().replace("format = 1", "format = 2") + "[new]\nx=1\n")
+        with pytest.raises(UsageError, match="can only be read: It was made by a newer version") as refusal:
+            (launch.resume if status == "stopped" else launch.stop)(run)
+        assert "Upgrade" in str(refusal.value)
+    assert control.pending(run) == []
+
+
+@pytest.mark.parametrize("content", ["[run]\nformat = 1\n[trai", "[training]\nepochs = -1\n"])
+def test_half_written_settings_are_refused_with_their_path(tmp_path: Path, content: str) -> None:
+    run = builders.make_run(tmp_path, status="stopped")
+    run.settings.write_text(content)
+    with pytest.raises(UsageError, match=r"settings\.toml"):
+        launch.resume(run)
+
+
+def test_a_run_without_its_dataset_is_not_resumed(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="stopped")
+    run.dataset.unlink()
+    with pytest.raises(FailureError, match=r"dataset\.json is missing"):
+        launch.resume(run)
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed", "crashed", "interrupted"])
+def test_what_does_not_run_cannot_be_stopped(tmp_path: Path, status: str) -> None:
+    run = builders.make_run(tmp_path, status=status)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"is not running: .* is {status}"):
+        launch.stop(run)
+    assert control.pending(run) == []
+
+
+def test_asking_twice_is_asking_once(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="running")
+    launch.stop(run)
+    launch.stop(run)
+    assert [request.action for request in control.pending(run)] == ["stop"]
+
+
+def test_a_run_elsewhere_is_asked_but_not_killed(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="interrupted")
+    builders.own(run, host="node7", boot_id="another")
+    launch.stop(run)
+    assert [request.action for request in control.pending(run)] == ["stop"]
+    with pytest.raises(UsageError, match="it runs on node7"):
+        launch.stop(run, now=True)
+
+
+def test_a_supervisor_that_is_not_the_owner_is_never_signalled(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="running")
+    builders.own(run, start_time="1")
+    with pytest.raises(UsageError, match="owner is unknown"):
+        launch.stop(run, now=True)
+
+
+def test_relative_module_paths_are_made_absolute_for_the_supervisor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"lib{os.pathsep}/abs{os.pathsep}")
+    expected = f"{tmp_path}/lib{os.pathsep}/abs{os.pathsep}{tmp_path}"
+    assert launch._environment()["PYTHONPATH"] == expected
+
+
+def test_an_interrupted_run_is_resumed_under_a_hostile_name(fake: Callable[..., RunDir]) -> None:
+    made = fake(steps=50)
+    run = RunDir(made.path.rename(made.path.with_name("na me;$(x)\x1b[2J")))
+    builders.append_event(run, events.Launched(attempt=1, host="h", pid=1))
+    launch.resume(run)
+    until(training(run, 1))
+    launch.stop(run)
+    until(over(run))
+    assert state_of(run).attempt == 2

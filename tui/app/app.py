@@ -1,0 +1,108 @@
+"""The app: a table of contents. What happens on a screen is in its own file in ``screens/``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.notifications import Notify
+from textual.screen import ModalScreen, Screen
+
+from tui.app import palette
+from tui.app.display import CellExactApp
+from tui.app.screens.home import HomeScreen
+from tui.core.rundir import DEFAULT_ROOT, RunDir
+
+
+class CnntrainApp(CellExactApp[None]):
+    """The screen of cnntrain.
+
+    Args:
+        runs_root: where runs are kept.
+        open_run: a run to show at once.
+    """
+
+    TITLE = "cnntrain"
+    NOTIFICATION_TIMEOUT = 4
+    # The stylesheet of the first screen is not loaded by Textual when it is the default screen.
+    CSS_PATH = ["app.tcss", "screens/home.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # The footer shows the first that works: a field with the focus takes the question mark.
+        Binding("question_mark", "help", "Help", id="app.help", tooltip="What the keys do here.", key_display="?"),
+        Binding("f1", "help", "Help", id="app.help", tooltip="What the keys do here.", key_display="F1", priority=True),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave; what trains goes on training."),
+    ]
+
+    def __init__(self, *, runs_root: Path, open_run: RunDir | None = None) -> None:
+        super().__init__()
+        self.runs_root = runs_root
+        self._open_run = open_run
+        self._last_screen: Screen[Any] | None = None
+        palette.install(cast("App[object]", self))
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Home is below all other screens."""
+        return HomeScreen(self.runs_root, runs_typed(self.runs_root))
+
+    def on_mount(self) -> None:
+        """Show the run that was asked for."""
+        self._last_screen = self.screen
+        self.screen_change_signal.subscribe(self, self._forget_notices)
+        if self._open_run is not None:
+            from tui.app.screens.watch import WatchScreen
+
+            self.push_screen(WatchScreen(self._open_run))
+
+    def on_notify(self, event: Notify) -> None:
+        """Let a notice take the place of one of its kind."""
+        for notice in list(self._notifications):
+            if notice.severity == event.notification.severity:
+                self._unnotify(notice, refresh=False)
+
+    def _forget_notices(self, screen: Screen[Any]) -> None:
+        """What was said about one screen does not follow to the next; a question above it is no other screen."""
+        if not isinstance(screen, ModalScreen) and screen is not self._last_screen:
+            self._last_screen = screen
+            self.clear_notifications()
+
+    def action_help(self) -> None:
+        """Show what the keys of the active screen do, or leave that again."""
+        from tui.app.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        else:
+            self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The command palette: what the keys of the active screen do, from their bindings."""
+        for active in {a.binding.id: a for a in screen.active_bindings.values() if a.enabled}.values():
+            binding = active.binding
+            if binding.id and binding.description:
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, binding.tooltip or binding.description, run)
+        yield SystemCommand("Save a picture of the screen", "As an SVG file", self.action_picture)
+
+    def action_help_quit(self) -> None:
+        """Answer Ctrl+C, which leaves other programs, and must not end a view by a slip."""
+        self.notify("q leaves the screen; what trains goes on training.", timeout=4, markup=False)
+
+    def action_picture(self) -> None:
+        """Save the screen as an SVG file where the app was started."""
+        try:
+            path = self.save_screenshot()
+        except OSError as error:
+            self.notify(f"The picture cannot be saved: {error.strerror}.", severity="error", markup=False)
+        else:
+            self.notify(f"Saved as {path}", markup=False)
+
+
+def runs_typed(root: Path) -> str:
+    """Return what ``--runs`` needs in a command line, or nothing where the command would look anyway."""
+    usual = os.environ.get("CNNTRAIN_RUNS") or str(DEFAULT_ROOT)
+    return "" if Path(os.path.abspath(os.path.expanduser(usual))) == Path(os.path.abspath(root)) else str(root)

@@ -1,0 +1,214 @@
+"""An app that writes to its terminal only the cells that changed, and that ends when its terminal is gone.
+
+Three things that Textual leaves open are closed here. Its updates are at least whole rows of a widget; a
+screen behind an opaque one still counts as seen; and a terminal that disappears while SIGHUP is ignored
+leaves it spinning for ever. The first hooks into `App._display`, which is private: anything unexpected
+falls back to the stock path.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Generic
+
+from rich.color import ColorSystem
+from rich.console import Console, RenderableType
+from textual import events
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App, ReturnType
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.strip import Strip
+
+from tui.app.frame import Frame, Piece
+
+_PATIENCE = 2.0
+"""Seconds that an app without a terminal has for leaving in good order."""
+_HUNG_UP = 129
+
+
+class _Written(CompositorUpdate):
+    """An update that is already a string."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render_segments(self, console: Console) -> str:
+        return self._text
+
+
+class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
+    """The base of our app. ``cell_exact = False`` gives Textual's own way of drawing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+l",
+            "redraw",
+            "Redraw",
+            id="app.redraw",
+            show=False,
+            tooltip="Draw the whole screen again, when something else wrote over it.",
+        ),
+    ]
+
+    cell_exact = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._frame = Frame(self.console._color_system or ColorSystem.TRUECOLOR)
+        self._over = threading.Event()
+        self._after_paint: list[Callable[[], None]] = []
+
+    def run(self, *args: Any, **kwargs: Any) -> ReturnType | None:
+        """Run the app; see `App.run`."""
+        _use_utf8()
+        try:
+            return super().run(*args, **kwargs)
+        finally:
+            self._over.set()
+
+    def on_mount(self) -> None:
+        """Watch the terminal, if there is one."""
+        if not self.is_headless:
+            self.app_resume_signal.subscribe(self, lambda _: self._frame.forget(), immediate=True)
+            watch_hangup(_terminals(), self._leave)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that changed its size, or came back from the background, may show anything."""
+        self._frame.forget()
+
+    def after_paint(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the next update has gone to the terminal: for work that would hold it up."""
+        self._after_paint.append(callback)
+
+    def post_display_hook(self) -> None:
+        """Call what waited for an update; while the app starts, Textual drops updates and this comes too early."""
+        if self._after_paint and not self._batch_count:
+            waiting, self._after_paint = self._after_paint, []
+            for callback in waiting:
+                self.call_later(callback)
+
+    def action_redraw(self) -> None:
+        """Write every cell again."""
+        self._frame.forget()
+        self.screen.refresh()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """The screens that shine through: none behind an opaque one, which would be redrawn with them."""
+        behind = super()._background_screens
+        return [] if behind and self.screen.styles.background.a == 1 else behind
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if renderable is None or not self._will_be_written():
+            super()._display(screen, renderable)
+            return
+        try:
+            pieces = self._pieces(renderable) if self.cell_exact else None
+            written = None if pieces is None else _Written(self._frame.update(pieces))
+        except Exception:
+            # The stock path reports what is really wrong, and draws what cells cannot hold.
+            written = None
+        if written is None:
+            self._frame.forget()
+            super()._display(screen, renderable)
+        elif written._text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
+            super()._display(screen, written)  # type: ignore[arg-type]
+        else:
+            self.post_display_hook()
+
+    def _will_be_written(self) -> bool:
+        return (
+            self._running
+            and not self._closed
+            and not self._batch_count
+            and not self.is_headless
+            and self._driver is not None
+        )
+
+    def _pieces(self, renderable: RenderableType) -> Iterator[Piece] | None:
+        """Return the content of an update, or None when it is of a kind that is not known here."""
+        assert self._driver is not None
+        if self._driver.is_inline:
+            return None
+        if type(renderable) is LayoutUpdate:
+            region = renderable.region
+            if (region.x, region.y) != (0, 0):
+                return None
+            self._frame.fit(region.width, region.height)
+            return _layout(renderable)
+        if type(renderable) is ChopsUpdate:
+            self._frame.fit(max(ends[-1] for ends in renderable.chop_ends), len(renderable.chops))
+            return _chops(renderable)
+        return None
+
+    def _leave(self) -> None:
+        """Called from the watching thread when the terminal is gone."""
+        loop = getattr(self, "_loop", None)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: self.exit(return_code=_HUNG_UP))
+        # The loop may be stuck in a write that nobody will ever read.
+        if not self._over.wait(_PATIENCE):
+            os._exit(_HUNG_UP)
+
+
+def _layout(update: LayoutUpdate) -> Iterator[Piece]:
+    for y, line in enumerate(update.strips):
+        x = 0
+        for strip in line:
+            yield Piece(y, x, strip)
+            x += strip.cell_length
+
+
+def _chops(update: ChopsUpdate) -> Iterator[Piece]:
+    for y, first, last in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=True):
+            if strip is None or end <= first or x >= last:
+                continue
+            piece: Strip = strip
+            start = max(x, first)
+            if start > x or end > last:
+                piece = strip.crop(start - x, min(end, last) - x)
+            yield Piece(y, start, piece)
+
+
+def watch_hangup(files: Sequence[int], hung_up: Any) -> threading.Thread | None:
+    """Call ``hung_up`` from a thread as soon as one of the terminals is gone; None where that cannot be watched."""
+    if not files or not hasattr(select, "poll"):
+        return None
+
+    def watch() -> None:
+        poll = select.poll()
+        for file in files:
+            poll.register(file, 0)  # hang-ups are reported without being asked for
+        try:
+            poll.poll()
+        except OSError:
+            return
+        hung_up()
+
+    thread = threading.Thread(target=watch, name="terminal-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _terminals() -> list[int]:
+    found = []
+    for stream in (sys.__stdin__, sys.__stderr__):
+        try:
+            if stream is not None and stream.isatty():
+                found.append(stream.fileno())
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _use_utf8() -> None:
+    """Braille and lines need UTF-8 whatever PYTHONIOENCODING says; Textual draws on the error output."""
+    for stream in (sys.__stderr__, sys.__stdout__):
+        if stream is not None and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,96 @@
+"""Short questions: yes or no, and one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tui.app.widgets.text_field import TextField
+from tui.core.text import clean
+
+_ESCAPE = Binding("escape", "dismiss(None)", "Cancel", id="ask.cancel", tooltip="Change nothing.")
+
+
+class Confirm(ModalScreen[bool | None]):
+    """A question that Enter answers with yes, or, where a slip of the finger would cost something, with no.
+
+    Args:
+        question: one sentence.
+        detail: what follows from it.
+        yes: what the button says.
+        careful: whether Enter alone changes nothing.
+    """
+
+    CSS_PATH = "ask.tcss"
+    BINDINGS = [
+        _ESCAPE,
+        Binding("n", "dismiss(None)", "No", show=False),
+        Binding("y", "dismiss(True)", "Yes", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, detail: str = "", *, yes: str = "Yes", careful: bool = False) -> None:
+        super().__init__()
+        self._question, self._detail, self._yes = question, detail, yes
+        self._careful = careful
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content.styled(clean(self._question), "bold"), id="question")
+            if self._detail:
+                yield Static(Content(clean(self._detail)), id="detail")
+            with Horizontal(id="buttons"):
+                yield Button(self._yes, id="yes", variant="primary", compact=True)
+                yield Button("Cancel", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """Let Enter give the harmless answer where one is needed."""
+        self.query_one("#no" if self._careful else "#yes").focus()
+
+    @on(Button.Pressed)
+    def answer(self, event: Button.Pressed) -> None:
+        self.dismiss(True if event.button.id == "yes" else None)
+
+
+class AskLine(ModalScreen[str | None]):
+    """A question answered with one line of text.
+
+    Args:
+        question: one sentence.
+        value: what stands in the field first.
+        check: returns what is wrong with an answer, or an empty string.
+    """
+
+    CSS_PATH = "ask.tcss"
+    BINDINGS = [_ESCAPE]
+
+    def __init__(self, question: str, value: str, check: Callable[[str], str]) -> None:
+        super().__init__()
+        self._question, self._value, self._check = question, value, check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content.styled(clean(self._question), "bold"), id="question")
+            yield TextField(self._value, id="answer")
+            yield Static(id="detail")
+
+    @on(TextField.Changed)
+    def look(self, event: TextField.Changed) -> None:
+        """Say what is wrong while it is typed."""
+        wrong = self._check(event.value.strip())
+        hint = Content.styled(clean(wrong), "$text-error") if wrong else Content("Enter saves, Escape leaves.")
+        self.query_one("#detail", Static).update(hint)
+
+    @on(TextField.Submitted)
+    def answer(self, event: TextField.Submitted) -> None:
+        """Give the answer if nothing is wrong with it."""
+        if not self._check(event.value.strip()):
+            self.dismiss(event.value.strip())

@@ -1,0 +1,47 @@
+"""What screens share about beginnings: waiting for a run to start, showing it, and explaining why it did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import App
+
+from tui.app.starts import Start
+from tui.core.errors import CnntrainError
+from tui.core.rundir import RunDir
+from tui.core.text import clean
+
+
+def explain(app: App[Any], error: CnntrainError) -> None:
+    """Say what went wrong, in one sentence."""
+    app.notify(clean(str(error), 600), severity="error", timeout=8, markup=False)
+
+
+def begin(app: App[Any], start: Start) -> None:
+    """Start a run in the background, then show it above the home screen; otherwise say why there is none."""
+    from tui.app.screens.starting import Starting
+
+    def answer(result: RunDir | CnntrainError | None) -> None:
+        if isinstance(result, CnntrainError):
+            explain(app, result)
+        elif result is not None:
+            app.run_worker(show_run(app, result), exclusive=True, group="show_run")
+
+    app.push_screen(Starting(start), answer)
+
+
+async def show_run(app: App[Any], run: RunDir) -> None:
+    """Open a run's live screen directly above the home screen, so that Escape leads home."""
+    from tui.app.screens.home import HomeScreen
+    from tui.app.screens.watch import WatchScreen
+
+    home = app.screen_stack[0]
+    if isinstance(home, HomeScreen):
+        home.point_at(run)
+    with app.batch_update():
+        while len(app.screen_stack) > 2:
+            await app.pop_screen()
+        if len(app.screen_stack) > 1:
+            await app.switch_screen(WatchScreen(run))
+        else:
+            await app.push_screen(WatchScreen(run))

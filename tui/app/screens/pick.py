@@ -1,0 +1,124 @@
+"""One out of many: a list that gets shorter while a person types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+
+from tui.app.widgets.row_list import RowList
+from tui.app.widgets.text_field import TextField
+from tui.core.text import clean
+
+
+class Pick(ModalScreen[str | None]):
+    """Choose one of ``choices``; the answer is the choice, or None.
+
+    Args:
+        title: what is chosen.
+        choices: all there are, in their order.
+        chosen: the one that the cursor starts on.
+        typed: what stands in the search field first.
+    """
+
+    CSS_PATH = "pick.tcss"
+    BINDINGS = [
+        Binding("escape", "dismiss(None)", "Cancel", id="pick.cancel", tooltip="Keep what was chosen before."),
+        Binding("up", "move('cursor_up')", "Up", show=False),
+        Binding("down", "move('cursor_down')", "Down", show=False),
+        Binding("pageup", "move('page_up')", "Page up", show=False),
+        Binding("pagedown", "move('page_down')", "Page down", show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[str], *, chosen: str = "", typed: str = "") -> None:
+        super().__init__()
+        self._title, self._choices, self._chosen, self._typed = title, tuple(choices), chosen, typed
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box"):
+            yield Static(Content.styled(clean(self._title), "bold"))
+            yield TextField(self._typed, placeholder="type to search", id="search", select_on_focus=False)
+            yield RowList(id="choices")
+            yield Static(id="count")
+
+    def on_mount(self) -> None:
+        self.query_one("#choices").can_focus = False
+        self._show(self.query_one("#search", TextField).value)
+
+    def type_in(self, text: str) -> None:
+        """Take letters that were typed before the search field could have the focus."""
+        search = next(iter(self.query("#search").results(TextField)), None)
+        if search is None:
+            self._typed += text
+        else:
+            search.value += text
+            search.cursor_position = len(search.value)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that are faster than the screen are not lost."""
+        search = self.query_one("#search", TextField)
+        if not search.has_focus and event.character is not None and event.is_printable:
+            event.stop()
+            self.type_in(event.character)
+            search.focus()
+
+    @on(TextField.Changed)
+    def search(self, event: TextField.Changed) -> None:
+        self._show(event.value)
+
+    @on(TextField.Submitted)
+    def take(self) -> None:
+        """Take what the cursor is on."""
+        row = self.query_one(RowList).row
+        if row is not None:
+            self.dismiss(row)
+
+    @on(OptionList.OptionSelected)
+    def clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+    def action_move(self, how: str) -> None:
+        """Move the cursor of the list while the search field keeps the focus."""
+        getattr(self.query_one(RowList), f"action_{how}")()
+
+    def _show(self, typed: str) -> None:
+        found = matching(self._choices, typed)
+        rows = self.query_one(RowList)
+        rows.show({choice: partial(_row, choice, typed) for choice in found})
+        rows.mark(self._chosen if not typed else (found[0] if found else ""))
+        words = f"{len(found)} of {len(self._choices)}" if typed else f"{len(self._choices)}, type to search"
+        self.query_one("#count", Static).update(Content(words))
+
+
+def matching(choices: Sequence[str], typed: str) -> list[str]:
+    """Return the choices that contain every word that was typed, or else its letters in their order.
+
+    Those that start with what was typed come first.
+    """
+    words = [_letters(word) for word in re.split(r"[\s_-]+", typed) if _letters(word)]
+    found = [choice for choice in choices if all(word in _letters(choice) for word in words)]
+    found = found or [choice for choice in choices if _in_order(_letters(typed), _letters(choice))]
+    return sorted(found, key=lambda choice: not _letters(choice).startswith(_letters(typed)))
+
+
+def _in_order(letters: str, text: str) -> bool:
+    left = iter(text)
+    return all(letter in left for letter in letters)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def _row(choice: str, typed: str, width: int) -> Content:
+    content = Content(clean(choice)).truncate(width, ellipsis=True)
+    start = content.plain.casefold().find(typed.strip().casefold()) if typed.strip() else -1
+    return content.stylize("bold underline", start, start + len(typed.strip())) if start >= 0 else content

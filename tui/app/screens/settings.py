@@ -1,0 +1,235 @@
+"""Everything that can be set for a run, what differs from its preset, and the start."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.cells import cell_len
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+
+from tui.app import starts
+from tui.app.draft import DIRECTORY, Draft, fields, problem_words
+from tui.app.screens.ask import AskLine, Confirm
+from tui.app.screens.begin import begin, explain
+from tui.app.widgets.columns import Cell, line
+from tui.app.widgets.form import Form, choices_of
+from tui.app.widgets.row_list import RowList
+from tui.core import presets
+from tui.core.dataset.problems import many
+from tui.core.errors import CnntrainError, UsageError
+from tui.core.schema import Setting, in_words
+from tui.core.text import clean, clean_path
+
+_TOLD = 3
+"""Lines of the explanation and the limits below the form."""
+
+
+class SettingsScreen(Screen[None]):
+    """The form for one `Draft`."""
+
+    CSS_PATH = "settings.tcss"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
+    BINDINGS = [
+        Binding("ctrl+t", "train", "Train", id="settings.train", tooltip="Start the run and watch it.", priority=True),
+        Binding("ctrl+s", "save", "Save", id="settings.save", tooltip="Save these settings as your own preset."),
+        Binding(
+            "ctrl+y",
+            "copy",
+            "Copy command",
+            id="settings.copy",
+            show=False,
+            tooltip="Copy the command line to the clipboard.",
+        ),
+        Binding("escape", "app.pop_screen", "Back", id="settings.back", tooltip="Back; what was typed is kept."),
+    ]
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        self._setting: Setting | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        with Horizontal(id="body"):
+            yield RowList(id="groups")
+            yield Form(self._draft, id="form")
+        with Vertical(id="about"):
+            yield Static(id="help")
+            yield Static(id="limits")
+            yield Static(id="command")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#groups").can_focus = False
+        self._show()
+        # The name and the folder are decided when one comes here: the first thing to think about is the next.
+        self.call_after_refresh(self.query_one(Form).enter, "data.image_size" if self._draft.directory else DIRECTORY)
+
+    @on(Form.Changed)
+    def typed(self, event: Form.Changed) -> None:
+        """Check it, and show how everything stands now."""
+        self._draft.write(event.key, event.text)
+        self._show()
+
+    @on(Form.Entered)
+    def entered(self, event: Form.Entered) -> None:
+        """Explain the field that has the focus."""
+        self._setting = event.setting
+        self._show_help()
+        self.query_one("#groups", RowList).mark(event.setting.group)
+
+    @on(OptionList.OptionSelected, "#groups")
+    def group_clicked(self, event: OptionList.OptionSelected) -> None:
+        form = self.query_one(Form)
+        form.enter(next(keys[0] for name, _, keys in form.groups if name == event.option_id), top=True)
+
+    def action_train(self) -> None:
+        """Start the run, if nothing is wrong."""
+        wrong = next((key for key in fields() if key in self._draft.problems), None)
+        if wrong is not None:
+            self.query_one(Form).enter(wrong)  # what is wrong with it is told there
+            return
+        begin(self.app, starts.fresh(self._draft))
+
+    def action_copy(self) -> None:
+        """Put the command line into the clipboard of the terminal."""
+        self.app.copy_to_clipboard(self._draft.command_line())
+        self.notify("The command line was sent to the terminal's clipboard.", markup=False)
+
+    def action_save(self) -> None:
+        """Ask for a name and save the settings as a preset."""
+        if self._draft.problems:
+            self.notify("Mend what is marked first: a preset holds only what is right.", severity="error")
+            return
+        own = {preset.name for preset in presets.available() if not preset.shipped}
+        name = self._draft.preset if self._draft.preset in own else f"my-{self._draft.preset}"
+        question = "Save these settings as a preset called"
+        self.app.push_screen(AskLine(question, name, _wrong_with_name), partial(self._save, own))
+
+    def _save(self, own: set[str], name: str | None) -> None:
+        if name is None:
+            return
+        if name not in own:
+            self._write(name, True)
+            return
+        question = f'Replace your preset "{name}"?'
+        detail = "What it says now is lost."
+        self.app.push_screen(Confirm(question, detail, yes="Replace"), partial(self._write, name))
+
+    def _write(self, name: str, wanted: bool | None) -> None:
+        if not wanted:
+            return
+        comment = f"Made from {self._draft.preset}: {_differences(self._draft)}."
+        try:
+            preset = presets.save(name, self._draft.settings, comment=comment, replace=True)
+        except CnntrainError as error:
+            explain(self.app, error)
+            return
+        self._draft.rebase(name)
+        self._show()
+        self.notify(f"Saved as {clean_path(preset.path)}", markup=False)
+
+    def _show(self) -> None:
+        draft, form = self._draft, self.query_one(Form)
+        form.show(draft)
+        self.set_class(bool(draft.problems), "-wrong")
+        self._show_title()
+        self._show_help()
+        self.query_one("#groups", RowList).show(
+            {name: partial(_group_line, title, draft, keys) for name, title, keys in form.groups}
+        )
+        self._show_command()
+
+    def _show_command(self) -> None:
+        """Show as much of the command line as there is room for; it is copied whole."""
+        place = self.query_one("#command", Static)
+        if self._draft.problems:
+            place.update(
+                Content.styled("Mend what is marked to get the command line.", "$foreground-muted"), layout=False
+            )
+            return
+        # Its own height is not yet what it becomes when the last problem has just gone.
+        about = self.query_one("#about").content_size
+        width, height = (about.width, about.height - _TOLD) if about else (self.size.width - 2, 2)
+        lines = _wrapped([clean(piece) for piece in self._draft.command()], width)
+        if len(lines) > height:
+            hint = Content.styled(" … ^y copies all", "$foreground-muted")
+            lines = [*lines[: height - 1], lines[height - 1].truncate(width - hint.cell_length).append(hint)]
+        place.update(Content("\n").join(lines), layout=False)
+
+    def _show_title(self) -> None:
+        draft = self._draft
+        about = f"{clean(draft.preset, 24)} on {clean_path(draft.directory, 60) or 'no pictures yet'}"
+        if draft.scan is not None:
+            found = f"{many(len(draft.scan.classes), 'class')}, {many(draft.scan.total, 'picture')}"
+            about += f" ({found})"
+        if draft.problems:
+            state = Content.styled(f"✗ {many(len(draft.problems), 'problem')}", "bold $text-error")
+        else:
+            number = len(draft.changes())
+            state = Content.styled(f"{number} changed" if number else "as the preset", "$foreground-muted")
+        room = max(10, self.size.width - 2 - state.cell_length - 11)
+        left = line([Cell("New run", 7, "bold"), Cell(about, room)])
+        self.query_one("#title", Static).update(Content("  ").join([left, state]), layout=False)
+
+    def on_resize(self) -> None:
+        self._show_title()
+        self.call_after_refresh(self._show_command)
+
+    def _show_help(self) -> None:
+        setting = self._setting
+        if setting is None:
+            return
+        wrong = problem_words(self._draft, setting.key)
+        if wrong:
+            below = Content.styled(f"✗ {wrong}", "$text-error")
+        elif setting.when is not None and not self._draft.in_effect(setting.key):
+            other, values = setting.when
+            below = Content.styled(
+                f"{setting.key} has no effect: {other} is not {' or '.join(values)}", "$text-warning"
+            )
+        elif self._draft.split_already(setting.key):
+            below = Content.styled(f"{setting.key} has no effect: the dataset has its own folders", "$text-warning")
+        else:
+            choices = choices_of(setting)
+            limits = setting.limits or (f"{len(choices)} names, type to search" if choices else "")
+            limits = f"{limits}   " if limits and setting.kind != "bool" else ""
+            below = Content.styled(f"{limits}{setting.key}", "$foreground-muted")
+        self.query_one("#help", Static).update(Content(setting.help), layout=False)
+        self.query_one("#limits", Static).update(below, layout=False)
+
+
+def _wrapped(pieces: list[str], width: int) -> list[Content]:
+    """Return the pieces of a command in lines, each option on one line with its value where there is room."""
+    lines = [Content.styled("$", "$foreground-muted")]
+    for piece in pieces:
+        if lines[-1].cell_length + 1 + cell_len(piece) > width and lines[-1].plain != "$":
+            lines.append(Content(" "))
+        lines[-1] = lines[-1].append(f" {piece}")
+    return [row for long in lines for row in (long.wrap(width) if long.cell_length > width else [long])]
+
+
+def _group_line(title: str, draft: Draft, keys: list[str], width: int) -> Content:
+    wrong = sum(key in draft.problems for key in keys)
+    changed = sum(draft.differs(key) for key in keys)
+    mark, style = (f"✗{wrong}", "$text-error") if wrong else (f"•{changed}" if changed else "", "$accent")
+    return line([Cell(title, max(4, width - 2)), Cell(mark, 2, style, right=True)], gap=0)
+
+
+def _differences(draft: Draft) -> str:
+    told = [f"{key} = {in_words(new)}" for key, (_, new) in draft.changes().items()]
+    return clean(", ".join(told), 300) or "nothing changed"
+
+
+def _wrong_with_name(name: str) -> str:
+    try:
+        presets.check_name(name)
+    except UsageError as error:
+        return f"{error.cause[:1].upper()}{error.cause[1:]}. {error.next_step}"
+    return ""

@@ -1,0 +1,113 @@
+"""The ways a training starts from the screen. Each is slow and runs in a thread; no widget here.
+
+A way takes a `Watcher`, which it tells what it is doing, and returns the run that trains. It raises
+`CnntrainError` when it cannot, and `Cancelled` when the person did not want to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.core import presets
+from tui.core.rundir import RunDir
+
+if TYPE_CHECKING:
+    from tui.app.draft import Draft
+    from tui.core.dataset.scan import Scan
+    from tui.core.settings import Settings
+
+DEMO = "demo"
+"""The preset of the demo, and the folder of its pictures in the cache."""
+
+
+@dataclass
+class Watcher:
+    """What a person sees of a start, and whether they still want it."""
+
+    doing: str = "Starting"
+    count: int = 0
+    cancelled: bool = False
+
+    def tell(self, doing: str, count: int = 0) -> None:
+        """Say what is being done, and how much of it."""
+        self.doing, self.count = doing, count
+
+
+Start = Callable[[Watcher], RunDir]
+
+
+def fresh(draft: Draft) -> Start:
+    """Start what was set up."""
+    settings, root, name, preset = draft.settings, draft.root, draft.name, draft.preset
+    scan = draft.scan
+    return lambda watcher: _begin(watcher, settings, root=root, name=name, preset=preset, scan=scan)
+
+
+def again(run: RunDir, preset: str, root: Path) -> Start:
+    """Start a new run with the settings of a known one."""
+
+    def start(watcher: Watcher) -> RunDir:
+        settings = presets.read_settings(run.settings)
+        return _begin(watcher, settings, root=root, name=run.given_name, preset=preset)
+
+    return start
+
+
+def resumed(run: RunDir) -> Start:
+    """Let a run go on."""
+
+    def start(watcher: Watcher) -> RunDir:
+        from tui.runs import launch
+
+        watcher.tell("Starting the engine")
+        launch.resume(run)
+        return run
+
+    return start
+
+
+def demo(root: Path) -> Start:
+    """Make the demo's pictures if they are not there yet, and train on them."""
+
+    def start(watcher: Watcher) -> RunDir:
+        from tui.core.dataset.demo import make_demo
+        from tui.core.files import cache_directory
+        from tui.core.schema import with_changes
+
+        watcher.tell("Making pictures")
+        pictures = make_demo(
+            cache_directory() / DEMO, progress=lambda count, *_: watcher.tell("Making pictures", count)
+        )
+        settings = with_changes(
+            presets.load(presets.find(DEMO)), {"data.directory": str(pictures.absolute())}, source="the demo"
+        )
+        return _begin(watcher, settings, root=root, name=DEMO, preset=DEMO)
+
+    return start
+
+
+def _begin(
+    watcher: Watcher, settings: Settings, *, root: Path, name: str, preset: str, scan: Scan | None = None
+) -> RunDir:
+    from tui.core import recent
+    from tui.core.dataset.scan import scan as look_through
+    from tui.runs import launch
+
+    directory = Path(settings.data.directory)
+    if scan is None:
+        watcher.tell("Looking through the pictures")
+        scan = look_through(
+            directory,
+            follow_links=settings.data.follow_links,
+            progress=lambda count: watcher.tell("Looking through the pictures", count),
+            cancelled=lambda: watcher.cancelled,
+        )
+    watcher.tell("Starting the engine")
+    run = launch.create(settings, root=root, name=name, preset=preset, scan=scan)
+    launch.start(run)
+    if preset != DEMO:
+        recent.remember(directory)
+    return run

@@ -1,0 +1,171 @@
+"""Axes of charts: limits that move rarely, ticks at round numbers, linear and logarithmic.
+
+An axis that follows every new value repaints the whole chart each time. These keep their limits until a
+value leaves them or most of the room is empty, and then move far enough to stay for a while.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from tui.app.format import compact, tick
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+_LOG_ROUND = (1.0, 2.0, 5.0, 10.0)
+_SMALLEST = 1e-45
+"""The smallest float32 above zero."""
+_HEADROOM = 0.04
+_NOTHING = 1e-40
+_LEAST_USED = 0.45
+"""An axis of which less than this share is used shrinks."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The limits of a vertical axis."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def share(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return where values lie between the lower (0) and the upper limit (1), not clipped; NaN stays NaN."""
+        import numpy as np
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.log:
+                low, high = math.log(self.low), math.log(self.high)
+                places = np.log(np.maximum(values.astype(np.float64), _SMALLEST))
+                return (np.where(np.isnan(values), np.nan, places) - low) / (high - low)
+            shares = (values.astype(np.float64) - self.low) / (self.high - self.low)
+            return np.asarray(shares)
+
+    def share_of(self, value: float) -> float:
+        """Return where one finite value lies."""
+        if self.log:
+            return math.log(max(value, _SMALLEST) / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+def fitted(low: float, high: float, *, log: bool = False, before: Scale | None = None) -> Scale:
+    """Return an axis for values from ``low`` to ``high`` (finite; above zero if ``log``).
+
+    Args:
+        low: the smallest value to show.
+        high: the largest.
+        log: whether the axis is logarithmic.
+        before: the axis so far; it is returned as long as it will do.
+    """
+    if log:
+        low, high = max(low, _SMALLEST), max(high, _SMALLEST)
+    if before is not None and before.log == log and before.low <= low and high <= before.high:
+        bottom = before.low if not log and before.low == 0 else low
+        used = (math.log(high / low) + 1e-9) / math.log(before.high / before.low) if log else 0.0
+        if not log:
+            used = (high - bottom) / (before.high - before.low)
+        if used >= _LEAST_USED or _fresh(low, high, log) == before:
+            return before
+    return _fresh(low, high, log)
+
+
+def _fresh(low: float, high: float, log: bool) -> Scale:
+    if log:
+        bottom, top = _log_floor(low), _log_ceiling(high)
+        if top / bottom < 4.9:
+            bottom, top = _log_floor(bottom / 1.5), _log_ceiling(top * 1.5)
+        return Scale(bottom, top, True)
+    if max(abs(low), abs(high)) < _NOTHING:
+        return Scale(0.0, 1.0)
+    if low >= 0 and low < 0.6 * high:
+        low = 0.0
+    if high - low <= 1e-9 * max(abs(high), abs(low)):
+        # One value: an axis from zero, with the value half way up.
+        low, high = (min(0.0, 2 * low), max(0.0, 2 * high)) if high else (0.0, 1.0)
+    else:
+        high += _HEADROOM * (high - low)
+    step = _round_up((high - low) / 5, _ROUND)
+    return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
+
+
+def _round_up(value: float, ladder: tuple[float, ...]) -> float:
+    power = 10.0 ** math.floor(math.log10(max(value, _SMALLEST)))
+    return next((r * power for r in ladder if r * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def _log_floor(value: float) -> float:
+    power = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return max((r * power for r in _LOG_ROUND if r * power <= value * (1 + 1e-9)), default=power)
+
+
+def _log_ceiling(value: float) -> float:
+    power = 10.0 ** math.floor(math.log10(value) + 1e-9)
+    return next((r * power for r in _LOG_ROUND if r * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def ticks(scale: Scale, most: int) -> list[tuple[float, str]]:
+    """Return at most ``most`` (at least 2) round values on the axis with their labels, from the smallest."""
+    values = _log_ticks(scale, most) if scale.log else _linear_ticks(scale, most)
+    step = min((b - a for a, b in pairwise(values)), default=abs(scale.high - scale.low))
+    if scale.log:
+        return [(value, tick(value, value)) for value in values]
+    return [(value, tick(value, step)) for value in values]
+
+
+def _linear_ticks(scale: Scale, most: int) -> list[float]:
+    span = scale.high - scale.low
+    step = _round_up(span / max(1, most - 1), _ROUND)
+    while True:
+        first = math.ceil(scale.low / step - 1e-6)
+        count = math.floor((scale.high - first * step) / step + 1e-6)
+        if count >= 1:
+            return [float(f"{(first + i) * step:.10g}") for i in range(count + 1)]
+        step = _round_up(step / 2.001, _ROUND)  # one label says nothing about the scale
+
+
+def _log_ticks(scale: Scale, most: int) -> list[float]:
+    low, high = math.log10(scale.low), math.log10(scale.high)
+    powers = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+    for ladder in ((1.0, 2.0, 5.0), (1.0, 3.0)):
+        values = [
+            factor * 10.0**power
+            for power in range(math.floor(low) - 1, math.ceil(high) + 1)
+            for factor in ladder
+            if low - 1e-9 <= math.log10(factor) + power <= high + 1e-9
+        ]
+        if 2 <= len(values) <= most:
+            return values
+    stride = max(1, math.ceil(len(powers) / most))
+    chosen = [10.0**power for power in powers if power % stride == 0]
+    return chosen if len(chosen) >= 2 else [scale.low, scale.high]
+
+
+def reach(step: int, total: int, before: int = 0) -> int:
+    """Return the last step of a horizontal axis: it grows by a third at a time, and ends at ``total`` if known.
+
+    Args:
+        step: the newest step; 0 before the first.
+        total: how many steps the run makes; 0 if that is not known.
+        before: the axis so far.
+    """
+    if step >= total > 0:
+        return step
+    if step <= before and step * 2 > before:
+        return before
+    end = 16
+    while end < step:
+        end = max(end + 1, round(end * 4 / 3))
+    return min(end, total) if total > 0 else end
+
+
+def step_ticks(first: int, last: int, cells: int) -> list[tuple[int, str]]:
+    """Return round step numbers and their labels for a horizontal axis of so many cells."""
+    room = max(2, cells // 12)
+    stride = max(1, int(_round_up((last - first + 1) / room, (1.0, 2.0, 5.0, 10.0))))
+    start = -(-first // stride) * stride
+    return [(step, compact(step)) for step in range(start or stride, last + 1, stride)]

@@ -1,0 +1,92 @@
+"""A folder's path, typed with completion: what is offered is taken with Tab or the right arrow, as in a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from textual.binding import Binding
+from textual.suggester import Suggester
+
+from tui.app.widgets.folder_tree import folders_in
+from tui.app.widgets.text_field import TextField
+from tui.core.text import clean, clean_path
+
+
+class FolderSuggester(Suggester):
+    """Offers the first folder that what was typed could become."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the completed path, or None; looks into the folder in a thread."""
+        return await asyncio.to_thread(completed, value)
+
+
+def completed(typed: str) -> str | None:
+    """Return ``typed`` completed to the path of a folder with ``/`` at its end, or None when there is none.
+
+    Nothing is offered behind a slash: Tab goes on to the next field there. Folders whose names cannot be
+    printed as they are are not offered either: the tree has them.
+    """
+    around, _, start = typed.rpartition("/")
+    if not start or (not around and not typed.startswith("/")):
+        return None
+    for name in folders_in(Path(os.path.expanduser(around or "/"))):
+        if name.startswith(start) and name != start and name == clean(name):
+            return f"{around}/{name}/"
+    return None
+
+
+class PathInput(TextField):
+    """The field. `path` is what it names; a path that cannot be shown as it is can be set all the same."""
+
+    BINDINGS = [
+        Binding(
+            "enter",
+            "submit",
+            "Choose",
+            id="path.enter",
+            key_display="enter",
+            tooltip="Look at the folder; then use it.",
+        ),
+        Binding(
+            "tab", "complete", "Complete", id="path.complete", show=False, tooltip="Take the completion, or go on."
+        ),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(
+            placeholder="path of a folder: /home/me/pictures or ~/pictures",
+            suggester=FolderSuggester(),
+            select_on_focus=False,
+            id=id,
+        )
+        self._shown: tuple[str, Path] | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The folder that is named, absolute; None while nothing is."""
+        typed = self.value.strip()
+        if not typed:
+            return None
+        if self._shown is not None and self.value == self._shown[0]:
+            return self._shown[1]
+        return Path(os.path.abspath(os.path.expanduser(typed)))
+
+    def show(self, path: Path) -> None:
+        """Put a path into the field."""
+        shown = clean_path(path)
+        self._shown = (shown, path)
+        with self.prevent(TextField.Changed):
+            self.value = shown
+        self.cursor_position = len(shown)
+
+    def action_complete(self) -> None:
+        """Take the completion if one is offered, else go to the next field."""
+        if self._suggestion and self.cursor_position == len(self.value):
+            self.action_cursor_right()
+        else:
+            self.screen.focus_next()

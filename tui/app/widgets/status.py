@@ -1,0 +1,239 @@
+"""The head of the watch screen: what run this is, how far it is, its newest numbers, and how it ended."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+from textual.geometry import Size
+
+from tui.app.format import duration, size
+from tui.app.palette import Tone
+from tui.app.widgets.panel import Row, Rows, Run, cells, fit
+from tui.core.metrics import (
+    ACCURACY,
+    DATA_WAIT,
+    GRADIENT_NORM,
+    IMAGES_PER_SECOND,
+    LEARNING_RATE,
+    LOSS,
+    Metric,
+)
+from tui.core.text import clean, clean_path
+
+if TYPE_CHECKING:
+    from tui.runs.state import RunState
+
+BADGES: dict[str, tuple[str, Tone]] = {
+    "preparing": ("○ preparing", "warn"),
+    "running": ("● running", "good"),
+    "paused": ("‖ paused", "warn"),
+    "stopping": ("◌ stopping", "warn"),
+    "silent": ("? silent", "bad"),
+    "finished": ("✓ finished", "good"),
+    "stopped": ("■ stopped", "warn"),
+    "failed": ("✗ failed", "bad"),
+    "crashed": ("✗ crashed", "bad"),
+    "interrupted": ("✗ interrupted", "bad"),
+}
+_NUMBERS: tuple[tuple[Metric, str, str, int], ...] = (
+    (LOSS, "loss", "loss", 7),
+    (ACCURACY, "accuracy", "acc", 7),
+    (IMAGES_PER_SECOND, "img/s", "img/s", 6),
+    (GRADIENT_NORM, "gradient", "grad", 8),
+    (LEARNING_RATE, "rate", "rate", 8),
+    (DATA_WAIT, "wait", "wait", 6),
+)
+"""Metric, long label, short label, cells of the value."""
+
+_STAGES = {
+    "importing": "importing PyTorch, which takes some seconds",
+    "model": "building the network",
+    "checkpoint": "loading the checkpoint",
+}
+"""What the engine's shortest words for its stages mean."""
+
+
+class StatusBar(Rows):
+    """Three rows: the run, its progress, its numbers."""
+
+    DEFAULT_CSS = "StatusBar { height: 3; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state: RunState | None = None
+        self._reading = False
+        self._run_name = ""
+
+    def announce(self, name: str) -> None:
+        """Show the run's name, before anything else is known of it."""
+        self._run_name = name
+        self.redraw()
+
+    def show(self, state: RunState, *, reading: bool = False) -> None:
+        """Show a run; ``reading`` while its history is not all read."""
+        self._state = state
+        self._reading = reading
+        self.redraw()
+
+    def lines(self, width: int, height: int) -> list[Row]:
+        """Return the rows."""
+        if self._state is None:
+            return [(("○ opening  ", "muted"), (fit(self._run_name, width - 11), "strong"))]
+        return [run_line(self._state, width), progress_line(self._state, width, self._reading), self._numbers(width)]
+
+    def _numbers(self, width: int) -> Row:
+        assert self._state is not None
+        runs: list[Run] = []
+        used = 0
+        for label, value, tone, room in _tiles(self._state, short=width < 110):
+            taken = len(label) + 1 + max(room, len(value))
+            if used + taken > width:
+                break
+            runs += [(f"{label} ", "muted"), (f"{value:<{room}}  ", tone)]
+            used += taken + 2
+        return tuple(runs)
+
+
+def _tiles(state: RunState, short: bool) -> list[tuple[str, str, Tone, int]]:
+    """Return label, value, tone and room of each number, the most important first."""
+    tiles: list[tuple[str, str, Tone, int]] = []
+    for metric, label, brief, room in _NUMBERS:
+        value = state.latest.get(metric.name)
+        bad = value is not None and not math.isfinite(value)
+        tiles.append((brief if short else label, metric.format(value), "bad" if bad else "strong", room))
+    if state.best is not None:
+        accuracy = state.best.metrics.get(ACCURACY.name)
+        tiles.insert(2, ("best" if short else "best validation", ACCURACY.format(accuracy), "mark", 7))
+    return tiles
+
+
+def run_line(state: RunState, width: int) -> Row:
+    """Return status and name of the run, and what is trained on what."""
+    badge, tone = BADGES[state.status]
+    started, settings = state.started, state.settings
+    details = [state.info.get("preset", "")]
+    if started is not None:
+        details += [started.model, f"{started.parameters:,} weights", started.device]
+        details.append(f"{started.images.get('train', 0):,} pictures")
+    elif settings is not None:
+        details += [settings.model.name]
+    if state.attempt > 1:
+        details.append(f"attempt {state.attempt}")
+    left: list[Run] = [(f"{badge}  ", tone), (clean(state.run.name, max(10, width - 20)), "strong")]
+    room = width - cells(left) - 2
+    words = [word for word in details if word]
+    while words and len(" · ".join(words)) > room:
+        words.pop()
+    text = " · ".join(words)
+    return (*left, (f"{text:>{width - cells(left)}}", "muted")) if text else tuple(left)
+
+
+def progress_line(state: RunState, width: int, reading: bool = False) -> Row:
+    """Return how far the run is: a bar, epochs, steps, the time that is left; or what it prepares."""
+    left: list[Run]
+    if state.status in ("preparing", "stopping") and not state.running_attempt_started:
+        stage = state.preparing
+        if stage is None:
+            return (("starting the engine", "text"),)
+        doing = _STAGES.get(stage.stage, stage.stage)
+        if not stage.total:
+            return ((fit(doing, width), "text"),)
+        words, share = f"{stage.done:,} of {stage.total:,}", stage.done / stage.total
+        left = [(f"{clean(doing, max(8, width // 2))}  ", "text")]
+        return _with_bar(left, share, words, width)
+    if not state.total_steps:
+        return ((fit(state.status_text, width), "muted"),)
+    epochs = f" of {state.settings.training.epochs}" if state.settings else ""
+    left = [("epoch ", "muted"), (f"{state.epoch:.2f}{epochs}  ", "text")]
+    words = f"step {state.step:,} of {state.total_steps:,}"
+    if width < 100:
+        words = f"{state.step:,}/{state.total_steps:,}"
+    if reading:
+        words = f"reading the history  {words}"
+    elif state.eta_seconds is not None and state.live:
+        words += f"  {duration(state.eta_seconds):>7} left"
+    return _with_bar(left, state.step / state.total_steps, words, width)
+
+
+def _with_bar(left: list[Run], share: float, words: str, width: int) -> Row:
+    share = min(1.0, max(0.0, share))
+    percent = f"{100 * share:3.0f} %"
+    room = width - cells(left) - len(words) - len(percent) - 4
+    if room < 6:
+        return (*left, (words, "text"))
+    halves = int(share * 2 * room)
+    bar = "━" * (halves // 2) + "╸" * (halves % 2)
+    rest = "─" * (room - len(bar))
+    return (*left, (bar, "line"), (rest, "faint"), (f"  {percent}  ", "strong"), (words, "text"))
+
+
+class Outcome(Rows):
+    """How a run ended, and what to do next."""
+
+    DEFAULT_CSS = "Outcome { height: auto; display: none; }"
+    _MOST = 3
+    """Rows for one sentence."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._sentences: list[tuple[str, Tone]] = []
+
+    def show(self, state: RunState) -> None:
+        """Show the end of a run that is over; nothing while it lives."""
+        self._sentences = [] if state.live else outcome(state)
+        self.display = bool(self._sentences)
+        self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many rows the sentences take."""
+        return len(self._wrapped(width))
+
+    def lines(self, width: int, height: int) -> list[Row]:
+        """Return the sentences, wrapped."""
+        return self._wrapped(width)
+
+    def _wrapped(self, width: int) -> list[Row]:
+        rows: list[Row] = []
+        for text, tone in self._sentences:
+            lines = textwrap.wrap(text, max(10, width)) or [""]
+            if len(lines) > self._MOST:
+                lines[self._MOST - 1 :] = [" ".join(lines[self._MOST - 1 :])]
+            rows += [((fit(line, width), tone),) for line in lines]
+        return rows
+
+
+def outcome(state: RunState) -> list[tuple[str, Tone]]:
+    """Return how the run ended and what to do next, as sentences with their tones."""
+    tone = BADGES[state.status][1]
+    said = [state.status_text] if state.status_text else []
+    if "accuracy" in state.status_text:  # the engine's own sentence says how good it is
+        return [(state.status_text, tone), (_next_step(state), "text")]
+    if state.test is not None:
+        said.insert(0, f"Test accuracy {ACCURACY.format(state.test.metrics.get(ACCURACY.name))}.")
+    if state.best is not None:
+        best = ACCURACY.format(state.best.metrics.get(ACCURACY.name))
+        said.append(f"Best validation accuracy {best} after epoch {state.best.epoch:.3g}.")
+    return [(" ".join(said), tone), (_next_step(state), "text")]
+
+
+def _next_step(state: RunState) -> str:
+    name = clean(state.run.name, 60)
+    if state.read_only:
+        return state.read_only
+    last = state.checkpoints[-1] if state.checkpoints else None
+    if state.status == "finished":
+        best = next((event for event in reversed(state.checkpoints) if event.best), last)
+        if best is None:
+            return "Press escape for the list of runs."
+        where = clean_path(state.run.checkpoints / best.directory)
+        return f"The best weights ({size(best.bytes)}) are in {where}."
+    log = clean_path(state.run.log)
+    if last is None and state.status == "failed":
+        return f"Its output is in {log}; correct what it says and start a new run."
+    step = last.step if last else 0
+    if state.status in ("failed", "crashed"):
+        return f"Press r to go on from step {step:,}; its output is in {log}."
+    return f"Press r to go on from step {step:,}, or `cnntrain resume {name}`."

@@ -1,0 +1,28 @@
+"""A one-line text input that holds nothing a terminal could obey, whatever is pasted into it."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+
+class TextField(Input):
+    """An `Input` without border; control characters and half characters are taken out of its value."""
+
+    DEFAULT_CSS = """
+    TextField {
+        border: none;
+        height: 1;
+        padding: 0 1;
+        background: $surface;
+        &:focus { border: none; background: $panel; background-tint: $foreground 0%; }
+        &.-invalid, &.-invalid:focus { border: none; }
+    }
+    """
+
+    def on_mount(self) -> None:
+        """A cursor that blinks is two updates a second for nothing."""
+        self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        """Keep what can be printed."""
+        return value if value.isprintable() else "".join(letter for letter in value if letter.isprintable())

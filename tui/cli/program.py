@@ -1,0 +1,290 @@
+"""ALL commands: their names, options and help. Each imports what it needs when it runs, so --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tui.cli import complete
+from tui.cli.failures import exit_code_of
+from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
+from tui.cli.places import runs_root
+from tui.cli.states import EXIT_CODES_HELP
+
+
+class Program(TyperGroup):
+    """The command line: whatever goes wrong in a command becomes one sentence and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command; leave the process with its exit code unless ``standalone_mode`` is False."""
+
+        def run() -> Any:
+            return parent(args, prog_name, complete_var, False, windows_expand_args, **extra)
+
+        parent = super().main
+        if standalone_mode:
+            sys.exit(exit_code_of(run))
+        return run()
+
+
+app = typer.Typer(
+    name="cnntrain",
+    cls=Program,
+    help=(
+        "Train image classifiers on your own pictures from a terminal, and watch the gradients while they learn.\n\n"
+        "Without a command it opens the screen. RUN is a directory, a run's name, a unique part of its beginning, "
+        "or `latest`."
+    ),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+presets_app = typer.Typer(
+    name="presets",
+    help="List, show, check and compare presets.",
+    rich_markup_mode=None,
+)
+app.add_typer(presets_app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from tui.cli.terminal import say
+
+        say(f"cnntrain {version('cnntrain')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def screen(
+    context: typer.Context,
+    runs: Runs = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> int | None:
+    """Open the screen when no command is named."""
+    if context.invoked_subcommand is None:
+        from tui.cli.views import open_app
+
+        return open_app(runs_root(runs))
+    if runs is not None:
+        # The command takes it where it has no --runs of its own.
+        context.default_map = {context.invoked_subcommand: {"runs": runs}}
+    return None
+
+
+@app.command()
+def demo(runs: Runs = None, watch: Watch = False, detach: Detach = False, plain: Plain = False) -> int:
+    """Make a small set of pictures and train on it: the quickest look."""
+    from tui.cli import demo as demonstration
+    from tui.cli.views import chosen
+
+    view = chosen(watch=watch, detach=detach, plain=plain)
+    return demonstration.demo(root=runs_root(runs), view=view)
+
+
+@app.command()
+def train(
+    preset: Name,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="The pictures: one folder per class, or train/val/test folders of them.",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change one setting; can be repeated. `cnntrain presets show PRESET --all` lists them.",
+            autocompletion=complete.assignments,
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="What to call the run.  [default: the preset's name]", show_default=False),
+    ] = None,
+    runs: Runs = None,
+    watch: Watch = False,
+    detach: Detach = False,
+    plain: Plain = False,
+) -> int:
+    """Train PRESET on a folder of pictures.
+
+    The training goes on by itself: leaving the screen or closing the terminal does not end it.
+    With --plain, Ctrl-C asks whether to stop; without a terminal it asks the run to stop, and a second one leaves it.
+
+    Exit codes with --plain: 0 finished; 75 stopped, to be resumed; 1 failed; 137 killed; 130 the view was left.
+    """
+    from tui.cli import train as training
+    from tui.cli.views import chosen
+    from tui.core.presets import find
+
+    view = chosen(watch=watch, detach=detach, plain=plain)
+    found = find(preset)
+    settings = training.resolved(found, data, set_ or ())
+    return training.train(settings, root=runs_root(runs), name=name or found.name, preset=found.name, view=view)
+
+
+@app.command()
+def check(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="One folder per class, or train/val/test folders.")],
+    json: AsJson = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode every picture: finds damage, and copies in other files.")
+    ] = False,
+    fix_list: Annotated[
+        str | None,
+        typer.Option(
+            "--fix-list",
+            metavar="FILE",
+            help="Write the pictures to leave out, one path per line, for data.exclude.",
+            show_default=False,
+        ),
+    ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Use what is linked from outside, as data.follow_links does.")
+    ] = False,
+) -> int:
+    """Look into every file of a dataset and say what is wrong with it. Nothing is changed there.
+
+    Exit codes: 0 clean (there may be notes); 3 findings; 2 training would refuse it.
+    """
+    from tui.cli.check import tell_findings
+
+    return tell_findings(directory, as_json=json, deep=deep, follow_links=follow_links, fix_list=fix_list)
+
+
+@app.command()
+def watch(run: Run, runs: Runs = None) -> int:
+    """Open the live screen of a run, whatever its state."""
+    from tui.cli import views
+    from tui.runs.catalog import find
+
+    found = find(run, runs_root(runs))
+    views.require_screen()
+    return views.watch(found, runs_root(runs))
+
+
+@app.command("runs")
+def list_runs(runs: Runs = None, json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    from tui.cli.runs import list_runs
+
+    list_runs(runs_root(runs), as_json=json)
+
+
+@app.command(epilog=EXIT_CODES_HELP)
+def status(run: Run, runs: Runs = None, json: AsJson = False) -> int:
+    """Say how a run stands; the exit code tells it too."""
+    from tui.cli.runs import tell_status
+    from tui.runs.catalog import find
+
+    return tell_status(find(run, runs_root(runs)), as_json=json)
+
+
+@app.command()
+def stop(
+    run: Run,
+    runs: Runs = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Do not wait for a saved step; the last checkpoint stays.")
+    ] = False,
+) -> None:
+    """Ask a run to save its state and stop; it can be resumed."""
+    from tui.cli.terminal import say
+    from tui.runs import catalog, launch
+
+    found = catalog.find(run, runs_root(runs))
+    launch.stop(found, now=now)
+    say(f"{found.name} was told to stop{' now' if now else ' after a saved step'}")
+
+
+@app.command()
+def resume(run: Run, runs: Runs = None, watch: Watch = False, detach: Detach = False, plain: Plain = False) -> int:
+    """Let a stopped or crashed run go on from its last checkpoint."""
+    from tui.cli import train as training
+    from tui.cli.views import chosen
+    from tui.runs.catalog import find
+
+    view = chosen(watch=watch, detach=detach, plain=plain)
+    return training.resume(find(run, runs_root(runs)), root=runs_root(runs), view=view)
+
+
+@app.command()
+def metrics(
+    run: Run,
+    format: Annotated[Format, typer.Option("--format", help="csv or one JSON object per line.")] = Format.csv,
+    kind: Annotated[Kind, typer.Option("--kind", help="Per batch, or each layer's gradient norm.")] = Kind.batches,
+    runs: Runs = None,
+) -> None:
+    """Write every recorded number of a run to stdout.
+
+    One line per step: step, time (seconds since 1970, UTC), attempt, and the numbers, exact to their last bit.
+    Where a resumed run went over steps again, the latest attempt counts.
+    NaN and infinities are kept: nan, inf, -inf in CSV; NaN, Infinity, -Infinity in JSON, as Python has them.
+    """
+    from tui.cli.metrics import write_metrics
+    from tui.runs.catalog import find
+
+    write_metrics(find(run, runs_root(runs)), form=format.value, kind=kind.value)
+
+
+@presets_app.command("list")
+def presets_list() -> None:
+    """List the presets: yours and those shipped with cnntrain."""
+    from tui.cli.presets import list_presets
+
+    list_presets()
+
+
+@presets_app.command("show")
+def presets_show(
+    name: Name,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every setting with its help, limits, default and value.")
+    ] = False,
+) -> None:
+    """Show a preset's TOML, or with --all every setting."""
+    from tui.cli.presets import show_preset
+
+    show_preset(name, every=every)
+
+
+@presets_app.command("check")
+def presets_check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="TOML files or presets' names.")],
+) -> int:
+    """Check presets; the exit code is 2 if any cannot be used."""
+    from tui.cli.presets import check_presets
+
+    return check_presets(files)
+
+
+@presets_app.command("diff")
+def presets_diff(
+    first: Annotated[str, typer.Argument(metavar="A", autocompletion=complete.presets, help="A preset or TOML file.")],
+    second: Annotated[str, typer.Argument(metavar="B", autocompletion=complete.presets, help="Another one.")],
+) -> None:
+    """Show the settings in which two presets differ."""
+    from tui.cli.presets import diff_presets
+
+    diff_presets(first, second)

@@ -1,0 +1,103 @@
+"""``cnntrain runs`` and ``cnntrain status``: what there is and how it stands, for people and for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.cli.lines import progress
+from tui.cli.states import EXIT_CODES, folded
+from tui.cli.table import aligned
+from tui.cli.terminal import complain, emit, say, width
+from tui.core.metrics import ACCURACY, LOSS
+from tui.core.rundir import RunDir
+from tui.core.sentences import scores
+from tui.core.text import clean_path
+
+if TYPE_CHECKING:
+    from tui.runs.catalog import Summary
+    from tui.runs.state import RunState
+
+_HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "LOSS", "ACCURACY", "BEST", "TEST")
+
+
+def list_runs(root: Path, *, as_json: bool) -> None:
+    """Write the runs under ``root``, newest first, as a table or as a JSON list."""
+    from tui.runs import catalog
+
+    found = catalog.list_runs(root)
+    if as_json:
+        _emit_json([_plain(summary) for summary in found])
+    elif not found:
+        complain(f"there are no runs in {clean_path(root)}; `cnntrain train PRESET --data DIR` makes one.")
+    else:
+        rows = [_HEADING, *map(_row, found)]
+        for line in aligned(rows, room=width(), shrink=(0, 2), right=(4, 5, 6, 7)):
+            say(line)
+
+
+def _row(run: Summary) -> tuple[str, ...]:
+    epoch = f"{run.epoch:.1f}/{run.epochs}" if run.epochs else "–"
+    scored = (ACCURACY.format(value) for value in (run.accuracy, run.best_accuracy, run.test_accuracy))
+    return (run.name, run.status, run.preset or "–", epoch, LOSS.format(run.loss), *scored)
+
+
+def _plain(summary: Summary) -> dict[str, Any]:
+    fields = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
+    run = fields.pop("run")
+    return {"path": str(run.path), **fields}
+
+
+def tell_status(run: RunDir, *, as_json: bool) -> int:
+    """Write how one run stands, on one line or as a JSON object; return the exit code of its state."""
+    state = folded(run)
+    if as_json:
+        _emit_json(_as_object(state))
+    else:
+        say(_answer(state))
+    return EXIT_CODES[state.status]
+
+
+def _answer(state: RunState) -> str:
+    parts = [f"{state.run.name}: {state.status}"]
+    parts += [state.status_text] if state.status_text else []
+    # While it prepares, its status text says how far.
+    parts += [progress(state)] if state.status != "preparing" and progress(state) else []
+    if state.best is not None:
+        parts.append(f"best validation {scores(state.best, (ACCURACY,))} at step {state.best.step:,}")
+    if state.test is not None:
+        parts.append(f"test {scores(state.test, (ACCURACY,))}")
+    return "; ".join(part.rstrip(".") for part in parts)
+
+
+def _as_object(state: RunState) -> dict[str, Any]:
+    def scored(event: Any) -> dict[str, Any] | None:
+        return None if event is None else {"step": event.step, "epoch": event.epoch, **event.metrics}
+
+    ended = state.ended
+    return {
+        "path": str(state.run.path),
+        "name": state.run.name,
+        "preset": state.info.get("preset", ""),
+        "status": state.status,
+        "status_text": state.status_text,
+        "exit_code": EXIT_CODES[state.status],
+        "attempt": state.attempt,
+        "step": state.step,
+        "total_steps": state.total_steps,
+        "epoch": state.epoch,
+        "epochs": state.settings.training.epochs if state.settings else None,
+        "eta_seconds": state.eta_seconds,
+        "last_time": state.last_time,
+        "latest": state.latest,
+        "best_validation": scored(state.best),
+        "test": scored(state.test),
+        "ended": {"reason": ended.reason, "exit_code": ended.exit_code, "text": ended.text} if ended else None,
+    }
+
+
+def _emit_json(value: Any) -> None:
+    """NaN and infinities stay what they are, as Python's JSON writes them; names are escaped to ASCII."""
+    emit(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")

@@ -1,0 +1,59 @@
+"""Requests to a running engine: small files in ``control/``, written whole, answered by an event.
+
+A request is never lost by a screen that dies after writing it, and never read half. The engine takes
+them in the order they were made, acts at a step boundary, writes a `Controlled` event and removes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from tui.core.files import write_atomic
+from tui.core.rundir import RunDir
+
+Action = Literal["stop", "pause", "continue", "save", "validate"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something a person asked of a run."""
+
+    action: Action
+    path: Path
+
+
+def ask(run: RunDir, action: Action) -> None:
+    """Leave a request for the engine.
+
+    Raises:
+        OSError: the run directory cannot be written.
+    """
+    run.control.mkdir(mode=0o700, exist_ok=True)
+    write_atomic(run.control / f"{time.time_ns():020d}-{action}.json", json.dumps({"action": action}))
+
+
+def pending(run: RunDir) -> list[Request]:
+    """Return the requests that wait, oldest first; what is no known request is left alone."""
+    requests = []
+    try:
+        names = sorted(path for path in run.control.iterdir() if path.suffix == ".json")
+    except OSError:
+        return []
+    for path in names:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            action = json.loads(path.read_text("utf-8"))["action"]
+            if action in ACTIONS and not path.name.startswith("."):
+                requests.append(Request(action, path))
+    return requests
+
+
+def answered(request: Request) -> None:
+    """Take a request away once it has been acted on."""
+    with contextlib.suppress(OSError):
+        request.path.unlink()

@@ -1,0 +1,176 @@
+"""Looking into folders: what lies in each, each visited once, nothing opened.
+
+Dataset folders come with links, loops, system litter and names in any bytes. This module lists them and
+keeps account of what was passed over; `tui.core.dataset.scan` judges what the folders mean.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import NamedTuple
+
+from tui.core.dataset.pictures import EXTENSIONS
+
+SYSTEM = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"})
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+_TICK = 512
+
+
+class Cancelled(Exception):  # noqa: N818 (no error: a wish)
+    """The person no longer wants the answer."""
+
+
+class Picture(NamedTuple):
+    """A file whose name promises a picture; ``path`` is relative to the root, with ``/``."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass
+class Listing:
+    """What lies directly in one folder, sorted by name."""
+
+    folders: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+@dataclass
+class Account:
+    """What a walk passed over: relative paths, except where noted."""
+
+    hidden: list[str] = field(default_factory=list)
+    not_pictures: list[str] = field(default_factory=list)
+    empty_files: list[str] = field(default_factory=list)
+    broken_links: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    """Folders that may not be opened."""
+    visited_before: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    """Links that lead out of the root."""
+    suffixes: Counter[str] = field(default_factory=Counter)
+    """Endings of the files in ``not_pictures``."""
+
+
+class Walker:
+    """Lists folders below one root and counts the files it sees."""
+
+    def __init__(
+        self,
+        root: str,
+        progress: Callable[[int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        follow_links: bool = False,
+    ) -> None:
+        self.root = root
+        self.follow_links = follow_links
+        """Whether links that lead out of the root are used."""
+        self.account = Account()
+        self._real = os.path.realpath(root)
+        self._progress = progress
+        self._cancelled = cancelled
+        self._seen_files = 0
+        self._visited: set[tuple[int, int]] = set()
+
+    def look(self, folder: str) -> Listing:
+        """Return what lies in ``folder`` (relative to the root, ``""`` for the root itself).
+
+        Raises:
+            OSError: the folder cannot be read.
+            Cancelled: as asked.
+        """
+        listing = Listing()
+        prefix = f"{folder}/" if folder else ""
+        with os.scandir(os.path.join(self.root, folder)) as entries:
+            for entry in entries:
+                self._sort_in(entry, prefix + entry.name, listing)
+                self._seen_files += 1
+                if self._seen_files % _TICK == 0:
+                    self._tick()
+        listing.folders.sort()
+        listing.pictures.sort(key=lambda picture: picture.path)
+        return listing
+
+    def _sort_in(self, entry: os.DirEntry[str], path: str, listing: Listing) -> None:
+        account, name = self.account, entry.name
+        folded = name.casefold()
+        if name.startswith(".") or folded in SYSTEM or folded in SYSTEM_FILES:
+            account.hidden.append(path)
+            return
+        try:
+            if entry.is_dir():
+                if self._may_use(entry, path):
+                    listing.folders.append(name)
+                return
+            suffix = os.path.splitext(folded)[1]
+            if suffix not in EXTENSIONS or not entry.is_file():
+                if entry.is_symlink() and not os.path.exists(entry.path):
+                    account.broken_links.append(path)
+                else:
+                    account.not_pictures.append(path)
+                    account.suffixes[suffix] += 1
+                return
+            if not self._may_use(entry, path):
+                return
+            found = entry.stat()
+        except OSError:
+            account.closed.append(path)
+            return
+        if found.st_size == 0:
+            account.empty_files.append(path)
+        else:
+            listing.pictures.append(Picture(path, found.st_size, found.st_mtime_ns))
+
+    def _may_use(self, entry: os.DirEntry[str], path: str) -> bool:
+        """Note a link that leads out of the root; return whether what it leads to is used."""
+        if not entry.is_symlink() or PurePath(os.path.realpath(entry.path)).is_relative_to(self._real):
+            return True
+        self.account.outside.append(path)
+        return self.follow_links
+
+    def pictures_below(self, folder: str) -> list[Picture]:
+        """Return all pictures in ``folder`` and the folders in it, each folder visited once in a walk.
+
+        Raises:
+            Cancelled: as asked.
+        """
+        found: list[Picture] = []
+        waiting = [folder]
+        while waiting:
+            path = waiting.pop()
+            if not self._enter(path):
+                continue
+            try:
+                listing = self.look(path)
+            except OSError:
+                self.account.closed.append(path)
+                continue
+            found += listing.pictures
+            waiting += [f"{path}/{name}" for name in reversed(listing.folders)]
+        found.sort(key=lambda picture: picture.path)
+        self._tick()
+        return found
+
+    def _enter(self, path: str) -> bool:
+        full = os.path.join(self.root, path)
+        try:
+            status = os.stat(full)
+        except OSError:
+            self.account.closed.append(path)
+            return False
+        if (status.st_dev, status.st_ino) in self._visited:
+            self.account.visited_before.append(path)
+            return False
+        self._visited.add((status.st_dev, status.st_ino))
+        return True
+
+    def _tick(self) -> None:
+        if self._progress is not None:
+            self._progress(self._seen_files)
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled

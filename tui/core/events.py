@@ -1,0 +1,193 @@
+"""ALL events of a run: the rare things that happen, one line of JSON each in ``events.jsonl``.
+
+What happens every batch is a record (`tui.core.records`), not an event. Fields that a reader does not
+know are ignored and kinds that it does not know become `Unknown`, so that older readers open newer runs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Split = Literal["train", "validation", "test"]
+Level = Literal["info", "warning", "error"]
+
+
+class Event(BaseModel):
+    """What all events have: when it happened (seconds since 1970, UTC) and after how many steps."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    kind: ClassVar[str] = ""
+
+    time: float = Field(default_factory=time.time)
+    step: int = 0
+
+    def encode(self) -> bytes:
+        """Return the event's line. NaN and infinities are written as Python's JSON writes them."""
+        fields = {"kind": self.kind, **self.model_dump(mode="python")}
+        return (json.dumps(fields, ensure_ascii=True, separators=(",", ":")) + "\n").encode()
+
+
+class Launched(Event):
+    """The supervisor holds the lock and has started an engine."""
+
+    kind = "launched"
+    attempt: int
+    host: str
+    pid: int
+
+
+class Preparing(Event):
+    """The engine is busy before the first step; ``done`` of ``total`` (0: unknown)."""
+
+    kind = "preparing"
+    stage: str
+    done: int = 0
+    total: int = 0
+
+
+class Started(Event):
+    """The first step of an attempt is about to be made; ``step`` is where it continues (0: from scratch)."""
+
+    kind = "started"
+    attempt: int
+    device: str
+    model: str
+    parameters: int
+    classes: list[str]
+    layers: list[str]
+    """The weights whose gradient norms are recorded, in the model's order."""
+    images: dict[str, int]
+    """Pictures per split."""
+    steps_per_epoch: int
+    total_steps: int
+    batch_size: int
+    mean: list[float]
+    std: list[float]
+    versions: dict[str, str]
+
+
+class EpochEnded(Event):
+    """All training pictures were gone through once more."""
+
+    kind = "epoch"
+    epoch: int
+    """Counted from 1."""
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+class Evaluated(Event):
+    """A whole split was evaluated, each picture counted exactly once."""
+
+    kind = "evaluated"
+    split: Split
+    epoch: float
+    metrics: dict[str, float]
+    """By the names in `tui.core.metrics.EVALUATION`."""
+    recall: list[float]
+    """Per class, in the order of the class map; NaN for a class without pictures."""
+    counts: list[int]
+    """Pictures per class."""
+    seconds: float
+    best: bool = False
+    """Whether this is the best validation so far."""
+
+
+class CheckpointSaved(Event):
+    """A checkpoint was written, verified and published."""
+
+    kind = "checkpoint"
+    directory: str
+    """Its folder's name in ``checkpoints/``."""
+    best: bool
+    bytes: int
+
+
+class Rewound(Event):
+    """A resumed attempt continues after ``step``; what earlier attempts recorded later than that is void."""
+
+    kind = "rewound"
+    attempt: int
+    checkpoint: str
+
+
+class Controlled(Event):
+    """A request was acted on."""
+
+    kind = "controlled"
+    action: str
+
+
+class Message(Event):
+    """Something a person should know: one sentence."""
+
+    kind = "message"
+    level: Level
+    text: str
+
+
+Reason = Literal["finished", "stopped", "failed", "killed"]
+
+
+class Ended(Event):
+    """An attempt is over. ``stopped`` can be resumed where it was, ``failed`` and ``killed`` from a checkpoint."""
+
+    kind = "ended"
+    reason: Reason
+    exit_code: int
+    text: str = ""
+    """One sentence for the person: why, and what to do next."""
+
+
+class Unknown(Event):
+    """An event of a kind that this version does not know."""
+
+    kind = "unknown"
+    name: str
+
+
+KINDS: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        Launched,
+        Preparing,
+        Started,
+        EpochEnded,
+        Evaluated,
+        CheckpointSaved,
+        Rewound,
+        Controlled,
+        Message,
+        Ended,
+    )
+}
+
+
+def decode(line: bytes) -> Event | None:
+    """Return the event on one line of ``events.jsonl``, or None when the line is damaged."""
+    try:
+        fields: Any = json.loads(line)
+        name = fields.pop("kind")
+        event = KINDS.get(name)
+        if event is None:
+            moment = float(fields.get("time", math.nan))
+            return Unknown(time=moment, step=int(fields.get("step", 0)), name=str(name))
+        return event.model_validate(fields)
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        return None
+
+
+class Exit:
+    """What the exit code of an engine means."""
+
+    FINISHED = 0
+    FAILED = 1
+    USAGE = 2
+    STOPPED = 75
+    KILLED = 137

@@ -1,0 +1,98 @@
+"""The record file: fixed width, checksummed, appended with one write each, readable while it grows.
+
+A segment is one line of JSON (`Header`) and then records of equal width, little-endian:
+
+    step u64 · wall time f64 (seconds since 1970, UTC) · attempt u32 · values f32 x columns · CRC32 u32
+
+The checksum covers everything before it. A bad record at the tail means "not yet"; elsewhere it is a
+gap, and reading goes on at the next one. NaN and infinities are kept as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import asdict, dataclass
+
+BATCHES = "batches"
+"""Kind of the per-batch records: columns are `tui.core.metrics.BATCH`."""
+LAYERS = "layers"
+"""Kind of the per-layer gradient norms: columns are the names of the weights, in the model's order."""
+
+VERSION = 1
+_HEAD_LIMIT = 4 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a segment."""
+
+    kind: str
+    columns: tuple[str, ...]
+    attempt: int
+    run: str
+    version: int = VERSION
+
+    @property
+    def width(self) -> int:
+        """Bytes of one record."""
+        return 8 + 8 + 4 + 4 * len(self.columns) + 4
+
+    def encode(self) -> bytes:
+        """Return the header line, with its own checksum in front."""
+        body = json.dumps(asdict(self), ensure_ascii=True, separators=(",", ":")).encode()
+        return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def decode_header(data: bytes) -> tuple[Header, int] | None:
+    """Return the header and its length in bytes, or None when it is not all there yet.
+
+    Raises:
+        ValueError: this is no record file, it is damaged, or it is from a newer version.
+    """
+    end = data.find(b"\n", 0, _HEAD_LIMIT)
+    if end < 0:
+        if len(data) >= _HEAD_LIMIT:
+            raise ValueError("not a record file")
+        return None
+    body = data[9:end]
+    try:
+        if int(data[:8], 16) != zlib.crc32(body):
+            raise ValueError("the header is damaged")
+        fields = json.loads(body)
+        if fields["version"] > VERSION:
+            raise ValueError("written by a newer version of cnntrain")
+        header = Header(
+            kind=str(fields["kind"]),
+            columns=tuple(map(str, fields["columns"])),
+            attempt=int(fields["attempt"]),
+            run=str(fields["run"]),
+        )
+    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ValueError("not a record file") from error
+    return header, end + 1
+
+
+class Encoder:
+    """Turns one record into its bytes."""
+
+    def __init__(self, header: Header) -> None:
+        self._attempt = header.attempt
+        self._body = struct.Struct(f"<QdI{len(header.columns)}f")
+
+    def encode(self, step: int, wall_time: float, values: list[float]) -> bytes:
+        """Return the bytes of one record.
+
+        Args:
+            step: optimizer steps done, counted from 1.
+            wall_time: seconds since 1970.
+            values: one number per column; what float32 cannot hold becomes an infinity.
+        """
+        try:
+            body = self._body.pack(step, wall_time, self._attempt, *values)
+        except OverflowError:
+            limit = 3.4028234e38
+            bounded = [v if not abs(v) > limit else (float("inf") if v > 0 else float("-inf")) for v in values]
+            body = self._body.pack(step, wall_time, self._attempt, *bounded)
+        return body + struct.pack("<I", zlib.crc32(body))

@@ -1,0 +1,321 @@
+"""Reading the declarations in `tui.core.settings`: what settings there are, and how text becomes a value.
+
+One validator for the form, ``--set``, presets and a run's own file: each goes through `validated`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from tui.core.errors import UsageError, did_you_mean
+from tui.core.settings import Settings
+from tui.core.text import clean
+
+Kind = Literal["choice", "bool", "int", "float", "text", "numbers"]
+
+
+class SettingsError(UsageError):
+    """Settings were refused.
+
+    Args:
+        source: where they are from: a file's path, ``--set``, the form.
+        problems: one sentence for each; each names the settings that it is about.
+    """
+
+    def __init__(self, source: str, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"The settings in {clean(source, 200)} cannot be used", "; ".join(self.problems))
+
+    def by_setting(self) -> dict[str, str]:
+        """Return ``{dotted key: sentence}`` for the settings that the problems name."""
+        named = ((key, problem) for problem in reversed(self.problems) for key in _KEY.findall(problem))
+        return {key: problem for key, problem in named if key in all_settings()}
+
+
+_KEY = re.compile(r"\b[a-z]+\.[a-z0-9_]+\b")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as the form, the help and the README show it."""
+
+    key: str
+    """Dotted: ``optimizer.learning_rate``."""
+    group: str
+    group_title: str
+    title: str
+    help: str
+    unit: str
+    kind: Kind
+    default: Any
+    choices: tuple[Any, ...]
+    minimum: float | None
+    maximum: float | None
+    above: float | None
+    """Exclusive lower limit."""
+    below: float | None
+    """Exclusive upper limit."""
+    when: tuple[str, tuple[str, ...]] | None
+    """(key, values): the setting has an effect only while that other setting has one of the values."""
+
+    @property
+    def limits(self) -> str:
+        """The allowed values in words: ``"8 to 1024 px"``."""
+        if self.kind == "choice":
+            return ", ".join(str(choice) for choice in self.choices)
+        if self.kind == "bool":
+            return "true, false"
+        if None not in (self.minimum, self.maximum):
+            return f"{_number(self.minimum)} to {_number(self.maximum)} {self.unit}".rstrip()
+        bounds = (
+            ("above", self.above),
+            ("at least", self.minimum),
+            ("below", self.below),
+            ("at most", self.maximum),
+        )
+        words = " and ".join(f"{word} {_number(bound)}" for word, bound in bounds if bound is not None)
+        return f"{words} {self.unit}".strip()
+
+
+def _number(bound: float | None) -> str:
+    return f"{bound:.0f}" if bound is not None and float(bound).is_integer() else f"{bound:g}"
+
+
+@cache
+def all_settings() -> dict[str, Setting]:
+    """Return every setting by its dotted key, in the order of declaration."""
+    found: dict[str, Setting] = {}
+    for group, group_field in Settings.model_fields.items():
+        model = group_field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        for name, field in model.model_fields.items():
+            extra = field.json_schema_extra
+            assert isinstance(extra, dict)
+            when = extra["when"]
+            limits = {
+                limit: getattr(constraint, limit)
+                for constraint in field.metadata
+                for limit in ("ge", "le", "gt", "lt")
+                if getattr(constraint, limit, None) is not None
+            }
+            kind, choices = _kind(field.annotation)
+            found[f"{group}.{name}"] = Setting(
+                key=f"{group}.{name}",
+                group=group,
+                group_title=group_field.title or group,
+                title=field.title or name,
+                help=field.description or "",
+                unit=str(extra["unit"]),
+                kind=kind,
+                default=field.default,
+                choices=choices,
+                minimum=limits.get("ge"),
+                maximum=limits.get("le"),
+                above=limits.get("gt"),
+                below=limits.get("lt"),
+                when=(str(when[0]), tuple(map(str, when[1:]))) if isinstance(when, list) else None,
+            )
+    return found
+
+
+def _kind(annotation: Any) -> tuple[Kind, tuple[Any, ...]]:
+    if get_origin(annotation) is Literal:
+        return "choice", get_args(annotation)
+    if get_origin(annotation) is tuple:
+        return "numbers", ()
+    return {bool: "bool", int: "int", float: "float", str: "text"}[annotation], ()  # type: ignore[return-value]
+
+
+def value_of(settings: Settings, key: str) -> Any:
+    """Return the value of the setting with the dotted ``key``."""
+    group, name = key.split(".")
+    return getattr(getattr(settings, group), name)
+
+
+def in_effect(settings: Settings, setting: Setting) -> bool:
+    """Whether ``setting`` changes anything in these settings (momentum does nothing for Adam)."""
+    return setting.when is None or str(value_of(settings, setting.when[0])) in setting.when[1]
+
+
+def flattened(settings: Settings) -> dict[str, Any]:
+    """Return ``{dotted key: value}`` of all settings."""
+    return {key: value_of(settings, key) for key in all_settings()}
+
+
+def changes(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
+    """Return ``{dotted key: (old value, new value)}`` of the settings that differ."""
+    before, after = flattened(old), flattened(new)
+    return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+
+
+def nested(settings: Settings, *, base: Settings | None = None) -> dict[str, dict[str, Any]]:
+    """Return ``{group: {name: value}}`` ready for TOML; with ``base`` only what differs from it."""
+    chosen = flattened(settings) if base is None else {k: new for k, (_, new) in changes(base, settings).items()}
+    table: dict[str, dict[str, Any]] = {}
+    for key, value in chosen.items():
+        group, name = key.split(".")
+        table.setdefault(group, {})[name] = list(value) if isinstance(value, tuple) else value
+    return table
+
+
+def parse_value(key: str, text: str) -> Any:
+    """Turn what a person typed for ``key`` into the value TOML would give.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
+    setting = known_key(key)
+    text = text.strip()
+    if setting.kind == "text" or (setting.kind == "choice" and all(isinstance(c, str) for c in setting.choices)):
+        return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'" else text
+    if setting.kind == "numbers" and not text.startswith("["):
+        text = f"[{text}]"
+    try:
+        return tomllib.loads(f"value = {text.lower() if setting.kind == 'bool' else text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # the validator says what is wrong with it
+
+
+def known_key(key: str) -> Setting:
+    """Return the declaration of ``key``.
+
+    Raises:
+        UsageError: there is no such setting; the closest is suggested.
+    """
+    settings = all_settings()
+    if key in settings:
+        return settings[key]
+    raise UsageError("Unknown setting", f'"{clean(key, 80)}"', _suggest_key(key))
+
+
+def _suggest_key(key: str) -> str:
+    settings = all_settings()
+    group, _, name = key.rpartition(".")
+    in_group = [s.key.split(".")[1] for s in settings.values() if s.group == group]
+    elsewhere = [s.key for s in settings.values() if s.key.split(".")[1] == name]
+    if elsewhere:
+        hint = f'did you mean "{elsewhere[0]}"?'
+    elif in_group and (near := did_you_mean(name, in_group)):
+        hint = near.replace('"', f'"{group}.', 1)
+    else:
+        hint = did_you_mean(key, settings) or "`cnntrain presets show cpu-quick --all` lists every setting"
+    return hint[0].upper() + hint[1:] if hint.startswith("did") else f"{hint}."
+
+
+def validated(values: Mapping[str, Any], *, source: str, base: Settings | None = None) -> Settings:
+    """Return ``base`` (or the defaults) with ``values`` laid over it, checked.
+
+    Args:
+        values: ``{group: {name: value}}`` as TOML gives it; values keep TOML's types.
+        source: what is being read, for the message: a file's path, ``--set``, a form.
+
+    Raises:
+        SettingsError: every problem in one sentence, with the closest known name for an unknown one.
+    """
+    problems: list[str] = []
+    merged: dict[str, dict[str, Any]] = nested(base or Settings())
+    known = all_settings()
+    for group, table in values.items():
+        if group not in Settings.model_fields:
+            hint = did_you_mean(group, Settings.model_fields) or f"the groups are {', '.join(Settings.model_fields)}"
+            problems.append(f'unknown group "{clean(str(group), 60)}", {hint}')
+        elif not isinstance(table, Mapping):
+            problems.append(f'"{group}" must be a table of settings, like [{group}]')
+        else:
+            for name, value in table.items():
+                if f"{group}.{name}" in known:
+                    merged[group][name] = value
+                else:
+                    key = clean(f"{group}.{name}", 80)
+                    problems.append(f'unknown setting "{key}", {_suggest_key(key).rstrip(".").replace("Did", "did")}')
+    if not problems:
+        try:
+            return Settings.model_validate(_with_tuples(merged), strict=True)
+        except ValidationError as error:
+            problems = list(_sentences(error))
+    raise SettingsError(source, problems)
+
+
+def _with_tuples(table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        group: {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        for group, values in table.items()
+    }
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for detail in error.errors(include_url=False, include_context=True):
+        key = ".".join(str(part) for part in detail["loc"][:2])
+        message = detail["msg"].removeprefix("Value error, ")
+        setting = all_settings().get(key)
+        if setting is None:
+            yield message
+        elif detail["type"] == "value_error":
+            yield f"{key}: {message}"
+        else:
+            given = clean(repr(detail["input"]), 60)
+            expected = setting.limits or setting.kind
+            hint = did_you_mean(str(detail["input"]), map(str, setting.choices)) if setting.choices else ""
+            noun = {
+                "int": "a whole number",
+                "float": "a number",
+                "numbers": "a list of numbers",
+                "text": "a text",
+            }
+            if setting.kind == "float" and _DECIMAL_COMMA.fullmatch(str(detail["input"])):
+                hint = f"write {str(detail['input']).strip().replace(',', '.')} with a decimal point"
+            word = noun.get(setting.kind, "one of")
+            yield f"{key} is {given} but must be {word}: {expected}" + (f", {hint}" if hint else "")
+
+
+def with_changes(settings: Settings, new: Mapping[str, Any], *, source: str) -> Settings:
+    """Return ``settings`` with the dotted keys in ``new`` set, checked.
+
+    Raises:
+        UsageError: an unknown key, or a value that the setting refuses.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for key, value in new.items():
+        known_key(key)
+        group, name = key.split(".")
+        table.setdefault(group, {})[name] = value
+    return validated(table, source=source, base=settings)
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["optimizer.learning_rate=0.1", ...]`` into ``{dotted key: value}``.
+
+    Raises:
+        UsageError: an assignment has no ``=`` or an unknown key.
+    """
+    new: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(
+                "A setting cannot be read",
+                f'"{clean(assignment, 80)}" has no "="',
+                "Write --set section.key=value, as in --set training.epochs=5.",
+            )
+        new[key.strip()] = parse_value(key.strip(), text)
+    return new
+
+
+def in_words(value: Any) -> str:
+    """Return a setting's value as it is typed: ``0.05``, ``true``, ``0.4, 0.5, 0.5``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, (tuple, list)):
+        return ", ".join(in_words(item) for item in value)
+    return str(value)

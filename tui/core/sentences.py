@@ -1,0 +1,58 @@
+"""What happened in a run, in words: one line for each event that a person wants to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui.core.metrics import ACCURACY, EVALUATION, LOSS, Metric
+
+if TYPE_CHECKING:
+    from tui.core import events
+
+
+def duration(seconds: float) -> str:
+    """Return ``0:07``, ``12:34``, ``3:02:11`` or ``2d 03:02``."""
+    whole = max(0, round(seconds)) if math.isfinite(seconds) else 0
+    hours, minutes = divmod(whole // 60, 60)
+    if hours >= 24:
+        return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def sentence(event: events.Event) -> str:
+    """Return the line for an event, not yet sanitized; empty for what is not worth one."""
+    from tui.core import events  # pydantic, which not everyone who wants a duration has to wait for
+
+    match event:
+        case events.Preparing():
+            return f"preparing: {event.stage}"
+        case events.Started():
+            start = f"continuing after step {event.step:,}: " if event.step else ""
+            return (
+                f"{start}{event.model} with {event.parameters:,} weights on {event.device}, "
+                f"{len(event.classes)} classes, {event.images.get('train', 0):,} training pictures, "
+                f"{event.steps_per_epoch:,} steps of {event.batch_size} an epoch"
+            )
+        case events.EpochEnded():
+            loss, accuracy = LOSS.format(event.loss), ACCURACY.format(event.accuracy)
+            return f"epoch {event.epoch}: training loss {loss}, accuracy {accuracy}, took {duration(event.seconds)}"
+        case events.Evaluated():
+            where = f"after epoch {event.epoch:.3g}" if event.split == "validation" else f"at step {event.step:,}"
+            return f"{event.split} {where}: {scores(event)}{' (best)' if event.best else ''}"
+        case events.Rewound():
+            return f"going back to {event.checkpoint}, step {event.step:,}"
+        case events.Controlled():
+            return f"as asked: {event.action}"
+        case events.Message():
+            return event.text if event.level == "info" else f"{event.level}: {event.text}"
+        case events.Ended():
+            return f"{event.reason}: {event.text}" if event.text else event.reason
+    return ""
+
+
+def scores(event: events.Evaluated, metrics: Sequence[Metric] = EVALUATION) -> str:
+    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation."""
+    known = [metric for metric in metrics if metric.name in event.metrics]
+    return ", ".join(f"{metric.label} {metric.format(event.metrics[metric.name])}" for metric in known)

@@ -1,0 +1,202 @@
+"""One attempt at a run: everything that the loop works with, built, brought to where the run stands, announced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from tui.core.architectures import SIMPLE_CNN
+from tui.core.dataset.problems import Problem
+from tui.core.errors import FailureError
+from tui.core.events import Rewound, Started
+from tui.core.metrics import BATCH
+from tui.core.records import BATCHES, LAYERS
+from tui.core.settings import Settings
+from tui.engine import device as devices
+from tui.engine import models, zoo
+from tui.engine.checkpoint import Checkpoint, Store, restore_weights
+from tui.engine.data.batches import Batch
+from tui.engine.link import Link
+from tui.engine.optim import make_optimizer, restore_optimizer
+from tui.engine.probes import GradientNorms
+from tui.engine.progress import Progress
+from tui.engine.recorder import Recorder
+from tui.engine.saving import Saver
+from tui.engine.schedules import Schedule
+
+_NAMED = 20
+"""Unreadable pictures that are named one by one."""
+
+
+class Data(Protocol):
+    """What is needed of `tui.engine.data.training.TrainingData`; tests bring a small one."""
+
+    mean: list[float]
+    std: list[float]
+    steps_per_epoch: int
+    images: dict[str, int]
+    skipped: list[Problem]
+    notices: list[Problem]
+
+    def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
+        """Endless batches from the one after ``first_step`` steps on."""
+
+    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        """Every picture of a split once."""
+
+
+@dataclass
+class Attempt:
+    """What an attempt works with."""
+
+    link: Link
+    settings: Settings
+    data: Data
+    classes: list[str]
+    """Names, as they may be shown."""
+    device: torch.device
+    model: nn.Module
+    optimizer: Optimizer
+    norms: GradientNorms
+    schedule: Schedule
+    recorder: Recorder
+    saver: Saver
+    progress: Progress
+    told: int = 0
+    """Unreadable pictures that have been named."""
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps in one epoch."""
+        return self.data.steps_per_epoch
+
+    @property
+    def total_steps(self) -> int:
+        """Steps in the whole run."""
+        return self.settings.training.epochs * self.data.steps_per_epoch
+
+    def save(self, *, best: bool = False) -> bool:
+        """Publish a checkpoint of this step; whether this step is on the disk now.
+
+        Raises:
+            Stopped: the disk has refused too often.
+            Vanished: the run directory is gone.
+            Diverged: a step that was still on its way was not finite.
+        """
+        self.recorder.read(self.progress, wait=True)
+        return self.saver.save(self.model, self.optimizer, self.progress, best=best)
+
+    def tell_skipped(self) -> None:
+        """Name the pictures that could not be read since this was last asked."""
+        problems = self.data.skipped[self.told :]
+        self.told += len(problems)
+        for problem in problems[:_NAMED]:
+            self.link.message(problem.severity, problem.text)
+        if len(problems) > _NAMED:
+            self.link.message("warning", f"{len(problems) - _NAMED} more pictures cannot be read and are left out.")
+
+
+def begin(link: Link, settings: Settings, data: Data, classes: list[str], device: torch.device) -> Attempt:
+    """Build the network and what trains it, take up the newest checkpoint, and say so.
+
+    Args:
+        link: the door to the run directory.
+        settings: the run's settings.
+        data: the pictures.
+        classes: their names, as they may be shown.
+        device: where to train; `tui.engine.device.prepare` has been called.
+
+    Raises:
+        UsageError: the network cannot take pictures of this size.
+        FailureError: pretrained weights are missing, the checkpoint does not fit the settings, or an attempt of
+            this number has recorded before.
+        OSError: the records cannot be written.
+    """
+    link.preparing("fetching the pretrained weights" if settings.model.pretrained else "model")
+    model = devices.place(models.build(settings, len(classes)), device).train()
+    if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
+        link.message("warning", f"model.dropout has no effect: {settings.model.name} has no dropout layer.")
+    norms = GradientNorms(model)
+    attempt = Attempt(
+        link=link,
+        settings=settings,
+        data=data,
+        classes=classes,
+        device=device,
+        model=model,
+        optimizer=make_optimizer(model, settings.optimizer),
+        norms=norms,
+        schedule=Schedule(settings, data.steps_per_epoch),
+        recorder=Recorder(link, settings, norms, device),
+        saver=Saver(link, Store(link.run)),
+        progress=Progress(),
+    )
+    link.preparing("checkpoint")
+    _take_up(attempt)
+    attempt.schedule.plateau = attempt.progress.plateau
+    _announce(attempt)
+    return attempt
+
+
+def _take_up(attempt: Attempt) -> None:
+    """Continue from the newest checkpoint that verifies; without one, from scratch."""
+    link = attempt.link
+    checkpoint, problems = attempt.saver.store.newest()
+    goes_on = f"continuing from {checkpoint.name}" if checkpoint else "starting again from the first step"
+    for problem in problems:
+        link.message("warning", f"{problem}; {goes_on}.")
+    if checkpoint:
+        _restore(attempt, checkpoint)
+    if checkpoint or link.attempt > 1:
+        name = checkpoint.name if checkpoint else ""
+        link.event(Rewound(step=attempt.progress.step, attempt=link.attempt, checkpoint=name))
+
+
+def _restore(attempt: Attempt, checkpoint: Checkpoint) -> None:
+    try:
+        restore_weights(attempt.model, checkpoint.model)
+        restore_optimizer(attempt.model, attempt.optimizer, checkpoint.optimizer)
+        attempt.progress = Progress.from_table(checkpoint.state["progress"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        cause = f"{checkpoint.name} does not fit the settings of this run"
+        raise FailureError("The run cannot be resumed", cause, "Start a new run.") from error
+    attempt.saver.resumed(attempt.progress)
+    attempt.link.step = attempt.progress.step
+
+
+def _announce(attempt: Attempt) -> None:
+    """Open the records and say what is about to be trained."""
+    link, settings, data = attempt.link, attempt.settings, attempt.data
+    try:
+        link.open_records(BATCHES, tuple(metric.name for metric in BATCH))
+        link.open_records(LAYERS, attempt.norms.layers)
+    except FileExistsError as error:
+        cause = f"attempt {link.attempt} has recorded before"
+        raise FailureError("The attempt cannot start", cause, "Use cnntrain resume.") from error
+    link.event(
+        Started(
+            step=attempt.progress.step,
+            attempt=link.attempt,
+            device=devices.describe(attempt.device),
+            model=settings.model.name,
+            parameters=sum(p.numel() for p in attempt.model.parameters() if p.requires_grad),
+            classes=attempt.classes,
+            layers=list(attempt.norms.layers),
+            images=dict(data.images),
+            steps_per_epoch=attempt.epoch_steps,
+            total_steps=attempt.total_steps,
+            batch_size=settings.training.batch_size,
+            mean=list(data.mean),
+            std=list(data.std),
+            versions=devices.versions(),
+        )
+    )
+    for notice in data.notices:
+        link.message(notice.severity, notice.text)
+    attempt.tell_skipped()

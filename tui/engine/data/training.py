@@ -1,0 +1,295 @@
+"""The data of a run, ready to train on: prepared once, then batches for training and evaluation.
+
+Training batches are a pure function of the settings' seed and the step; evaluation shows every picture
+once, in the order of the manifest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from types import TracebackType
+
+import numpy as np
+import torch
+
+from tui.core.dataset.decoders import Decoders, worker_count
+from tui.core.dataset.duplicates import find_duplicates
+from tui.core.dataset.manifest import Manifest
+from tui.core.dataset.problems import Problem, many, some_of
+from tui.core.dataset.scan import signature_now
+from tui.core.errors import FailureError, UsageError
+from tui.core.settings import Settings
+from tui.core.text import clean, clean_path
+from tui.engine.data.augment import Augmentation, Pictures, Positions, resized, shuffled, stored_size
+from tui.engine.data.batches import Batch, Prefetch
+from tui.engine.data.cache import Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
+from tui.engine.data.sources import CachedSource, Pending, Source, StreamedSource
+from tui.engine.data.statistics import MOST_VALUES, mean_and_deviation, spread_evenly
+
+__all__ = ["Stopped", "TrainingData"]
+
+_STREAMED_SAMPLE = 1024
+_EVALUATION = ("validation", "test")
+_NOUNS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+class TrainingData:
+    """The pictures of a run.
+
+    Args:
+        manifest: which pictures, and what they show.
+        settings: of the run.
+        progress: told (stage, done, total) while preparing; total 0: unknown.
+        stopping: asked several times a second while preparing.
+        pin: make batches in page-locked memory, for copies to CUDA that do not wait.
+
+    Attributes:
+        mean: per channel in 0..1, as given or as measured over the training pictures.
+        std: likewise.
+        skipped: pictures that cannot be read, a problem per split; a streamed set finds more while it trains.
+        notices: what else a person should know: no room for the cache, changed files, copies between splits.
+        images: pictures per split that can be read.
+        steps_per_epoch: full batches in the training split; the rest of an epoch is dropped.
+
+    Raises:
+        UsageError: a batch is larger than the training pictures that can be read.
+        FailureError: the pictures are gone, or decoders keep dying.
+        Stopped: as asked.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        settings: Settings,
+        *,
+        progress: Progress,
+        stopping: Callable[[], bool],
+        pin: bool = False,
+    ) -> None:
+        self._splits = manifest.splits
+        self._root = str(manifest.root)
+        self._settings = settings
+        self._pin = pin
+        self._batch_size = settings.training.batch_size
+        self._augmentation = Augmentation(settings.data, settings.training.seed)
+        self._labels = {
+            name: np.array([label for _, label in samples], dtype=np.int64) for name, samples in manifest.splits.items()
+        }
+        self._caches: list[Cache] = []
+        self._workers = worker_count(settings.data.workers)
+        self._decoders = Decoders(self._workers)
+        self._named: set[str] = set()
+        self.skipped: list[Problem] = []
+        self.notices: list[Problem] = []
+        try:
+            self._sources, self._usable = self._prepare(manifest, progress, stopping)
+            self.images = {name: len(positions) for name, positions in self._usable.items()}
+            self.steps_per_epoch = self.images["train"] // self._batch_size
+            self._check_enough()
+            self.mean, self.std = self._measured(progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def training_batches(self, first_step: int) -> Prefetch:
+        """Return endless training batches, made ahead by a thread; close them when done.
+
+        Args:
+            first_step: steps already done: 0 gives the first batch of the first epoch.
+        """
+        return Prefetch(lambda: self._training(first_step))
+
+    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        """Yield every picture of a split that can be read once, in order and as it is; the last batch is partial."""
+        source, usable = self._sources[split], self._usable[split]
+        starts = range(0, len(usable), batch_size)
+        chunks = (usable[start : start + batch_size] for start in starts)
+        for positions, pending in _ahead(source, chunks):
+            pictures, reasons = pending.take()
+            if reasons:
+                self._name(split, positions, reasons)
+                good = np.array([place for place in range(len(positions)) if place not in reasons], dtype=np.int64)
+                pictures, positions = pictures[good], positions[good]
+            if len(positions):
+                yield self._batch(split, resized(pictures, self._settings.data.image_size), positions)
+
+    def close(self) -> None:
+        """Give back decoders and cache; batches that are asked for later fail."""
+        self._decoders.close()
+        for cache in self._caches:
+            cache.close()
+
+    def __enter__(self) -> TrainingData:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _training(self, first_step: int) -> Iterator[Batch]:
+        seed = self._settings.training.seed
+        epochs: dict[int, Positions] = {}
+
+        def chunks() -> Iterator[Positions]:
+            for step in itertools.count(first_step):
+                epoch, place = divmod(step, self.steps_per_epoch)
+                if epoch not in epochs:
+                    epochs.clear()
+                    epochs[epoch] = shuffled(self._usable["train"], seed, epoch)
+                yield epochs[epoch][place * self._batch_size : (place + 1) * self._batch_size]
+
+        requests = _ahead(self._sources["train"], chunks())
+        with closing(requests):
+            for step, (positions, pending) in enumerate(requests, first_step):
+                pictures, reasons = pending.take()
+                if reasons:
+                    self._name("train", positions, reasons)
+                    pictures, positions = _replaced(pictures, positions, reasons)
+                images = self._augmentation.apply(pictures, step // self.steps_per_epoch, positions)
+                yield self._batch("train", images, positions)
+
+    def _batch(self, split: str, pictures: Pictures, positions: Positions) -> Batch:
+        images = torch.from_numpy(np.ascontiguousarray(pictures))
+        if self._pin:
+            images = images.pin_memory()
+        return Batch(images, torch.from_numpy(self._labels[split][positions]), torch.from_numpy(positions.copy()))
+
+    def _prepare(
+        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
+    ) -> tuple[dict[str, Source], dict[str, Positions]]:
+        try:
+            prepared = self._cached(manifest, progress, stopping)
+        except NoCache as reason:
+            text = f"Decoded pictures are not kept, each epoch decodes them again: {reason}."
+            self.notices.append(Problem("streamed", "warning", text))
+            self._check_there()
+            sources: dict[str, Source] = {name: self._streamed(name) for name in self._splits}
+            return sources, {name: np.arange(len(samples), dtype=np.int64) for name, samples in self._splits.items()}
+        self._decoders.close()
+        return prepared
+
+    def _streamed(self, split: str) -> StreamedSource:
+        data = self._settings.data
+        size = stored_size(data) if split == "train" else data.image_size
+        paths = [path for path, _ in self._splits[split]]
+        return StreamedSource(self._decoders, self._workers, self._root, paths, size, data.channels, data.resize)
+
+    def _cached(
+        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
+    ) -> tuple[dict[str, Source], dict[str, Positions]]:
+        data = self._settings.data
+        budget = int(data.cache_gib * (1 << 30))
+        recipes = self._recipes(manifest.signature)
+        needed = sum(recipe.total_bytes for _, recipe in recipes)
+        if needed > budget:
+            raise NoCache(f"they take {needed / (1 << 30):.2g} GiB and data.cache_gib is {data.cache_gib:g}")
+        if not all(is_cached(recipe) for _, recipe in recipes):
+            recipes = self._recipes(self._signature_now(manifest))
+        sources: dict[str, Source] = {}
+        usable: dict[str, Positions] = {}
+        digests = {}
+        for group, recipe in recipes:
+            cache = open_cache(recipe, budget=budget, decoders=self._decoders, progress=progress, stopping=stopping)
+            self._caches.append(cache)
+            row_of = {path: row for row, path in enumerate(recipe.paths)}
+            for split in group:
+                rows = np.array([row_of[path] for path, _ in self._splits[split]], dtype=np.int64)
+                sources[split] = CachedSource(cache.pixels, rows)
+                bad = np.isin(rows, np.array(list(cache.unreadable), dtype=np.int64))
+                usable[split] = np.flatnonzero(~bad)
+                digests[split] = cache.digests[rows]
+                reasons = {place: cache.unreadable[int(rows[place])] for place in np.flatnonzero(bad).tolist()}
+                self._name(split, np.arange(len(rows)), reasons)
+        self.notices += find_duplicates(self._splits, digests)
+        return sources, usable
+
+    def _recipes(self, signature: str) -> list[tuple[tuple[str, ...], Recipe]]:
+        """Return which splits share a cache, and what it holds."""
+        data = self._settings.data
+        room = stored_size(data)
+        # Training pictures that are decoded with some room have a cache of their own.
+        groups = [(tuple(self._splits), room)]
+        if room != data.image_size:
+            groups = [(("train",), room), (_EVALUATION, data.image_size)]
+        found = []
+        for group, size in groups:
+            paths = tuple(sorted(path for split in group for path, _ in self._splits[split]))
+            found.append((group, Recipe(self._root, signature, paths, size, data.channels, data.resize)))
+        return found
+
+    def _signature_now(self, manifest: Manifest) -> str:
+        self._check_there()
+        signature = signature_now(manifest.root, (path for samples in self._splits.values() for path, _ in samples))
+        if signature != manifest.signature:
+            text = "Pictures were changed or removed since this run was made: it goes on with what is there now."
+            self.notices.append(Problem("changed", "warning", text))
+        return signature
+
+    def _check_there(self) -> None:
+        if not os.path.isdir(self._root):
+            cause = f"the directory {clean_path(self._root, 200)} is gone"
+            raise FailureError("The pictures cannot be read", cause, "Bring it back, or start a new run elsewhere.")
+
+    def _check_enough(self) -> None:
+        for split in ("train", "validation"):
+            if self._splits[split] and not self.images[split]:
+                raise FailureError(f"None of the {_NOUNS[split]} pictures can be read", self.skipped[0].text)
+        if not self.steps_per_epoch:
+            cause = f"training.batch_size is {self._batch_size} but only {self.images['train']} can be read"
+            raise UsageError(
+                "A batch is larger than the training pictures", cause, "Set a smaller training.batch_size."
+            )
+
+    def _measured(self, progress: Progress) -> tuple[list[float], list[float]]:
+        data = self._settings.data
+        if data.mean and data.std:
+            return list(data.mean), list(data.std)
+        progress("measuring mean and deviation", 0, 0)
+        most = MOST_VALUES // (stored_size(data) ** 2 * data.channels) if self._caches else _STREAMED_SAMPLE
+        sample = spread_evenly(self._usable["train"], max(1, most))
+        mean, std = mean_and_deviation(self._sources["train"], sample, data.channels)
+        return list(data.mean) or mean, list(data.std) or std
+
+    def _name(self, split: str, positions: Positions, reasons: dict[int, str]) -> None:
+        """Report pictures that cannot be read, each once."""
+        paths = {self._splits[split][int(positions[place])][0]: reason for place, reason in reasons.items()}
+        new = {path: reason for path, reason in paths.items() if path not in self._named}
+        if not new:
+            return
+        self._named.update(new)
+        shown = ", ".join(f'"{clean(path, 120)}" ({clean(reason, 160)})' for path, reason in list(new.items())[:3])
+        more = f" and {len(new) - 3:,} more" if len(new) > 3 else ""
+        are = "is" if len(new) == 1 else "are"
+        text = f"{many(len(new), f'{_NOUNS[split]} picture')} cannot be read and {are} skipped: {shown}{more}."
+        self.skipped.append(Problem("unreadable", "warning", text, some_of(list(new))))
+
+
+def _ahead(source: Source, chunks: Iterator[Positions]) -> Generator[tuple[Positions, Pending], None, None]:
+    """Yield what was requested, with as many requests under way as the source can use."""
+    waiting: deque[tuple[Positions, Pending]] = deque()
+    try:
+        for positions in chunks:
+            waiting.append((positions, source.request(positions)))
+            if len(waiting) >= source.ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        for _, pending in waiting:
+            pending.cancel()
+
+
+def _replaced(pictures: Pictures, positions: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
+    """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its size."""
+    good = [place for place in range(len(positions)) if place not in reasons]
+    if not good:
+        raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
+    places = np.arange(len(positions))
+    for number, place in enumerate(sorted(reasons)):
+        places[place] = good[number % len(good)]
+    return pictures[places], positions[places]

@@ -1,0 +1,63 @@
+"""What a run has done so far besides its weights: the part of a checkpoint that is plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tui.engine.schedules import Plateau
+
+
+@dataclass
+class Best:
+    """The best validation so far."""
+
+    step: int = 0
+    accuracy: float = -1.0
+    loss: float = float("inf")
+
+    def beaten_by(self, accuracy: float, loss: float) -> bool:
+        """Whether a validation is better: more pictures right, or as many with a lower loss."""
+        return (accuracy, -loss) > (self.accuracy, -self.loss)
+
+
+@dataclass
+class Progress:
+    """Steps, and what has been accumulated or decided at them. Saved and restored exactly."""
+
+    step: int = 0
+    """Steps done."""
+    epochs: int = 0
+    """Epochs that have been reported as ended."""
+    validated: int = 0
+    """The step of the last scheduled validation."""
+    loss: float = 0.0
+    """Sum over the steps of the current epoch, of their mean losses."""
+    accuracy: float = 0.0
+    """Likewise of the shares of pictures classified correctly."""
+    seconds: float = 0.0
+    """Time spent on the steps of the current epoch."""
+    counted: int = 0
+    """Steps in these sums."""
+    best: Best = field(default_factory=Best)
+    plateau: Plateau = field(default_factory=Plateau)
+
+    def to_table(self) -> dict[str, Any]:
+        """Return it as JSON's types; floats survive bit for bit."""
+        return asdict(self)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Progress:
+        """Return what `to_table` gave.
+
+        Raises:
+            KeyError, TypeError: something is missing or unknown.
+        """
+        plain = {key: value for key, value in table.items() if key not in ("best", "plateau")}
+        return cls(**plain, best=Best(**table["best"]), plateau=Plateau(**table["plateau"]))
+
+    def start_epoch(self) -> None:
+        """Empty the sums."""
+        self.loss = self.accuracy = self.seconds = 0.0
+        self.counted = 0

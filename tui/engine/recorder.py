@@ -1,0 +1,85 @@
+"""From the numbers of a step to its records: timing, the ring, the sums of the epoch, and the watch for NaN."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tui.core.records import BATCHES, LAYERS
+from tui.core.settings import Settings
+from tui.engine.link import Link
+from tui.engine.probes import GradientNorms, Note, Ring
+from tui.engine.progress import Progress
+
+FIRST_STEPS = 64
+"""Per-layer norms are recorded in each of these, whatever ``training.layers_every`` says."""
+
+
+class Diverged(Exception):  # noqa: N818  the trainer makes the sentence
+    """The loss or the gradient of a step is not finite."""
+
+    def __init__(self, what: str, value: float, step: int, learning_rate: float) -> None:
+        super().__init__(what)
+        self.what, self.step, self.learning_rate = what, step, learning_rate
+        self.value = "NaN" if math.isnan(value) else "infinite"
+
+
+class Recorder:
+    """Writes one record per step, in order, as soon as its numbers have left the device."""
+
+    def __init__(self, link: Link, settings: Settings, norms: GradientNorms, device: torch.device) -> None:
+        self.outside = 0.0
+        """Seconds since the last step ended that went to norms, records and requests."""
+        self._link, self._training, self._norms = link, settings.training, norms
+        self._ring = Ring(3 + norms.width, device)
+        self._mark: Any = None
+
+    def restart_clock(self) -> None:
+        """Leave what was done since the last step (a validation, a pause) out of the next step's time."""
+        self._mark = self._ring.transport.mark()
+        self.outside = 0.0
+
+    def push(self, step: int, learning_rate: float, wait: float, row: Tensor) -> None:
+        """Take a step's numbers.
+
+        Args:
+            step: steps done, with this one.
+            learning_rate: in force in this step.
+            wait: seconds spent waiting for the batch.
+            row: float32 [3 + parameters] on the device: loss, accuracy, gradient norm, norm per parameter.
+        """
+        begin, self._mark = self._mark, self._ring.transport.mark()
+        began = time.perf_counter()
+        self._ring.push(Note(step, time.time(), learning_rate, wait, self.outside, begin, self._mark), row)
+        self.outside = time.perf_counter() - began
+
+    def read(self, progress: Progress, *, wait: bool = False) -> None:
+        """Record the steps whose numbers have arrived and add them to the epoch's sums.
+
+        Args:
+            progress: gets the sums.
+            wait: until all have arrived.
+
+        Raises:
+            Diverged: a loss or gradient is not finite and ``training.stop_on_nonfinite`` is set.
+        """
+        began = time.perf_counter()
+        for note, (loss, accuracy, norm, *norms) in self._ring.take(wait=wait):
+            seconds = max(self._ring.transport.seconds(note.begin, note.end), 1e-9)
+            shares = (min(1.0, note.wait / seconds), min(1.0, note.overhead / seconds))
+            values = [loss, accuracy, note.learning_rate, norm, self._training.batch_size / seconds, *shares]
+            self._link.record(BATCHES, note.step, note.moment, values)
+            if note.step <= FIRST_STEPS or note.step % self._training.layers_every == 0:
+                self._link.record(LAYERS, note.step, note.moment, self._norms.of_layers(norms))
+            progress.loss += loss
+            progress.accuracy += accuracy
+            progress.seconds += seconds
+            progress.counted += 1
+            if self._training.stop_on_nonfinite and not (math.isfinite(loss) and math.isfinite(norm)):
+                what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+                raise Diverged(what, value, note.step, note.learning_rate)
+        self.outside += time.perf_counter() - began

@@ -1,0 +1,283 @@
+"""The loop: prepare, train step by step, validate, save, test. It reads from top to bottom.
+
+    train                              a step boundary
+      begin    model, checkpoint         end of an epoch?  report it
+                                         validation due?   evaluate, schedule, best
+      ┌ boundary ◀─────────────┐         save due?         publish a checkpoint
+      │ step     batch, loss,  │         requests          pause, save, validate, stop
+      │          gradient, norms,        SIGTERM           save and stop
+      └───────── optimizer, record
+      finish   test split with the best weights
+
+Everything a step does is a function of (settings, data, step): the order, the augmentation and dropout's
+numbers are drawn from (seed, step), never from a generator that remembers. So a resumed run repeats, on a
+CPU bit for bit, what the uninterrupted one would have done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+
+from tui.core import control
+from tui.core.events import EpochEnded, Split
+from tui.core.metrics import ACCURACY
+from tui.core.text import clean
+from tui.engine import device as devices
+from tui.engine import evaluate, failures, losses, optim
+from tui.engine.attempt import Attempt
+from tui.engine.checkpoint import Damaged, restore_weights
+from tui.engine.data.batches import Batch, normalise
+from tui.engine.link import Stopped
+from tui.engine.progress import Best
+from tui.engine.recorder import Diverged
+
+
+class Trainer:
+    """Trains one attempt from where its run stands to the end."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._link, self._settings, self._data = attempt.link, attempt.settings, attempt.data
+        self._model, self._optimizer, self._norms = attempt.model, attempt.optimizer, attempt.norms
+        self._schedule, self._recorder, self._progress = attempt.schedule, attempt.recorder, attempt.progress
+        self._device = attempt.device
+        self._normalise = partial(normalise, mean=self._data.mean, std=self._data.std, device=attempt.device)
+        self._paused = False
+
+    def run(self) -> str:
+        """Train, test, and return a sentence that says how it went.
+
+        Raises:
+            Stopped: someone asked for it, or the disk stayed full.
+            Vanished: the run directory is gone.
+            CnntrainError: it failed, and the sentence says why.
+        """
+        try:
+            self._train()
+            return self._finish()
+        except Diverged as end:
+            raise failures.diverged(end, self._attempt.saver.saved_step) from None
+        except (RuntimeError, MemoryError) as error:
+            step, batch_size = self._progress.step + 1, self._settings.training.batch_size
+            raise failures.explained(error, self._device, step, batch_size) from error
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    def _train(self) -> None:
+        with self._data.training_batches(self._progress.step) as batches:
+            self._recorder.restart_clock()
+            while True:
+                self._boundary()
+                if self._progress.step == self._attempt.total_steps:
+                    return
+                self._step(batches)
+
+    def _step(self, batches: Iterator[Batch]) -> None:
+        """Make one optimizer step and record it."""
+        asked = time.perf_counter()
+        batch = next(batches)
+        wait = time.perf_counter() - asked
+        step = self._progress.step + 1
+        rate = self._schedule.rate(step)
+        optim.set_learning_rate(self._optimizer, rate)
+        devices.seed(self._device, _mixed(self._settings.training.seed, step))  # for dropout
+
+        images = self._normalise(batch.images)
+        labels = batch.labels.to(self._device, non_blocking=True)
+        outputs = self._model(images)
+        loss = losses.training_loss(outputs, labels, self._settings.loss)
+        self._optimizer.zero_grad()
+        loss.backward()
+
+        began = time.perf_counter()
+        norm, norms = self._norms.measure()
+        self._recorder.outside += time.perf_counter() - began
+        if self._settings.optimizer.clip_norm:
+            optim.clip(self._norms.gradients(), norm, self._settings.optimizer.clip_norm)
+        self._optimizer.step()
+        self._progress.step = self._link.step = step
+        scalars = torch.stack((loss.detach().float(), losses.correct(outputs, labels), norm))
+        self._recorder.push(step, rate, wait, torch.cat((scalars, norms)))
+        self._recorder.read(self._progress)
+
+    # -- between two steps ---------------------------------------------------------------------------
+
+    def _boundary(self) -> None:
+        """Do what is due after ``progress.step`` steps; each part knows whether it has been done before."""
+        began = time.perf_counter()
+        progress, busy = self._progress, False
+        if progress.step == (progress.epochs + 1) * self._attempt.epoch_steps:
+            self._end_epoch()
+            busy = True
+        if self._validation_due() and not self._link.stopping:
+            busy = True
+            self._validate()
+        if (
+            self._attempt.saver.due(progress, self._attempt.epoch_steps, self._attempt.total_steps)
+            and not self._link.stopping
+        ):
+            busy = True
+            self._attempt.save()
+        busy = self._answer() or busy
+        if self._link.stopping:
+            self._stop("The supervisor died" if self._link.orphaned else "Stopped by SIGTERM")
+        if busy:
+            self._recorder.restart_clock()
+        else:
+            self._recorder.outside += time.perf_counter() - began
+
+    def _end_epoch(self) -> None:
+        self._recorder.read(self._progress, wait=True)
+        progress = self._progress
+        progress.epochs += 1
+        counted = max(1, progress.counted)
+        self._link.event(
+            EpochEnded(
+                epoch=progress.epochs,
+                loss=progress.loss / counted,
+                accuracy=progress.accuracy / counted,
+                seconds=progress.seconds,
+            )
+        )
+        progress.start_epoch()
+        self._attempt.tell_skipped()
+
+    def _validation_due(self) -> bool:
+        training, step = self._settings.training, self._progress.step
+        if step == 0 or step == self._progress.validated or not self._data.images.get("validation"):
+            return False
+        interval = training.validate_every * (self._attempt.epoch_steps if training.validate_unit == "epochs" else 1)
+        return step % interval == 0 or step == self._attempt.total_steps
+
+    def _validate(self) -> None:
+        """Make the scheduled validation: the learning rate and the best checkpoint follow from it."""
+        evaluation = self._evaluate("validation")
+        while evaluation is None:  # given up for a stop, which is obeyed here
+            self._answer(at_once=True)
+            if self._link.stopping:
+                return
+            evaluation = self._evaluate("validation")
+        step = self._progress.validated = self._progress.step
+        if self._schedule.validated(step, evaluation.metrics["loss"]):
+            rate = self._schedule.rate(step + 1)
+            self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate:g}.")
+        self._judge(evaluation)
+
+    def _evaluate(self, split: Split) -> evaluate.Evaluation | None:
+        """Evaluate a split and write the detailed result; None when a stop came in between."""
+        self._recorder.read(self._progress, wait=True)
+        size = evaluate.batch_size(self._settings.training.batch_size, self._settings.data.image_size)
+        return evaluate.evaluate(
+            self._model,
+            self._data.evaluation_batches(split, size),
+            len(self._attempt.classes),
+            normalise=self._normalise,
+            stopping=self._link.stop_wanted,
+        )
+
+    def _judge(self, evaluation: evaluate.Evaluation) -> None:
+        """Report a validation; when it is the best so far, save."""
+        accuracy, loss = evaluation.metrics["accuracy"], evaluation.metrics["loss"]
+        best = self._progress.best.beaten_by(accuracy, loss)
+        self._report("validation", evaluation, self._progress.step, best=best)
+        if best:
+            before, self._progress.best = self._progress.best, Best(self._progress.step, accuracy, loss)
+            if not self._attempt.save(best=True):
+                self._progress.best = before  # what is not on the disk cannot be beaten
+
+    def _report(self, split: Split, evaluation: evaluate.Evaluation, step: int, *, best: bool = False) -> None:
+        epoch = step / self._attempt.epoch_steps
+        evaluate.publish(evaluation, self._link, split, step, epoch, self._attempt.classes, best=best)
+
+    # -- requests ------------------------------------------------------------------------------------
+
+    def _answer(self, *, at_once: bool = False) -> bool:
+        """Act on what was asked for; whether there was anything. Waits here while paused."""
+        acted = False
+        while True:
+            for request in self._link.requests(at_once=at_once or self._paused):
+                acted = True
+                self._act(request)
+            if not self._paused or self._link.stopping:
+                return acted
+            time.sleep(0.1)
+
+    def _act(self, request: control.Request) -> None:
+        if request.action in ("pause", "continue"):
+            self._recorder.read(self._progress, wait=True)
+            self._paused = request.action == "pause"
+        elif request.action == "save":
+            self._attempt.save()
+        elif request.action == "validate":
+            evaluation = self._evaluate("validation")
+            if evaluation is None:
+                return  # a stop came first; the request is answered after it
+            self._judge(evaluation)
+        self._link.answer(request)
+        if request.action == "stop":
+            self._stop("Stopped on request")
+
+    def _stop(self, why: str) -> None:
+        """Save and end the attempt."""
+        step = self._progress.step
+        if self._attempt.save():
+            raise Stopped(f"{why} after step {step} of {self._attempt.total_steps}. Resume it to go on.")
+        saved = self._attempt.saver.saved_step
+        since = f"the last checkpoint is of step {saved}" if saved else "there is no checkpoint"
+        raise Stopped(f"{why} after step {step}, but that step could not be saved; {since}. Resume it to go on.")
+
+    # -- ending --------------------------------------------------------------------------------------
+
+    def _finish(self) -> str:
+        """Test the best weights on the test split, if there is one; return the last sentence."""
+        self._wait_for_disk()
+        best = self._progress.best
+        words = [f"Trained {self._settings.training.epochs} epochs"]
+        if best.step:
+            epoch = best.step / self._attempt.epoch_steps
+            words.append(f"best validation accuracy {ACCURACY.format(best.accuracy)} after epoch {epoch:g}")
+        if self._data.images.get("test"):
+            step = self._load_best()
+            evaluation = self._evaluate("test")
+            if evaluation is None:
+                self._link.answer_stop()
+                raise Stopped("Stopped during the final test; everything is saved. Resume it to test again.")
+            self._report("test", evaluation, step)
+            words.append(f"test accuracy {ACCURACY.format(evaluation.metrics[ACCURACY.name])}")
+        return "; ".join(words) + "."
+
+    def _wait_for_disk(self) -> None:
+        """The last weights are worth waiting for when the disk was full."""
+        saver = self._attempt.saver
+        while saver.failing:
+            self._answer()
+            if self._link.stopping:
+                self._stop("Stopped")
+            if saver.due(self._progress, self._attempt.epoch_steps, self._attempt.total_steps):
+                self._attempt.save()
+            time.sleep(0.1)
+
+    def _load_best(self) -> int:
+        """Put the best weights in place, or keep the last ones and say so; return the step they are from."""
+        try:
+            checkpoint = self._attempt.saver.store.best()
+            if checkpoint is not None:
+                restore_weights(self._model, checkpoint.model)
+                return int(checkpoint.state["progress"]["step"])
+            why = "there is no best checkpoint"
+        except (Damaged, OSError, KeyError, RuntimeError) as error:
+            why = f"the best checkpoint cannot be used ({clean(str(error), 120)})"
+        self._link.message("warning", f"The test uses the last weights: {why}.")
+        return self._progress.step
+
+
+def _mixed(seed: int, step: int) -> int:
+    """Return 63 bits that look unrelated for each (seed, step): SplitMix64's finalizer."""
+    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return (x ^ (x >> 31)) >> 1

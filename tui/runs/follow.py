@@ -1,0 +1,218 @@
+"""Following a run while it grows: one poll brings its state and its series up to date.
+
+A live run, a finished one, a crashed one and one on another machine are read by the same code, and nothing
+is ever written into a run. A poll that finds nothing new costs a few microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import TYPE_CHECKING
+
+from tui.core import control
+from tui.core.errors import CnntrainError
+from tui.core.events import Message, Rewound, Started
+from tui.core.records import BATCHES, LAYERS
+from tui.core.rundir import FORMAT, RunDir
+from tui.core.text import clean
+from tui.runs import status
+from tui.runs.liveness import look
+from tui.runs.state import RunState, advance, fold, rejudge
+from tui.runs.tail import EventTail, Record, RecordTail, attempt_of
+
+if TYPE_CHECKING:
+    from tui.runs.history import History
+
+__all__ = ["EventTail", "RecordTail", "RunFollower"]
+
+_LOOK = 1.0
+"""Seconds between two looks at the lock, at the requests that wait and for a new attempt."""
+_WINDOW = 4096
+"""Records over which the pace is measured at most."""
+_EVENT_BYTES = 4 << 20
+
+
+class RunFollower:
+    """Keeps the `state` of one run, and with ``history`` its series, up to date.
+
+    Without ``history`` numpy is not imported, and only the newest record of a run is read. Polls may be made
+    from any one thread at a time.
+    """
+
+    def __init__(self, run: RunDir, history: bool = True) -> None:
+        self.run = run
+        self._events = EventTail(run.events)
+        self._batches: History | None = None
+        self._layers: History | None = None
+        if history:
+            from tui.runs.history import History
+
+            self._batches = History(run, BATCHES)
+            self._layers = History(run, LAYERS)
+        self._newest: RecordTail | None = None
+        self._newest_size = -1
+        self._void: dict[int, int] = {}
+        """The last step of each attempt that a later one has not made void."""
+        self._chosen = self._looked = -math.inf
+        self._settings_seen: tuple[int, int] | None = None
+        self._restarts = 0
+        self.state = RunState(run)
+        self.behind = False
+        """Whether a poll with a budget left something unread."""
+
+    @property
+    def batches(self) -> History:
+        """The per-batch records; columns are those of `tui.core.metrics.BATCH`."""
+        assert self._batches is not None, "made with history=False"
+        return self._batches
+
+    @property
+    def layers(self) -> History:
+        """The gradient norms per layer; columns are the names of the weights."""
+        assert self._layers is not None, "made with history=False"
+        return self._layers
+
+    def poll(self, budget: float | None = None) -> bool:
+        """Read what is new; return whether anything that can be shown has changed.
+
+        Args:
+            budget: seconds after which to leave the rest of a long history for the next poll (`behind`).
+        """
+        deadline = math.inf if budget is None else time.monotonic() + budget
+        changed = self._read_events(deadline)
+        for history in (self._batches, self._layers):
+            if history is not None:
+                changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
+        self.behind = self._events.waiting() > 0 or any(
+            history is not None and history.behind for history in (self._batches, self._layers)
+        )
+        newest = self._read_newest()
+        changed |= newest
+        ending = self.state.ended is not None and self.state.live
+        if changed or ending or time.monotonic() - self._looked >= _LOOK:
+            self._looked = time.monotonic()
+            changed |= self._read_settings()
+            changed |= self._judge()
+        return changed
+
+    def _read_events(self, deadline: float) -> bool:
+        changed = False
+        while True:
+            events = self._events.poll(_EVENT_BYTES)
+            if self._events.restarts != self._restarts:
+                self._restarts = self._events.restarts
+                self.state = RunState(self.run)
+                self._settings_seen = None
+            for event in events:
+                fold(self.state, event)
+                if isinstance(event, (Rewound, Started)):
+                    self._rewind(event.attempt, max(0, event.step))
+            changed |= bool(events)
+            if not events or not self._events.waiting() or time.monotonic() > deadline:
+                return changed
+
+    def _read_newest(self) -> bool:
+        """Bring the newest record, the step and the time left up to date."""
+        if self._newest is None or time.monotonic() - self._chosen >= _LOOK:
+            self._chosen = time.monotonic()
+            self._choose_newest()
+        if self._newest is None or self._newest.size() == self._newest_size:
+            return False
+        self._newest_size = self._newest.size()
+        record = self._newest.last()
+        if record is None or self._newest.header is None:
+            return False
+        state = self.state
+        state.latest = dict(zip((clean(n, 200) for n in self._newest.header.columns), record.values, strict=True))
+        state.last_time = max(state.last_time, record.time)
+        advance(state, max(state.step, record.step))
+        state.eta_seconds = self._time_left(self._newest, record)
+        return True
+
+    def _rewind(self, attempt: int, step: int) -> None:
+        for earlier in range(1, min(attempt, 10_000)):
+            self._void[earlier] = min(step, self._void.get(earlier, step))
+        for history in (self._batches, self._layers):
+            if history is not None:
+                history.rewind(attempt, step)
+
+    def _choose_newest(self) -> None:
+        """Find the segment with the newest record that counts."""
+        for path in sorted(self.run.segments(BATCHES), key=attempt_of, reverse=True):
+            tail = self._newest if self._newest is not None and self._newest.path == path else RecordTail(path)
+            record = tail.last()
+            if record is not None and record.step <= self._void.get(record.attempt, record.step):
+                if tail is not self._newest:
+                    self._newest, self._newest_size = tail, -1
+                return
+        self._newest = None
+
+    def _time_left(self, tail: RecordTail, record: Record) -> float | None:
+        """Return the seconds that the remaining steps take at the recent pace, pauses left out."""
+        state = self.state
+        per_epoch = state.started.steps_per_epoch if state.started else 0
+        # A whole epoch has its validation in it, so that the pace is the true one.
+        window = min(_WINDOW, per_epoch) if per_epoch >= 100 else min(_WINDOW, 20 * max(1, per_epoch))
+        earlier = tail.before(record, window)
+        if earlier is None or earlier.step >= record.step:
+            return None
+        seconds = record.time - earlier.time
+        for begin, end in state.pauses:
+            seconds -= max(0.0, min(end, record.time) - max(begin, earlier.time))
+        if not 0 < seconds < math.inf:
+            return None
+        state.seconds_per_step = seconds / (record.step - earlier.step)
+        remaining = max(0, state.total_steps - record.step)
+        return remaining * state.seconds_per_step if state.total_steps > 0 else None
+
+    def _read_settings(self) -> bool:
+        """Read the settings once, and again when the file has changed; what is wrong with them becomes a sentence."""
+        try:
+            found = self.run.settings.stat()
+            seen = (found.st_mtime_ns, found.st_size)
+        except OSError:
+            seen = (0, 0)
+        if seen == self._settings_seen:
+            return False
+        self._settings_seen = seen
+        from tui.core.presets import read_toml
+        from tui.core.schema import validated
+
+        state = self.state
+        state.settings, state.info, state.problems, state.read_only = None, {}, [], ""
+        try:
+            table = read_toml(self.run.settings)
+            info = table.pop("run", {})
+            if isinstance(info, dict):
+                state.info = {clean(str(key), 80): clean(str(value), 200) for key, value in info.items()}
+            state.read_only = newer(state.info.get("format", ""))
+            state.settings = validated(table, source=str(self.run.settings))
+        except CnntrainError as error:
+            if state.read_only:
+                return True
+            state.problems.append(clean(str(error), 1000))
+            state.log.append(Message(time=state.last_time, level="error", text=clean(str(error), 1000)))
+        return True
+
+    def _judge(self) -> bool:
+        state = self.state
+        if not os.path.isdir(self.run.path):
+            gone = "Its directory is gone; nothing more can be read of it."
+            changed = state.status_text != gone
+            state.status, state.status_text, state.eta_seconds = "interrupted", gone, None
+            return changed
+        if any(request.action == "stop" for request in control.pending(self.run)) and state.ended is None:
+            state.stop_asked = True
+        changed = rejudge(state, look(self.run), status.now())
+        if state.status not in ("running", "stopping"):
+            state.eta_seconds = None
+        return changed
+
+
+def newer(written: str) -> str:
+    """Return why a run with this format is only to be read, or nothing."""
+    if written.isascii() and written.isdigit() and int(written) > FORMAT:
+        return f"It was made by a newer version of cnntrain (format {clean(written, 20)}, this one knows {FORMAT})."
+    return ""

@@ -1,0 +1,149 @@
+"""What a run's files say at a glance: the few lines and the one record that the list of runs needs.
+
+The events are gone through from the newest back, and only lines that still say something new are decoded,
+without the models of `tui.core.events`; what makes no sense is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from dataclasses import dataclass, field
+from typing import Any
+
+from tui.core.metrics import ACCURACY
+from tui.core.records import BATCHES
+from tui.core.rundir import RunDir
+from tui.core.text import clean, clean_path
+from tui.runs.status import Facts
+from tui.runs.tail import Record, RecordTail, attempt_of, lines_backwards
+
+_SETTINGS = 1 << 20
+
+
+def read_settings(run: RunDir) -> tuple[dict[str, str], str, int]:
+    """Return the texts of the ``[run]`` table, the dataset and the epochs; what cannot be read is empty."""
+    try:
+        with open(run.settings, "rb") as file:
+            table = tomllib.loads(_essentials(file.read(_SETTINGS).decode("utf-8")))
+    except (OSError, ValueError, RecursionError):
+        table = {}
+    info, data, training = (_table(table, name) for name in ("run", "data", "training"))
+    epochs = training.get("epochs", 0)
+    return (
+        {clean(str(key), 80): clean(str(value), 200) for key, value in info.items()},
+        clean_path(str(data.get("directory", "")), 500),
+        epochs if type(epochs) is int and 0 < epochs < 1_000_000_000 else 0,
+    )
+
+
+def _essentials(text: str) -> str:
+    """Return only the lines that the list shows: reading all settings would take longer than all the rest."""
+    kept, section = [], ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip()
+            kept.append(line)
+        elif section == "[run]" or line.startswith(("directory =", "epochs =")):
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
+    found = table.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass
+class News:
+    """What the lines of the events say that count for the list."""
+
+    facts: Facts = field(default_factory=Facts)
+    attempt: int = 0
+    step: int = 0
+    rewound: int = 0
+    total_steps: int = 0
+    steps_per_epoch: int = 0
+    accuracy: float | None = None
+    best_accuracy: float | None = None
+    test_accuracy: float | None = None
+
+
+def read_events(run: RunDir) -> News:
+    """Go through the lines from the newest back, and decode only those that still say something new."""
+    news, seen, launched = News(), set[str](), False
+    limit = math.inf
+    for kind, line in lines_backwards(run.events):
+        first = kind not in seen
+        if not (_says_more(news, line) if kind == "evaluated" else first or kind in ("rewound", "started")):
+            continue
+        try:
+            fields = json.loads(line)
+            step, moment = int(fields.get("step", 0)), float(fields.get("time", 0))
+            if step <= limit:
+                _note(news, kind, fields, current=not launched, first=first)
+                news.step = max(news.step, step)
+            if kind in ("rewound", "started"):
+                limit = min(limit, step)
+            if kind == "controlled" and fields.get("action") in ("save", "validate"):
+                continue  # older ones say whether it is paused
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+            continue
+        seen.add(kind)
+        news.facts.last_sign = max(news.facts.last_sign, moment)
+        launched = launched or kind == "launched"
+    return news
+
+
+def _says_more(news: News, line: bytes) -> bool:
+    if b'"split":"test"' in line:
+        return news.test_accuracy is None
+    return news.accuracy is None or (news.best_accuracy is None and b'"best":true' in line)
+
+
+def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first: bool) -> None:
+    """Take one event; ``current``: of the latest attempt, ``first``: the newest of its kind."""
+    facts = news.facts
+    if kind in ("started", "rewound") and int(fields["attempt"]) > news.attempt:
+        news.attempt, news.rewound = int(fields["attempt"]), int(fields.get("step", 0))
+    if kind == "launched":
+        facts.launched = True
+    elif kind == "started":
+        facts.started = facts.started or current
+        facts.launched = True
+        if first:
+            news.total_steps = max(0, int(fields["total_steps"]))
+            news.steps_per_epoch = max(0, int(fields["steps_per_epoch"]))
+    elif kind == "evaluated":
+        _note_evaluation(news, fields)
+    elif not current or not first:
+        return
+    elif kind == "preparing":
+        facts.stage = clean(str(fields["stage"]), 200)
+    elif kind == "controlled":
+        facts.paused, facts.stop_asked = fields["action"] == "pause", fields["action"] == "stop"
+    elif kind == "ended":
+        facts.ended, facts.ended_text = str(fields["reason"]), str(fields.get("text", ""))
+
+
+def _note_evaluation(news: News, fields: dict[str, Any]) -> None:
+    value = float(fields["metrics"][ACCURACY.name])
+    news.facts.slowest = max(news.facts.slowest, float(fields.get("seconds", 0)))
+    if fields["split"] == "test" and news.test_accuracy is None:
+        news.test_accuracy = value
+    elif fields["split"] == "validation":
+        news.accuracy = value if news.accuracy is None else news.accuracy
+        if fields.get("best") and news.best_accuracy is None:
+            news.best_accuracy = value
+
+
+def read_newest(run: RunDir) -> tuple[Record | None, tuple[str, ...], float]:
+    """Return the newest record, its columns, and the seconds between it and the one before."""
+    for path in sorted(run.segments(BATCHES), key=attempt_of, reverse=True)[:8]:
+        tail = RecordTail(path)
+        record = tail.last()
+        if record is not None and tail.header is not None:
+            earlier = tail.before(record, 1)
+            return record, tail.header.columns, record.time - earlier.time if earlier is not None else 0.0
+    return None, (), 0.0

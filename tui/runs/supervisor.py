@@ -1,0 +1,275 @@
+"""The process that owns a run while it trains: ``python -m tui.runs.supervisor RUN``. No torch.
+
+    take the lock ── owner.json ── Launched ── engine ──┬── SIGTERM: passed on; a second one means now
+                                                        ├── every 10 s: a sign of life in owner.json
+                                                        └── it ends: the rest of its processes too, then
+                                                            Ended, if it could not say so itself, or another
+                                                            engine, as often as `training.restarts` allows
+
+The lock is held for the life of this process and never inherited. The engine's stdin is a pipe that this
+process holds: when it dies, however it dies, the engine sees the end of it and leaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tui.core import control
+from tui.core.errors import CnntrainError, UsageError
+from tui.core.events import Ended, Exit, Launched, Message
+from tui.core.files import remove_temporaries, write_atomic
+from tui.core.rundir import RunDir
+from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
+from tui.runs.host import boot_id, host_name, kills_at_logout, start_time
+from tui.runs.liveness import HEARTBEAT, Owner
+from tui.runs.lock import take_lock
+from tui.runs.postmortem import Circumstances, ending
+from tui.runs.tail import lines_backwards
+
+ENGINE = (sys.executable, "-P", "-m", "tui.engine")
+KILL_SECONDS = 5.0
+"""How long an engine that was told to leave now may take."""
+RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""How long to wait before each restart; the last one counts for all after it."""
+_TICK = 1.0
+
+
+class Supervisor:
+    """Runs one attempt of a run, from the lock to the last event."""
+
+    def __init__(self, run: RunDir, engine: Sequence[str] = ENGINE) -> None:
+        self._run = run
+        self._command = engine
+        self._attempt = 0
+        self._owner: Owner | None = None
+        self._terminations = 0
+        self._kill_at = float("inf")
+        self._forced = False
+
+    def run(self, announce: Callable[[], None]) -> int:
+        """Run the engine to its end and return its exit code; ``announce`` is called once, when it is started.
+
+        Raises:
+            UsageError: the run is running, finished, or of a newer version.
+            FailureError: the run cannot be written, or the engine not be started.
+        """
+        run = self._run
+        signals = _Signals()
+        lock = take_lock(run)
+        try:
+            settings = check_can_start(run)
+            own_control(run)
+            for folder in (run.path, run.evaluations):
+                remove_temporaries(folder)
+            for request in control.pending(run):
+                control.answered(request)  # asked of an attempt that is over
+            engine, before = self._launch(lock)
+            announce()
+            for restart in range(1, settings.training.restarts + 1):
+                code = self._watch(engine, signals)
+                if not self._waited_for_restart(code, before, signals, restart, settings.training.restarts):
+                    return self._close(code, before)
+                try:
+                    engine, before = self._launch(lock)
+                except CnntrainError as error:  # too late to be announced
+                    sys.stderr.write(f"cnntrain: {error}\n")
+                    return self._close(code, before)
+            return self._close(self._watch(engine, signals), before)
+        finally:
+            os.close(lock)
+
+    def _launch(self, lock: int) -> tuple[subprocess.Popen[bytes], Circumstances]:
+        run = self._run
+        self._attempt = next_attempt(run)
+        before = Circumstances.now(run)
+        pid = os.getpid()
+        owner = Owner(
+            host=host_name(),
+            boot_id=boot_id(),
+            pid=pid,
+            start_time=start_time(pid),
+            uuid=str(uuid.uuid4()),
+            since=time.time(),
+            lock_inode=os.fstat(lock).st_ino,
+        )
+        try:
+            write_atomic(run.owner, owner.encode())
+            append_event(run, Launched(attempt=self._attempt, host=owner.host, pid=pid))
+            if "XDG_SESSION_ID" in os.environ and kills_at_logout():
+                text = (
+                    "This machine ends your processes at logout, this training too; `loginctl enable-linger` keeps it."
+                )
+                append_event(run, Message(level="warning", text=text))
+        except OSError as error:
+            raise cannot_start(run, error) from error
+        try:
+            engine = self._spawn()
+        except OSError as error:
+            failure = cannot_start(run, error)
+            append_event(run, Ended(reason="failed", exit_code=1, text=str(failure)))
+            raise failure from error
+        with contextlib.suppress(OSError):
+            write_atomic(run.owner, Owner(**{**owner.__dict__, "engine_pid": engine.pid}).encode())
+        return engine, before
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        log = open_log(self._run)
+        try:
+            return subprocess.Popen(
+                [*self._command, str(self._run.path), "--attempt", str(self._attempt)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                process_group=0,
+                env={"PYTHONFAULTHANDLER": "1", **os.environ},
+            )
+        finally:
+            os.close(log)
+
+    def _watch(self, engine: subprocess.Popen[bytes], signals: _Signals) -> int:
+        """Wait for the engine's end; return its code as `subprocess` gives it."""
+        beat = time.monotonic()
+        while not _has_ended(engine):
+            moment = time.monotonic()
+            for _ in range(signals.terminations(min(_TICK, max(0.0, self._kill_at - moment)))):
+                self._terminate(engine)
+            if not os.path.isdir(self._run.path) and self._kill_at == float("inf"):
+                self._terminate(engine)  # deleted: there is nothing left to train for
+                self._kill_at = time.monotonic() + 2 * KILL_SECONDS
+            if time.monotonic() > self._kill_at:
+                self._forced = True
+                _kill_group(engine.pid)
+            if moment - beat >= HEARTBEAT:
+                beat = moment
+                with contextlib.suppress(OSError):
+                    os.utime(self._run.owner)
+        _kill_group(engine.pid)  # before the id is given back: nothing else can have this group's number
+        return engine.wait()
+
+    def _terminate(self, engine: subprocess.Popen[bytes]) -> None:
+        self._terminations += 1
+        with contextlib.suppress(OSError):
+            os.kill(engine.pid, signal.SIGTERM)
+        if self._terminations > 1:
+            self._kill_at = min(self._kill_at, time.monotonic() + KILL_SECONDS)
+
+    def _waited_for_restart(
+        self, code: int, before: Circumstances, signals: _Signals, number: int, budget: int
+    ) -> bool:
+        """Tell why the engine ended and wait a moment; False: it is not to be started again."""
+        if not self._may_restart(code):
+            return False
+        then = f"It goes on from its newest checkpoint (restart {number} of {budget})."
+        event = ending(self._run, self._attempt, code, before, then=then)
+        with contextlib.suppress(OSError):
+            append_event(self._run, Message(step=event.step, level="error", text=event.text))
+        deadline = time.monotonic() + RESTART_SECONDS[min(number, len(RESTART_SECONDS)) - 1]
+        while (left := deadline - time.monotonic()) > 0:
+            self._terminations += signals.terminations(min(_TICK, left))
+            if not self._may_restart(code):
+                return False
+        return True
+
+    def _may_restart(self, code: int) -> bool:
+        """Whether an engine's end was an accident, and nobody wants the run to stop."""
+        if self._terminations or code in (Exit.FINISHED, Exit.USAGE, Exit.STOPPED) or not self._run.exists:
+            return False
+        if self._last_word() == "ended":  # it knew why, so the next one would meet the same
+            return False
+        return not any(request.action == "stop" for request in control.pending(self._run))
+
+    def _last_word(self) -> str:
+        """Return whether the newest attempt has ``ended`` or only ``launched``."""
+        return next((kind for kind, _ in lines_backwards(self._run.events) if kind in ("ended", "launched")), "")
+
+    def _close(self, code: int, before: Circumstances) -> int:
+        """Note why the engine ended, if it did not itself."""
+        event = ending(self._run, self._attempt, code, before, forced=self._forced)
+        if self._last_word() != "ended":
+            try:
+                append_event(self._run, event)
+            except OSError as error:
+                sys.stderr.write(f"{event.text} (events.jsonl: {error.strerror})\n")
+        return event.exit_code if code < 0 else code
+
+
+class _Signals:
+    """Signals as something to wait for: the handlers do nothing, a pipe tells which came and how often."""
+
+    def __init__(self) -> None:
+        self._inbox, outbox = os.pipe()
+        for end in (self._inbox, outbox):
+            os.set_blocking(end, False)
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(outbox, warn_on_full_buffer=False)
+
+    def terminations(self, seconds: float) -> int:
+        """Wait until a signal comes, at most so long; return how many of them were SIGTERM."""
+        if not select.select([self._inbox], [], [], seconds)[0]:
+            return 0
+        return os.read(self._inbox, 4096).count(signal.SIGTERM)
+
+
+def _has_ended(engine: subprocess.Popen[bytes]) -> bool:
+    """Whether the engine is over, without giving its id back to the system where that can be avoided."""
+    if not hasattr(os, "waitid"):
+        return engine.poll() is not None
+    try:
+        return os.waitid(os.P_PID, engine.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def main(arguments: Sequence[str] | None = None, engine: Sequence[str] = ENGINE) -> int:
+    """Supervise the run that the command line names; return the engine's exit code.
+
+    With ``--ready FD`` the process leaves its parent for good and writes one line of JSON there: empty
+    braces once the engine is started, or the error that prevented it.
+    """
+    parser = argparse.ArgumentParser(prog="tui.runs.supervisor")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--ready", type=int, default=-1)
+    chosen = parser.parse_args(arguments)
+    if chosen.ready >= 0 and os.fork():
+        os._exit(0)  # the caller collects this half; the other belongs to nobody
+
+    def announce(error: CnntrainError | None = None) -> None:
+        if chosen.ready >= 0:
+            answer: dict[str, object] = {}
+            if error is not None:
+                usage = isinstance(error, UsageError)
+                answer = {"title": error.title, "cause": error.cause, "next": error.next_step, "usage": usage}
+            with contextlib.suppress(OSError):
+                os.write(chosen.ready, json.dumps(answer).encode() + b"\n")
+            os.close(chosen.ready)
+
+    try:
+        return Supervisor(RunDir(chosen.run.absolute()), engine).run(announce)
+    except CnntrainError as error:
+        announce(error)
+        sys.stderr.write(f"cnntrain: {error}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
