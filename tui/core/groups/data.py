@@ -1,0 +1,124 @@
+"""The settings of the pictures and of what the network sees of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tui.core.groups.declare import Group, setting
+
+Channels = Annotated[tuple[float, ...], Field(max_length=3)]
+
+
+class DataSettings(Group):
+    """What the network sees."""
+
+    directory: str = setting(
+        "Directory",
+        "The folder of pictures: one folder per class, or train/val/test folders of them.",
+        default="",
+    )
+    image_size: int = setting(
+        "Image size",
+        "Pictures are brought to this many pixels on each side.",
+        unit="px",
+        default=64,
+        ge=8,
+        le=1024,
+    )
+    channels: Literal[3, 1] = setting("Channels", "3 for colour, 1 to train on greyscale.", default=3)
+    resize: Literal["crop", "letterbox", "squash"] = setting(
+        "Resize",
+        "crop keeps the shape and cuts the edges off; letterbox keeps everything and adds bars; squash distorts.",
+        default="crop",
+    )
+    crop: Literal["none", "padded", "random_resized"] = setting(
+        "Random crop",
+        "Training only. padded shifts the picture by up to the padding (small pictures); random_resized cuts a random part out and scales it up (photographs).",
+        default="padded",
+    )
+    crop_padding: int = setting(
+        "Crop padding",
+        "How far a padded crop can shift the picture.",
+        unit="px",
+        when=("data.crop", "padded"),
+        default=4,
+        ge=0,
+        le=128,
+    )
+    crop_scale: float = setting(
+        "Crop scale",
+        "The smallest share of the picture's area that a random resized crop keeps.",
+        when=("data.crop", "random_resized"),
+        default=0.35,
+        gt=0,
+        le=1,
+    )
+    flip: bool = setting(
+        "Horizontal flip",
+        "Training only. Mirror half of the pictures; switch off where left and right differ (text, digits).",
+        default=True,
+    )
+    validation_fraction: float = setting(
+        "Validation share",
+        "Share of each class kept for validation when the data has no validation folder.",
+        default=0.15,
+        ge=0.01,
+        le=0.5,
+    )
+    test_fraction: float = setting(
+        "Test share",
+        "Share of each class kept for the final test when the data is in one root. 0 keeps none.",
+        default=0.15,
+        ge=0,
+        le=0.5,
+    )
+    exclude: str = setting(
+        "Leave out",
+        "A text file of pictures to leave out, one path per line, relative to the directory; `cnntrain check --fix-list` writes one.",
+        default="",
+    )
+    follow_links: bool = setting(
+        "Follow links out",
+        "Use linked folders and pictures that lie outside of the directory.",
+        default=False,
+    )
+    mean: Channels = setting(
+        "Mean",
+        "Per-channel mean for the normalisation, in 0..1. Empty: computed from the training pictures.",
+        default=(),
+    )
+    std: Channels = setting(
+        "Standard deviation",
+        "Per-channel deviation for the normalisation, in 0..1. Empty: computed from the training pictures.",
+        default=(),
+    )
+    workers: int = setting(
+        "Decoding workers",
+        "Processes that decode pictures. 0: as many as there are processor cores.",
+        default=0,
+        ge=0,
+        le=256,
+    )
+    cache_gib: float = setting(
+        "Cache budget",
+        "Decoded pictures are kept on disk up to this size; larger sets are decoded again in every epoch.",
+        unit="GiB",
+        default=8.0,
+        ge=0,
+        le=100_000,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DataSettings:
+        if self.validation_fraction + self.test_fraction > 0.8:
+            raise ValueError(
+                "data.validation_fraction and data.test_fraction together leave less than 20 % to train on"
+            )
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values and len(values) != self.channels:
+                raise ValueError(f"data.{name} has {len(values)} numbers, data.channels is {self.channels}")
+        if any(value <= 0 for value in self.std):
+            raise ValueError("data.std must be positive")
+        return self

@@ -1,0 +1,78 @@
+"""The settings of the network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from tui.core.architectures import SIMPLE_CNN, known_model
+from tui.core.groups.declare import Group, setting
+
+
+class ModelSettings(Group):
+    """The network."""
+
+    name: str = setting(
+        "Architecture",
+        "simple_cnn, built from the settings below, or a classification model of torchvision.",
+        default=SIMPLE_CNN,
+    )
+    pretrained: bool = setting(
+        "Pretrained",
+        "Start from torchvision's ImageNet weights (fine-tuning); they are downloaded once.",
+        default=False,
+    )
+    blocks: int = setting(
+        "Blocks",
+        "Convolution blocks; each but the last halves the picture.",
+        when=("model.name", SIMPLE_CNN),
+        default=3,
+        ge=1,
+        le=8,
+    )
+    width: int = setting(
+        "Width",
+        "Channels of the first block; each block has twice as many as the one before, up to 512.",
+        unit="channels",
+        when=("model.name", SIMPLE_CNN),
+        default=32,
+        ge=1,
+        le=512,
+    )
+    kernel_size: Literal[3, 5, 7] = setting(
+        "Kernel size",
+        "Side of the convolution kernels.",
+        unit="px",
+        when=("model.name", SIMPLE_CNN),
+        default=3,
+    )
+    batch_norm: bool = setting(
+        "BatchNorm",
+        "Normalise after each convolution; trains faster and keeps early gradients alive.",
+        when=("model.name", SIMPLE_CNN),
+        default=True,
+    )
+    activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"] = setting(
+        "Activation",
+        "The non-linearity; tanh and sigmoid make gradients vanish in deep networks.",
+        when=("model.name", SIMPLE_CNN),
+        default="relu",
+    )
+    pooling: Literal["max", "average"] = setting(
+        "Pooling", "How a block halves the picture.", when=("model.name", SIMPLE_CNN), default="max"
+    )
+    dropout: float = setting(
+        "Dropout",
+        "Share of features switched off before the last layer while training (simple_cnn, and torchvision models that have dropout).",
+        default=0.0,
+        ge=0,
+        lt=1,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelSettings:
+        known_model(self.name)
+        if self.pretrained and self.name == SIMPLE_CNN:
+            raise ValueError("model.pretrained needs a torchvision architecture; simple_cnn has no pretrained weights")
+        return self
