@@ -80,7 +80,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
         def engine(source: Iterator[Batch]) -> Callable[[], None]:
             def step() -> None:
                 trainer._boundary()
-                trainer._step(source)
+                trainer._step.make(source)
 
             return step
 

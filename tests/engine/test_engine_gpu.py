@@ -35,11 +35,11 @@ def test_no_step_waits_for_the_gpu(settings: Any, pictures: Any, run: RunDir) ->
     with data.training_batches(0) as batches:
         loop._recorder.restart_clock()
         for _ in range(3):
-            loop._step(batches)
+            loop._step.make(batches)
         prepared = [next(batches) for _ in range(5)]
         torch.cuda.set_sync_debug_mode("error")
         try:
             for batch in prepared:
-                loop._step(iter([batch]))
+                loop._step.make(iter([batch]))
         finally:
             torch.cuda.set_sync_debug_mode("default")

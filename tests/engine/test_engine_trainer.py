@@ -230,7 +230,7 @@ def test_a_loss_that_is_not_finite(
     stop: bool, trainer: Any, settings: Any, run: RunDir, events: Any, records: Any
 ) -> None:
     loop, data, _ = trainer(settings(**{"training.stop_on_nonfinite": stop}))
-    at_step(data, 14, lambda: loop._model.head.weight.data.fill_(math.nan))
+    at_step(data, 14, lambda: loop._attempt.model.head.weight.data.fill_(math.nan))
     if stop:
         with pytest.raises(FailureError, match=r"The loss became NaN in step 15: .*checkpoint of step 10 is kept"):
             loop.run()
@@ -247,7 +247,7 @@ def test_a_loss_that_is_not_finite(
 
 def test_an_exploding_gradient_is_noticed(trainer: Any, settings: Any) -> None:
     loop, data, _ = trainer(settings(**{"model.batch_norm": False}))
-    at_step(data, 3, lambda: loop._model.head.weight.data.fill_(1e30))
+    at_step(data, 3, lambda: loop._attempt.model.head.weight.data.fill_(1e30))
     with pytest.raises(FailureError, match=r"became (NaN|infinite) in step 4.*no checkpoint had been saved yet"):
         loop.run()
 
@@ -448,13 +448,13 @@ def test_a_step_on_an_accelerator_reads_nothing_back(
 
     with data.training_batches(0) as batches:
         loop._recorder.restart_clock()
-        loop._step(batches)  # the optimizer makes its state
+        loop._step.make(batches)  # the optimizer makes its state
         prepared = [next(batches) for _ in range(6)]
         with monkeypatch.context() as patch:
             for reading in ("item", "tolist", "__bool__", "__float__", "__int__", "__index__", "cpu", "numpy"):
                 patch.setattr(torch.Tensor, reading, waits)
             for batch in prepared:
-                loop._step(iter([batch]))
+                loop._step.make(iter([batch]))
                 loop._boundary()
     assert records(run) == {}
     loop._recorder.read(loop._progress, wait=True)

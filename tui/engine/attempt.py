@@ -21,7 +21,7 @@ from tui.core.settings import Settings
 from tui.engine import device as devices
 from tui.engine import models, zoo
 from tui.engine.checkpoint import Checkpoint, Store, restore_weights
-from tui.engine.data.batches import Batch
+from tui.engine.data.batches import Batch, normalise
 from tui.engine.link import Link
 from tui.engine.optim import make_optimizer, restore_optimizer
 from tui.engine.probes import GradientNorms
@@ -80,6 +80,10 @@ class Attempt:
     def total_steps(self) -> int:
         """Steps in the whole run."""
         return self.settings.training.epochs * self.data.steps_per_epoch
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Bring uint8 [B, H, W, C] to the device as float32 [B, C, H, W]."""
+        return normalise(images, self.data.mean, self.data.std, self.device)
 
     def save(self, *, best: bool = False) -> bool:
         """Publish a checkpoint of this step; whether this step is on the disk now.

@@ -4,36 +4,29 @@
       begin    model, checkpoint         end of an epoch?  report it
                                          validation due?   evaluate, schedule, best
       ┌ boundary ◀─────────────┐         save due?         publish a checkpoint
-      │ step     batch, loss,  │         requests          pause, save, validate, stop
-      │          gradient, norms,        SIGTERM           save and stop
-      └───────── optimizer, record
+      │ step     `tui.engine.step`       requests          pause, save, validate, stop
+      └────────────────────────┘         SIGTERM           save and stop
       finish   test split with the best weights
 
-Everything a step does is a function of (settings, data, step): the order, the augmentation and dropout's
-numbers are drawn from (seed, step), never from a generator that remembers. So a resumed run repeats, on a
+The order, the augmentation and dropout's numbers are drawn from (seed, step). So a resumed run repeats, on a
 CPU bit for bit, what the uninterrupted one would have done.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from functools import partial
-
-import torch
 
 from tui.core import control
 from tui.core.events import EpochEnded, Split
 from tui.core.metrics import ACCURACY
 from tui.core.text import clean
-from tui.engine import device as devices
-from tui.engine import evaluate, failures, losses, optim
+from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
 from tui.engine.checkpoint import Damaged, restore_weights
-from tui.engine.data.batches import Batch, normalise
 from tui.engine.link import Stopped
 from tui.engine.progress import Best
 from tui.engine.recorder import Diverged
+from tui.engine.step import Step
 
 
 class Trainer:
@@ -42,10 +35,8 @@ class Trainer:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._link, self._settings, self._data = attempt.link, attempt.settings, attempt.data
-        self._model, self._optimizer, self._norms = attempt.model, attempt.optimizer, attempt.norms
         self._schedule, self._recorder, self._progress = attempt.schedule, attempt.recorder, attempt.progress
-        self._device = attempt.device
-        self._normalise = partial(normalise, mean=self._data.mean, std=self._data.std, device=attempt.device)
+        self._step = Step(attempt)
         self._paused = False
 
     def run(self) -> str:
@@ -63,7 +54,7 @@ class Trainer:
             raise failures.diverged(end, self._attempt.saver.saved_step) from None
         except (RuntimeError, MemoryError) as error:
             step, batch_size = self._progress.step + 1, self._settings.training.batch_size
-            raise failures.explained(error, self._device, step, batch_size) from error
+            raise failures.explained(error, self._attempt.device, step, batch_size) from error
 
     # -- the loop ------------------------------------------------------------------------------------
 
@@ -74,35 +65,7 @@ class Trainer:
                 self._boundary()
                 if self._progress.step == self._attempt.total_steps:
                     return
-                self._step(batches)
-
-    def _step(self, batches: Iterator[Batch]) -> None:
-        """Make one optimizer step and record it."""
-        asked = time.perf_counter()
-        batch = next(batches)
-        wait = time.perf_counter() - asked
-        step = self._progress.step + 1
-        rate = self._schedule.rate(step)
-        optim.set_learning_rate(self._optimizer, rate)
-        devices.seed(self._device, _mixed(self._settings.training.seed, step))  # for dropout
-
-        images = self._normalise(batch.images)
-        labels = batch.labels.to(self._device, non_blocking=True)
-        outputs = self._model(images)
-        loss = losses.training_loss(outputs, labels, self._settings.loss)
-        self._optimizer.zero_grad()
-        loss.backward()
-
-        began = time.perf_counter()
-        norm, norms = self._norms.measure()
-        self._recorder.outside += time.perf_counter() - began
-        if self._settings.optimizer.clip_norm:
-            optim.clip(self._norms.gradients(), norm, self._settings.optimizer.clip_norm)
-        self._optimizer.step()
-        self._progress.step = self._link.step = step
-        scalars = torch.stack((loss.detach().float(), losses.correct(outputs, labels), norm))
-        self._recorder.push(step, rate, wait, torch.cat((scalars, norms)))
-        self._recorder.read(self._progress)
+                self._step.make(batches)
 
     # -- between two steps ---------------------------------------------------------------------------
 
@@ -172,10 +135,10 @@ class Trainer:
         self._recorder.read(self._progress, wait=True)
         size = evaluate.batch_size(self._settings.training.batch_size, self._settings.data.image_size)
         return evaluate.evaluate(
-            self._model,
+            self._attempt.model,
             self._data.evaluation_batches(split, size),
             len(self._attempt.classes),
-            normalise=self._normalise,
+            normalise=self._attempt.normalise,
             stopping=self._link.stop_wanted,
         )
 
@@ -266,18 +229,10 @@ class Trainer:
         try:
             checkpoint = self._attempt.saver.store.best()
             if checkpoint is not None:
-                restore_weights(self._model, checkpoint.model)
+                restore_weights(self._attempt.model, checkpoint.model)
                 return int(checkpoint.state["progress"]["step"])
             why = "there is no best checkpoint"
         except (Damaged, OSError, KeyError, RuntimeError) as error:
             why = f"the best checkpoint cannot be used ({clean(str(error), 120)})"
         self._link.message("warning", f"The test uses the last weights: {why}.")
         return self._progress.step
-
-
-def _mixed(seed: int, step: int) -> int:
-    """Return 63 bits that look unrelated for each (seed, step): SplitMix64's finalizer."""
-    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return (x ^ (x >> 31)) >> 1
