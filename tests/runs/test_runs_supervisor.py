@@ -243,6 +243,7 @@ time.sleep(60)
 """
     pid, terminal = os.forkpty()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests may ignore it (nohup)
         os.execv(sys.executable, [sys.executable, "-c", code, str(run.path)])
     output = b""
     while b"started" not in output:
