@@ -87,10 +87,11 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
         def bare(norms: bool) -> Callable[[], None]:
             model = device.place(models.build(settings, len(manifest.classes)), cpu).train()
             optimizer = optim.make_optimizer(model, settings.optimizer)
+            objective = losses.objective(settings.loss, len(manifest.classes))
             images, probe = normalise(fixed.images, data.mean, data.std, cpu), GradientNorms(model)
 
             def step() -> None:
-                loss = losses.training_loss(model(images), fixed.labels, settings.loss)
+                loss = objective.training_loss(model(images), fixed.targets)
                 optimizer.zero_grad()
                 loss.backward()
                 if norms:

@@ -38,7 +38,7 @@ def test_normalise_leaves_the_batch_alone() -> None:
 
 def test_prefetch_gives_everything_in_order_and_ends() -> None:
     with Prefetch(lambda: numbered(7)) as batches:
-        assert [int(batch.labels) for batch in batches] == list(range(7))
+        assert [int(batch.targets) for batch in batches] == list(range(7))
         with pytest.raises(StopIteration):
             next(batches)
 
@@ -48,7 +48,7 @@ def test_prefetch_works_ahead_but_not_far() -> None:
 
     def source() -> Iterator[Batch]:
         for batch in numbered(100):
-            made.append(int(batch.labels))
+            made.append(int(batch.targets))
             yield batch
 
     with Prefetch(source, ahead=2) as batches:

@@ -40,7 +40,7 @@ def first(data: TrainingData, count: int, start: int = 0) -> list[Batch]:
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
     return all(
-        torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels) and torch.equal(a.indices, b.indices)
+        torch.equal(a.images, b.images) and torch.equal(a.targets, b.targets) and torch.equal(a.indices, b.indices)
         for a, b in zip(one, other, strict=True)
     )
 
@@ -54,7 +54,7 @@ def test_shapes_and_types(root: Path, more: dict[str, Any]) -> None:
         assert batch.images.shape == (4, 12, 12, 3)
         assert batch.images.dtype == torch.uint8
         assert batch.images.is_contiguous()
-        assert batch.labels.dtype == batch.indices.dtype == torch.int64
+        assert batch.targets.dtype == batch.indices.dtype == torch.int64
         assert bool(data.notices) == ("cache_gib" in more)
         assert data.skipped == []
 
@@ -93,7 +93,7 @@ def test_batches_show_the_pictures_and_labels_they_say(root: Path) -> None:
     manifest = manifest_of(root, settings)
     with prepared(root, settings, manifest) as data:
         for batch in first(data, 7):
-            for image, label, index in zip(batch.images, batch.labels.tolist(), batch.indices.tolist(), strict=True):
+            for image, label, index in zip(batch.images, batch.targets.tolist(), batch.indices.tolist(), strict=True):
                 path, expected = manifest.splits["train"][index]
                 assert label == expected
                 assert np.array_equal(image.numpy(), load_picture(root / path, size=12, channels=3, resize="crop"))
@@ -109,7 +109,7 @@ def test_evaluation_counts_each_picture_once_as_it_is(root: Path, more: dict[str
             batches = list(data.evaluation_batches(split, size))
             indices = torch.cat([batch.indices for batch in batches]).tolist()
             assert indices == list(range(6))
-            assert [len(batch.labels) for batch in batches] == [min(size, 6 - start) for start in range(0, 6, size)]
+            assert [len(batch.targets) for batch in batches] == [min(size, 6 - start) for start in range(0, 6, size)]
         for batch in batches:
             for image, index in zip(batch.images, batch.indices.tolist(), strict=True):
                 path = manifest.splits[split][index][0]
@@ -119,7 +119,7 @@ def test_evaluation_counts_each_picture_once_as_it_is(root: Path, more: dict[str
 def test_training_pictures_can_be_evaluated_too(root: Path) -> None:
     with prepared(root, settings_for(data={"crop": "random_resized"})) as data:
         batches = list(data.evaluation_batches("train", 10))
-    assert sum(len(batch.labels) for batch in batches) == 28
+    assert sum(len(batch.targets) for batch in batches) == 28
     assert batches[0].images.shape == (10, 12, 12, 3)
 
 
@@ -194,10 +194,10 @@ def test_unreadable_pictures_of_a_streamed_set(root: Path) -> None:
     bad = damaged(root, manifest, "validation", slice(5, 6))
     with prepared(root, settings, manifest) as data:
         batches = first(data, 14)
-        assert {len(batch.labels) for batch in batches} == {4}
+        assert {len(batch.targets) for batch in batches} == {4}
         indices = torch.cat([batch.indices for batch in batches]).tolist()
         assert not {0, 1} & set(indices)
-        assert sum(len(batch.labels) for batch in data.evaluation_batches("validation", 4)) == 5
+        assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 4)) == 5
         assert {path for problem in data.skipped for path in problem.paths} == {
             *bad,
             *(path for path, _ in manifest.splits["train"][:2]),

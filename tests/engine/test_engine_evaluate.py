@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from tui.core.settings import LossSettings
 from tui.engine.data.batches import Batch
 from tui.engine.evaluate import Evaluation, batch_size, evaluate
+from tui.engine.losses import objective
 
 
 class Table(nn.Module):
@@ -37,7 +39,7 @@ def judged(answers: list[int], labels: list[int], classes: int, size: int = 4) -
     result = evaluate(
         Table(rows),
         batches(labels, size),
-        classes,
+        objective(LossSettings(), classes),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -85,7 +87,7 @@ def test_every_picture_of_a_real_network_counts_once(settings: Any, pictures: An
         result = evaluate(
             model.train(),
             data.evaluation_batches("validation", size),
-            3,
+            objective(LossSettings(), 3),
             normalise=lambda images: normalise(images, data.mean, data.std, "cpu"),
             stopping=lambda: False,
         )
@@ -105,7 +107,7 @@ def test_a_small_loss_is_not_lost_among_large_ones() -> None:
     result = evaluate(
         Table(rows),
         batches([0] * 200, 50),
-        2,
+        objective(LossSettings(), 2),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -120,7 +122,7 @@ def test_given_up_when_asked_to_stop() -> None:
         evaluate(
             model.train(),
             batches([0] * 20, 5),
-            2,
+            objective(LossSettings(), 2),
             normalise=lambda images: images.permute(0, 3, 1, 2).float(),
             stopping=lambda: next(asked),
         )
@@ -133,7 +135,7 @@ def test_an_empty_split_and_nan() -> None:
     result = evaluate(
         Table(torch.full((4, 3), math.nan)),
         batches([0, 1, 2, 0], 2),
-        3,
+        objective(LossSettings(), 3),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -141,7 +143,11 @@ def test_an_empty_split_and_nan() -> None:
     assert math.isnan(result.metrics["loss"])
     assert sum(result.counts) == 4
     empty = evaluate(
-        Table(torch.zeros(1, 3)), batches([], 2), 3, normalise=lambda images: images, stopping=lambda: False
+        Table(torch.zeros(1, 3)),
+        batches([], 2),
+        objective(LossSettings(), 3),
+        normalise=lambda images: images,
+        stopping=lambda: False,
     )
     assert empty is not None
     assert empty.counts == [0, 0, 0]

@@ -161,13 +161,14 @@ def test_plateau_waits_for_its_patience(settings: Any) -> None:
 def test_losses() -> None:
     outputs = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     labels = torch.tensor([0, 1])
-    each = losses.sample_losses(outputs, labels)
+    objective = losses.objective(LossSettings(), 3)
+    each = objective.sample_losses(outputs, labels)
     own = [-math.log(math.exp(2) / (math.exp(2) + 2)), -math.log(1 / (2 + math.e))]
     assert each.tolist() == pytest.approx(own, rel=1e-6)
-    assert float(losses.training_loss(outputs, labels, LossSettings())) == pytest.approx(sum(own) / 2, rel=1e-6)
-    smooth = losses.training_loss(outputs, labels, LossSettings(label_smoothing=0.1))
+    assert float(objective.training_loss(outputs, labels)) == pytest.approx(sum(own) / 2, rel=1e-6)
+    smooth = losses.objective(LossSettings(label_smoothing=0.1), 3).training_loss(outputs, labels)
     logs = outputs.log_softmax(1)
     target = torch.full((2, 3), 0.1 / 3)
     target[range(2), labels] += 0.9
     assert float(smooth) == pytest.approx(float(-(target * logs).sum(1).mean()), rel=1e-6)
-    assert float(losses.correct(outputs, labels)) == 0.5
+    assert float(objective.score(outputs, labels)) == 0.5

@@ -89,7 +89,7 @@ class Evaluated(Event):
     split: Split
     epoch: float
     metrics: dict[str, float]
-    """By the names in `tui.core.metrics.EVALUATION`."""
+    """By the names in `tui.core.metrics.TaskMetrics.evaluation`."""
     recall: list[float]
     """Per class, in the order of the class map; NaN for a class without pictures."""
     counts: list[int]

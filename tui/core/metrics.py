@@ -1,14 +1,19 @@
 """ALL metrics: what each number in a record is called, in what unit, which way is better, how it is written.
 
 A chart's title, a table's heading and a CSV's column come from here; which way is better is never
-guessed from a name.
+guessed from a name. Which metrics a run has follows from its task: `of_task`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+Task = Literal["classification", "regression", "multilabel"]
+"""What is learned: one class of several, one or several numbers, or any number of labels per picture."""
+TASKS: tuple[Task, ...] = get_args(Task)
 
 Form = Literal["percent", "plain", "scientific", "rate"]
 
@@ -83,22 +88,70 @@ OVERHEAD = Metric(
     help="Share of the step spent on gradient norms, records and requests.",
 )
 
-BATCH = (LOSS, ACCURACY, LEARNING_RATE, GRADIENT_NORM, IMAGES_PER_SECOND, DATA_WAIT, OVERHEAD)
-"""The columns of a per-batch record, in this order."""
-
 BALANCED_ACCURACY = Metric(
     "balanced_accuracy",
     "balanced accuracy",
     better="max",
     form="percent",
-    help="Mean recall over the classes that have pictures.",
+    help="Mean recall over the classes that have pictures (macro recall).",
+)
+TOP5_ACCURACY = Metric(
+    "top5_accuracy",
+    "top-5 accuracy",
+    better="max",
+    form="percent",
+    help="Share of pictures whose class is among the five highest answers; only with more than five classes.",
+)
+MACRO_PRECISION = Metric(
+    "macro_precision",
+    "macro precision",
+    better="max",
+    form="percent",
+    help="Mean precision over the classes that have pictures; 0 for one that was never the answer.",
 )
 MACRO_F1 = Metric(
     "macro_f1", "macro F1", better="max", form="percent", help="Mean F1 over the classes that have pictures."
 )
+CALIBRATION_ERROR = Metric(
+    "calibration_error",
+    "calibration error",
+    better="min",
+    form="percent",
+    help="Mean distance between confidence and accuracy over 15 equal bins of confidence (ECE, Guo et al. 2017).",
+)
 
-EVALUATION = (LOSS, ACCURACY, BALANCED_ACCURACY, MACRO_F1)
-"""The numbers of an evaluation of a whole split."""
+MAE = Metric("mae", "MAE", better="min", help="Mean absolute error in the targets' units, mean over the targets.")
+RMSE = Metric(
+    "rmse", "RMSE", better="min", help="Root of the mean squared error in the targets' units, mean over the targets."
+)
+R2 = Metric(
+    "r2",
+    "R²",
+    better="max",
+    help="Share of the targets' variance that is explained, mean over the targets; 0 is as good as always answering the mean.",
+)
+
+MEAN_AVERAGE_PRECISION = Metric(
+    "mean_average_precision",
+    "mAP",
+    better="max",
+    form="percent",
+    help="Mean over the labels of the area under precision against recall; labels that no picture has are left out.",
+)
+MICRO_F1 = Metric(
+    "micro_f1",
+    "micro F1",
+    better="max",
+    form="percent",
+    help="F1 over all pairs of picture and label, at probability 0.5.",
+)
+EXACT_MATCH = Metric(
+    "exact_match",
+    "exact match",
+    better="max",
+    form="percent",
+    help="Share of pictures with all labels right and none too many, at probability 0.5.",
+)
 
 RECALL = Metric(
     "recall", "recall", better="max", form="percent", help="Share of a class's pictures that were recognised."
@@ -111,7 +164,76 @@ PRECISION = Metric(
     help="Share of the pictures called this class that are of it.",
 )
 F1 = Metric("f1", "F1", better="max", form="percent", help="Harmonic mean of precision and recall.")
+AVERAGE_PRECISION = Metric(
+    "average_precision",
+    "AP",
+    better="max",
+    form="percent",
+    help="Area under a label's precision against recall: the mean precision at each picture that has it.",
+)
 
-PER_CLASS = (RECALL, PRECISION, F1)
 
-METRICS = {metric.name: metric for metric in (*BATCH, *EVALUATION, *PER_CLASS)}
+@dataclass(frozen=True)
+class TaskMetrics:
+    """Which metrics a run has."""
+
+    score: Metric
+    """Of a batch beside its loss: cheap, and drawn with the validations' in one chart."""
+    headline: Metric
+    """The one number of a run: what best means, what lists and sentences show."""
+    evaluation: tuple[Metric, ...]
+    """The numbers of an evaluation of a whole split, as far as they are defined."""
+    told: tuple[Metric, ...]
+    """Of these, what one line about an evaluation says."""
+    each: tuple[Metric, ...]
+    """Likewise per class, label or target."""
+
+    @property
+    def batch(self) -> tuple[Metric, ...]:
+        """The columns of a per-batch record, in this order."""
+        return (LOSS, self.score, LEARNING_RATE, GRADIENT_NORM, IMAGES_PER_SECOND, DATA_WAIT, OVERHEAD)
+
+
+_OF_TASK: dict[Task, TaskMetrics] = {
+    "classification": TaskMetrics(
+        score=ACCURACY,
+        headline=ACCURACY,
+        evaluation=(LOSS, ACCURACY, TOP5_ACCURACY, BALANCED_ACCURACY, MACRO_PRECISION, MACRO_F1, CALIBRATION_ERROR),
+        told=(LOSS, ACCURACY, BALANCED_ACCURACY, MACRO_F1),
+        each=(RECALL, PRECISION, F1),
+    ),
+    "regression": TaskMetrics(
+        score=MAE,
+        headline=MAE,
+        evaluation=(LOSS, MAE, RMSE, R2),
+        told=(LOSS, MAE, RMSE, R2),
+        each=(MAE, RMSE, R2),
+    ),
+    "multilabel": TaskMetrics(
+        score=MICRO_F1,
+        headline=MEAN_AVERAGE_PRECISION,
+        evaluation=(LOSS, MEAN_AVERAGE_PRECISION, MICRO_F1, MACRO_F1, EXACT_MATCH),
+        told=(LOSS, MEAN_AVERAGE_PRECISION, MICRO_F1, EXACT_MATCH),
+        each=(AVERAGE_PRECISION, RECALL, PRECISION, F1),
+    ),
+}
+
+
+def of_task(task: str) -> TaskMetrics:
+    """Return the metrics of a task; those of classification for a run that does not say (an older one)."""
+    return _OF_TASK.get(task, _OF_TASK["classification"])  # type: ignore[call-overload, no-any-return]
+
+
+def task_of(metrics: Mapping[str, float]) -> Task:
+    """Return the task that an evaluation with these metrics, by name, belongs to."""
+    return next((task for task, known in _OF_TASK.items() if known.headline.name in metrics), "classification")
+
+
+def _all() -> dict[str, Metric]:
+    found = [metric for task in _OF_TASK.values() for metric in (*task.batch, *task.evaluation, *task.each)]
+    return {metric.name: metric for metric in found}
+
+
+METRICS = _all()
+"""Every metric by its name."""
+BATCH = _OF_TASK["classification"].batch

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import asdict, dataclass
 
 BATCHES = "batches"
-"""Kind of the per-batch records: columns are `tui.core.metrics.BATCH`."""
+"""Kind of the per-batch records: columns are `tui.core.metrics.TaskMetrics.batch`."""
 LAYERS = "layers"
 """Kind of the per-layer gradient norms: columns are the names of the weights, in the model's order."""
 

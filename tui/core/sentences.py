@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.core.metrics import ACCURACY, EVALUATION, LOSS, Metric
+from tui.core.metrics import ACCURACY, LOSS, Metric, of_task, task_of
 
 if TYPE_CHECKING:
     from tui.core import events
@@ -52,7 +52,8 @@ def sentence(event: events.Event) -> str:
     return ""
 
 
-def scores(event: events.Evaluated, metrics: Sequence[Metric] = EVALUATION) -> str:
-    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation."""
-    known = [metric for metric in metrics if metric.name in event.metrics]
+def scores(event: events.Evaluated, metrics: Sequence[Metric] = ()) -> str:
+    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation; by default what its task tells."""
+    told = metrics or of_task(task_of(event.metrics)).told
+    known = [metric for metric in told if metric.name in event.metrics]
     return ", ".join(f"{metric.label} {metric.format(event.metrics[metric.name])}" for metric in known)

@@ -15,11 +15,11 @@ from tui.core.architectures import SIMPLE_CNN
 from tui.core.dataset.problems import Problem
 from tui.core.errors import FailureError
 from tui.core.events import Rewound, Started
-from tui.core.metrics import BATCH
+from tui.core.metrics import of_task
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
 from tui.engine import device as devices
-from tui.engine import models, zoo
+from tui.engine import losses, models, zoo
 from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.link import Link
@@ -61,6 +61,7 @@ class Attempt:
     classes: list[str]
     """Names, as they may be shown."""
     device: torch.device
+    objective: losses.Objective
     model: nn.Module
     optimizer: Optimizer
     norms: GradientNorms
@@ -122,8 +123,9 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
             this number has recorded before.
         OSError: the records cannot be written.
     """
+    objective = losses.objective(settings.loss, len(classes))
     link.preparing("fetching the pretrained weights" if settings.model.pretrained else "model")
-    model = devices.place(models.build(settings, len(classes)), device).train()
+    model = devices.place(models.build(settings, objective.outputs), device).train()
     if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
         link.message("warning", f"model.dropout has no effect: {settings.model.name} has no dropout layer.")
     norms = GradientNorms(model)
@@ -133,6 +135,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         data=data,
         classes=classes,
         device=device,
+        objective=objective,
         model=model,
         optimizer=make_optimizer(model, settings.optimizer),
         norms=norms,
@@ -178,7 +181,7 @@ def _announce(attempt: Attempt) -> None:
     """Open the records and say what is about to be trained."""
     link, settings, data = attempt.link, attempt.settings, attempt.data
     try:
-        link.open_records(BATCHES, tuple(metric.name for metric in BATCH))
+        link.open_records(BATCHES, tuple(metric.name for metric in of_task(attempt.objective.task).batch))
         link.open_records(LAYERS, attempt.norms.layers)
     except FileExistsError as error:
         cause = f"attempt {link.attempt} has recorded before"

@@ -17,7 +17,7 @@ from tui.core.files import write_atomic
 from tui.core.metrics import ACCURACY, BALANCED_ACCURACY, F1, LOSS, MACRO_F1, PRECISION, RECALL
 from tui.engine.data.batches import Batch
 from tui.engine.link import Link, trouble
-from tui.engine.losses import sample_losses
+from tui.engine.losses import Objective
 
 FORMAT = 1
 _PIXELS = 4 << 20
@@ -29,7 +29,7 @@ class Evaluation:
     """The result for one split."""
 
     metrics: dict[str, float]
-    """By the names in `tui.core.metrics.EVALUATION`."""
+    """By the names in `tui.core.metrics.TaskMetrics.evaluation`."""
     recall: list[float]
     """Per class; NaN for a class without pictures."""
     precision: list[float]
@@ -67,7 +67,7 @@ def batch_size(training_batch: int, image_size: int) -> int:
 def evaluate(
     model: nn.Module,
     batches: Iterable[Batch],
-    classes: int,
+    objective: Objective,
     *,
     normalise: Callable[[Tensor], Tensor],
     stopping: Callable[[], bool],
@@ -78,6 +78,7 @@ def evaluate(
     are summed in float64 on the host.
 
     Args:
+        objective: of the run.
         batches: the pictures of a split, each once.
         normalise: uint8 [B, H, W, C] to float32 [B, C, H, W] on the model's device.
         stopping: asked between batches; True gives the evaluation up.
@@ -96,14 +97,14 @@ def evaluate(
                     return None
                 images = normalise(batch.images)
                 outputs = model(images)
-                losses.append(sample_losses(outputs, batch.labels.to(images.device, non_blocking=True)))
+                losses.append(objective.sample_losses(outputs, batch.targets.to(images.device, non_blocking=True)))
                 answers.append(outputs.argmax(1))
-                labels.append(batch.labels)
+                labels.append(batch.targets)
     finally:
         model.train(training)
     if not labels:
-        return _result(torch.zeros(0), torch.zeros(0).long(), torch.zeros(0).long(), classes, began)
-    return _result(torch.cat(losses).cpu(), torch.cat(answers).cpu(), torch.cat(labels), classes, began)
+        return _result(torch.zeros(0), torch.zeros(0).long(), torch.zeros(0).long(), objective.outputs, began)
+    return _result(torch.cat(losses).cpu(), torch.cat(answers).cpu(), torch.cat(labels), objective.outputs, began)
 
 
 def publish(

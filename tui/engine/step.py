@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from tui.engine import device as devices
-from tui.engine import losses, optim
+from tui.engine import optim
 from tui.engine.attempt import Attempt
 from tui.engine.data.batches import Batch
 
@@ -33,7 +33,7 @@ class Step:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt, self._settings, self._device = attempt, attempt.settings, attempt.device
         self._model, self._optimizer, self._norms = attempt.model, attempt.optimizer, attempt.norms
-        self._recorder = attempt.recorder
+        self._recorder, self._objective = attempt.recorder, attempt.objective
 
     def make(self, batches: Iterator[Batch]) -> None:
         """Make one optimizer step from the next batch, count it and record it.
@@ -41,21 +41,23 @@ class Step:
         Raises:
             StopIteration: there are no more batches.
         """
-        images, labels, wait = self._take(batches)
+        images, targets, wait = self._take(batches)
         rate = self._begin(self._attempt.progress.step + 1)
-        outputs, loss = self._forward(images, labels)
+        outputs, loss = self._forward(images, targets)
         self._backward(loss)
         norm, norms = self._measure()
         self._clip(norm)
         self._update()
-        self._record(rate, wait, torch.stack((loss.detach().float(), losses.correct(outputs, labels), norm)), norms)
+        self._record(
+            rate, wait, torch.stack((loss.detach().float(), self._objective.score(outputs, targets), norm)), norms
+        )
 
     def _take(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor, float]:
-        """Return (pictures float32 [B, C, H, W], labels int64 [B], seconds waited for them)."""
+        """Return (pictures float32 [B, C, H, W], targets [B, ...], seconds waited for them)."""
         asked = time.perf_counter()
         batch = next(batches)
         wait = time.perf_counter() - asked
-        return self._attempt.normalise(batch.images), batch.labels.to(self._device, non_blocking=True), wait
+        return self._attempt.normalise(batch.images), batch.targets.to(self._device, non_blocking=True), wait
 
     def _begin(self, step: int) -> float:
         """Put in force what depends on the step alone; return the learning rate."""
@@ -64,10 +66,10 @@ class Step:
         devices.seed(self._device, _mixed(self._settings.training.seed, step))  # for dropout
         return rate
 
-    def _forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (logits [B, classes], the loss, a scalar)."""
+    def _forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (outputs [B, ...], the loss, a scalar)."""
         outputs = self._model(images)
-        return outputs, losses.training_loss(outputs, labels, self._settings.loss)
+        return outputs, self._objective.training_loss(outputs, targets)
 
     def _backward(self, loss: Tensor) -> None:
         self._optimizer.zero_grad()

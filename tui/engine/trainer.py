@@ -137,7 +137,7 @@ class Trainer:
         return evaluate.evaluate(
             self._attempt.model,
             self._data.evaluation_batches(split, size),
-            len(self._attempt.classes),
+            self._attempt.objective,
             normalise=self._attempt.normalise,
             stopping=self._link.stop_wanted,
         )

@@ -23,8 +23,8 @@ class Batch:
 
     images: torch.Tensor
     """uint8 ``[B, H, W, C]``."""
-    labels: torch.Tensor
-    """int64 ``[B]``."""
+    targets: torch.Tensor
+    """int64 ``[B]`` classes; float32 ``[B, T]`` numbers to predict; float32 ``[B, C]`` labels, 1 or 0."""
     indices: torch.Tensor
     """int64 ``[B]``: positions in the split's list in the manifest."""
 

@@ -76,7 +76,7 @@ class TrainingData:
         self._pin = pin
         self._batch_size = settings.training.batch_size
         self._augmentation = Augmentation(settings.data, settings.training.seed)
-        self._labels = {
+        self._targets = {
             name: np.array([label for _, label in samples], dtype=np.int64) for name, samples in manifest.splits.items()
         }
         self._caches: list[Cache] = []
@@ -157,7 +157,7 @@ class TrainingData:
         images = torch.from_numpy(np.ascontiguousarray(pictures))
         if self._pin:
             images = images.pin_memory()
-        return Batch(images, torch.from_numpy(self._labels[split][positions]), torch.from_numpy(positions.copy()))
+        return Batch(images, torch.from_numpy(self._targets[split][positions]), torch.from_numpy(positions.copy()))
 
     def _prepare(
         self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
