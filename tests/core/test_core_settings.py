@@ -23,6 +23,7 @@ READ_ELSEWHERE = {
     "data.validation_fraction": "core/dataset",
     "data.test_fraction": "core/dataset",
     "training.restarts": "runs",
+    **{key: "core" for key in schema.all_settings() if key.startswith("schedule.") and key != "schedule.patience"},
 }
 """Floors that act on settings which are no business of the engine: what is trained on, and how often again."""
 
@@ -47,7 +48,8 @@ def other_value(setting: schema.Setting) -> object:
         case "int":
             return setting.default + 1
         case _:
-            return setting.default / 2 if setting.default else 0.125
+            half = setting.default / 2 if setting.default else 0.125
+            return half if setting.minimum is None or half >= setting.minimum else setting.default * 1.5
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
@@ -123,6 +125,8 @@ def test_something_uses_the_setting(setting: schema.Setting) -> None:
         ({"data": {"validation_fraction": 0.5, "test_fraction": 0.5}}, "less than 20 %"),
         ({"schedule": {"warmup_epochs": 5.0}, "training": {"epochs": 2}}, "longer than training.epochs"),
         ({"optimizer": {"nesterov": True, "momentum": 0.0}}, "optimizer.momentum above 0"),
+        ({"schedule": {"name": "multistep", "milestones": []}}, "schedule.milestones is empty"),
+        ({"schedule": {"milestones": [0.5, 1.5]}}, "shares of the run"),
     ],
 )
 def test_bad_settings_are_refused_in_words(values: dict[str, object], words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tui.core.schedule import Curve
 from tui.core.settings import Settings
 
 
@@ -30,20 +31,12 @@ class Schedule:
 
     def __init__(self, settings: Settings, steps_per_epoch: int) -> None:
         self._settings = settings.schedule
-        self._peak = settings.optimizer.learning_rate
-        self._warmup = settings.schedule.warmup_epochs * steps_per_epoch
-        self._total = settings.training.epochs * steps_per_epoch
+        self._curve = Curve(settings, steps_per_epoch, settings.training.epochs * steps_per_epoch)
         self.plateau = Plateau()
 
     def rate(self, step: int) -> float:
         """Return the learning rate of step ``step``, counted from 1."""
-        if step <= self._warmup:
-            return self._peak * step / (self._warmup + 1)
-        if self._settings.name == "cosine":
-            progress = (step - 1 - self._warmup) / max(1.0, self._total - self._warmup)
-            last = self._settings.final_fraction
-            return self._peak * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-        return self._peak * self.plateau.scale
+        return self._curve.rate(step, self.plateau.scale)
 
     def validated(self, step: int, loss: float) -> bool:
         """Take notice of a scheduled validation after ``step`` steps; whether the learning rate fell.
@@ -56,7 +49,7 @@ class Schedule:
         if loss < memory.best:
             memory.best, memory.waited = loss, 0
             return False
-        if step <= self._warmup:
+        if step <= self._curve.warmup:
             return False
         memory.waited += 1
         if memory.waited <= self._settings.patience:

@@ -198,7 +198,9 @@ class SettingsScreen(Screen[None]):
             below = Content.styled(f"{setting.key} has no effect: the dataset has its own folders", "$text-warning")
         else:
             choices = choices_of(setting)
-            limits = setting.limits or (f"{len(choices)} names, type to search" if choices else "")
+            limits = setting.limits
+            if choices and (not limits or len(limits) + len(setting.key) + 5 > self.size.width):
+                limits = f"{len(choices)} names, type to search"
             limits = f"{limits}   " if limits and setting.kind != "bool" else ""
             below = Content.styled(f"{limits}{setting.key}", "$foreground-muted")
         self.query_one("#help", Static).update(Content(setting.help), layout=False)
