@@ -123,7 +123,7 @@ class SlowScan:
         self.real = scanning.scan
 
     def __call__(
-        self, directory: Path, *, progress: Callable[[int], None], cancelled: Callable[[], bool], **options: Any
+        self, directory: Path, data: Any, *, progress: Callable[[int], None], cancelled: Callable[[], bool]
     ) -> scanning.Scan:
         self.asked.append(directory)
         progress(1234)
@@ -131,7 +131,7 @@ class SlowScan:
             if cancelled():
                 self.given_up.append(directory)
                 raise scanning.Cancelled
-        return self.real(directory, **options)
+        return self.real(directory, data)
 
 
 @pytest.fixture

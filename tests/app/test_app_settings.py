@@ -360,10 +360,10 @@ async def test_nothing_is_cut_off(size: tuple[int, int], app: CnntrainApp, tmp_p
         _, form = await opened(pilot, tmp_path)
         text = ""
         for _, _, keys in form.groups:
-            form.enter(keys[-1])
-            form.enter(keys[0])
-            await pilot.pause()
-            text += text_of(app)
+            for key in (*keys[::10], keys[-1]):
+                form.enter(key)
+                await pilot.pause()
+                text += text_of(app)
         for key, setting in fields().items():
             assert f" {setting.title}" in text, key
             assert setting.kind == "choice" or len(setting.limits) + len(key) + 5 <= size[0], key

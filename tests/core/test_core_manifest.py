@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from picture_sets import class_folders, manifest_of, settings_for
 
-from tui.core.dataset.manifest import load_manifest, save_manifest
+from tui.core.dataset.manifest import Manifest, load_manifest, save_manifest
+from tui.core.dataset.samples import Task
+from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 
 NAMES = {"[red]": 4, "\x1b]52;c;x\x07": 4, os.fsdecode(b"\xff\xe9"): 4, "n" * 200: 4, "ünï": 4}
@@ -92,4 +95,70 @@ def test_a_newer_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(FailureError, match=r"dataset\.json: No such file"):
+        load_manifest(tmp_path / "dataset.json")
+
+
+def test_a_manifest_of_the_first_format_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.json"
+    manifest = manifest_of(class_folders(tmp_path / "data", {"a": 9, "b": 9}), settings_for())
+    save_manifest(manifest, path)
+
+    def older(table: dict[str, Any]) -> None:
+        table["format"] = 1
+        for added in ("task", "target_names"):
+            del table[added]
+
+    _damaged(older)(path)
+    assert load_manifest(path) == manifest
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "names", "targets"),
+    [
+        ("regression", (), ("age", "height"), [(1.5, -2.0), (0.1, 3e10), (7.0, 0.0)]),
+        ("multilabel", ("red", "wet", "big"), (), [(0, 2), (), (1,)]),
+    ],
+)
+def test_targets_of_other_tasks_come_back(
+    tmp_path: Path, task: Task, classes: tuple[str, ...], names: tuple[str, ...], targets: list[Any]
+) -> None:
+    splits = {split: [(f"{split}/{n}.png", t) for n, t in enumerate(targets)] for split in ("train", "validation")}
+    manifest = Manifest(tmp_path, classes, {**splits, "test": []}, "s", "list", [], task, names)
+    save_manifest(manifest, tmp_path / "dataset.json")
+    loaded = load_manifest(tmp_path / "dataset.json")
+    assert loaded == manifest
+    assert loaded.outputs == len(targets[0]) if task == "regression" else 3
+    found = targets_of(loaded.splits["train"], loaded.task, loaded.outputs)
+    assert found.all().dtype == np.float32
+    expected = [(1, 0, 1), (0, 0, 0), (0, 1, 0)] if task == "multilabel" else targets
+    assert found.take(np.array([2, 0])).tolist() == np.array(expected, dtype=np.float32)[[2, 0]].tolist()
+    assert loaded.counts("train") == ([1, 1, 1] if task == "multilabel" else [])
+    assert found.per_class().tolist() == loaded.counts("train")
+    assert targets_of([], loaded.task, loaded.outputs).all().shape == (0, loaded.outputs)
+
+
+@pytest.mark.parametrize(
+    ("task", "target"),
+    [
+        ("regression", [1.0]),
+        ("regression", [1.0, float("nan")]),
+        ("regression", [1.0, "2"]),
+        ("regression", 1.0),
+        ("multilabel", [3]),
+        ("multilabel", [True]),
+        ("multilabel", 1),
+        ("classification", [1]),
+        ("poetry", 1),
+    ],
+)
+def test_targets_that_do_not_fit_the_task_are_refused(tmp_path: Path, task: str, target: object) -> None:
+    manifest = Manifest(tmp_path, ("a", "b", "c"), {"train": [], "validation": [], "test": []}, "s", "list", [])
+    save_manifest(manifest, tmp_path / "dataset.json")
+
+    def change(table: dict[str, Any]) -> None:
+        table.update(task=task, target_names=["x", "y"])
+        table["splits"]["train"] = {"paths": ["a.png"], "labels": [target]}
+
+    _damaged(change)(tmp_path / "dataset.json")
+    with pytest.raises(FailureError, match="is damaged"):
         load_manifest(tmp_path / "dataset.json")

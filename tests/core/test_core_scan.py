@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from picture_sets import class_folders, write_picture
+from picture_sets import class_folders, settings_for, write_picture
 
 from tui.core.dataset import scan as scanning
 from tui.core.dataset.scan import Cancelled, Scan, measure_sizes, scan, signature_now
@@ -237,7 +237,7 @@ def test_a_link_out_of_the_root_is_used_and_reported(tmp_path: Path) -> None:
     assert text_of(found, "outside") == (
         '2 links out of the directory not followed (data.follow_links): "linked", "b/linked.png".'
     )
-    found = scan(root, follow_links=True)
+    found = scan(root, settings_for(data={"follow_links": True}).data)
     assert found.counts == {"all": [2, 3, 3]}
     assert text_of(found, "outside_used").startswith("2 links out of the directory followed")
 
@@ -250,7 +250,7 @@ def test_a_dataset_of_links_says_how_to_follow_them(tmp_path: Path) -> None:
     message = refused(root)
     assert '1 link leads out of it and was not followed: "train"' in message
     assert "Set data.follow_links to true to use them." in message
-    assert scan(root, follow_links=True).counts == {"train": [3, 3]}
+    assert scan(root, settings_for(data={"follow_links": True}).data).counts == {"train": [3, 3]}
 
 
 def test_names_that_differ_in_case_only_are_reported(tmp_path: Path) -> None:

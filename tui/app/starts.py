@@ -101,7 +101,7 @@ def _begin(
         watcher.tell("Looking through the pictures")
         scan = look_through(
             directory,
-            follow_links=settings.data.follow_links,
+            settings.data,
             progress=lambda count: watcher.tell("Looking through the pictures", count),
             cancelled=lambda: watcher.cancelled,
         )

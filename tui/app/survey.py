@@ -59,7 +59,7 @@ class Survey:
         _check_name(self.path)
         found = scan(
             self.path,
-            follow_links=self.settings.data.follow_links,
+            self.settings.data,
             progress=self._count,
             cancelled=lambda: self.cancelled,
         )

@@ -29,13 +29,13 @@ def tell_findings(directory: str, *, as_json: bool, deep: bool, follow_links: bo
         FailureError: the list cannot be written.
     """
     from tui.core.dataset.check import check
+    from tui.core.settings import DataSettings
 
     asked = Path(directory).expanduser()
     target = None if fix_list is None else _outside(Path(fix_list).expanduser(), asked)
     with ticking("checking") as tick:
-        report = check(
-            asked, deep=deep, follow_links=follow_links, progress=lambda stage, done, total: tick(done, total)
-        )
+        data = DataSettings(follow_links=follow_links)
+        report = check(asked, deep=deep, data=data, progress=lambda stage, done, total: tick(done, total))
     if as_json:
         emit(json.dumps(_as_object(report), indent=2, ensure_ascii=True) + "\n")
     elif report.scan is None:

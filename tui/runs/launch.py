@@ -68,9 +68,7 @@ def create(settings: Settings, *, root: Path, name: str, preset: str = "", scan:
         cause = f"{clean_path(directory)} is not valid UTF-8"
         raise UsageError("The folder's name cannot be kept in settings", cause, "Rename it, or link to it.") from None
     settings = with_changes(settings, {"data.directory": str(directory)}, source="this run")
-    manifest = make_manifest(
-        scan if scan is not None else look_through(directory, follow_links=settings.data.follow_links), settings
-    )
+    manifest = make_manifest(scan if scan is not None else look_through(directory, settings.data), settings)
     run = _make(root.expanduser().absolute(), name)
     try:
         _write(run, settings, manifest, preset)

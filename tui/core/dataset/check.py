@@ -73,7 +73,7 @@ def check(
     directory: Path,
     *,
     deep: bool = False,
-    follow_links: bool = False,
+    data: DataSettings | None = None,
     workers: int = 0,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -83,7 +83,7 @@ def check(
     Args:
         directory: as for `tui.core.dataset.scan.scan`.
         deep: decode every picture, which finds damage, copies in other files and pictures that look alike.
-        follow_links: as for `tui.core.dataset.scan.scan`.
+        data: how to read the directory, as for `tui.core.dataset.scan.scan`.
         workers: processes; 0: one per core.
         progress: told how far.
         cancelled: asked now and then whether to give up.
@@ -93,12 +93,13 @@ def check(
         FailureError: the processes that look into the files keep dying.
     """
     begun = time.monotonic()
+    data = data or DataSettings()
     report = Report(directory, deep)
     tell = progress or (lambda stage, done, total: None)
     try:
         found = scan(
             directory,
-            follow_links=follow_links,
+            data,
             progress=lambda seen: tell("looking through the folders", seen, 0),
             cancelled=cancelled,
         )
@@ -117,7 +118,7 @@ def check(
         cancelled=cancelled,
     )
     _measure(report, members, facts)
-    report.findings += _about_folders(found)
+    report.findings += _about_folders(found, data)
     report.findings += _about_files(report, members, facts)
     copies = find_copies(members, facts)
     report.findings += copies.findings
@@ -154,10 +155,10 @@ def _measure(report: Report, members: Sequence[Member], facts: Sequence[Facts]) 
     report.formats = dict(Counter(fact.format for fact in usable).most_common())
 
 
-def _about_folders(found: Scan) -> list[Finding]:
+def _about_folders(found: Scan, data: DataSettings) -> list[Finding]:
     findings = []
     try:
-        divide(found, DataSettings(), 0)
+        divide(found, data, 0)
     except UsageError as error:
         findings.append(Finding("unusable", "error", clean(str(error))))
     counts = next(iter(found.counts.values()))

@@ -17,6 +17,7 @@ from tui.core.dataset.facts import Facts
 from tui.core.dataset.findings import Finding
 from tui.core.dataset.pictures import PictureError, load_picture
 from tui.core.dataset.problems import Severity, many, names_of
+from tui.core.dataset.samples import Sample, Target
 
 _MOST_PAIRS = 2000
 """How many are compared by colours, and listed."""
@@ -29,7 +30,7 @@ class Member(NamedTuple):
 
     split: str
     path: str
-    label: int
+    label: Target
 
 
 @dataclass
@@ -42,7 +43,7 @@ class CopyFindings:
 
 def find_copies(members: Sequence[Member], facts: Sequence[Facts]) -> CopyFindings:
     """Return the findings about exact copies: by decoded pixels where those are known, else by bytes."""
-    splits: dict[str, list[tuple[str, int]]] = {}
+    splits: dict[str, list[Sample]] = {}
     digests: dict[str, list[int]] = {}
     digest_of: dict[str, int] = {}
     for member, fact in zip(members, facts, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui.core.dataset.problems import Problem, many, names_of, some_of
-from tui.core.dataset.scan import Sample
+from tui.core.dataset.samples import Sample, Target
 
 _EVALUATION = ("validation", "test")
 _KEPT_FIRST = {"test": 0, "validation": 1}
@@ -19,7 +19,7 @@ _KEPT_FIRST = {"test": 0, "validation": 1}
 class Group:
     """Pictures that are copies of each other: (split, path, label) in the order of the splits."""
 
-    members: tuple[tuple[str, str, int], ...]
+    members: tuple[tuple[str, str, Target], ...]
 
     @property
     def paths(self) -> tuple[str, ...]:

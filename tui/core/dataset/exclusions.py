@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tui.core.dataset.problems import Problem, many, names_of, some_of
-from tui.core.dataset.scan import Scan, count_classes, signature_now
+from tui.core.dataset.samples import classes_of, count_classes
+from tui.core.dataset.scan import Scan, signature_now
 from tui.core.errors import UsageError
 from tui.core.files import write_atomic
 from tui.core.text import clean_path
@@ -84,7 +85,7 @@ def without(scan: Scan, path: Path) -> Scan:
     kept = {split: [sample for sample in samples if sample[0] not in listed] for split, samples in scan.samples.items()}
     kept = {split: samples for split, samples in kept.items() if samples}
     first = next(iter(scan.samples))
-    left = {label for _, label in kept.get(first, [])}
+    left = {index for _, target in kept.get(first, []) for index in classes_of(target, scan.task)}
     lost = [name for label, name in enumerate(scan.classes) if label not in left]
     shown = clean_path(path, 200)
     if lost:
@@ -103,7 +104,7 @@ def without(scan: Scan, path: Path) -> Scan:
     return replace(
         scan,
         samples=kept,
-        counts={split: count_classes(samples, len(scan.classes)) for split, samples in kept.items()},
+        counts={split: count_classes(samples, len(scan.classes), scan.task) for split, samples in kept.items()},
         problems=problems,
         signature=signature_now(scan.root, (picture for samples in kept.values() for picture, _ in samples)),
     )

@@ -7,14 +7,16 @@ the pictures it started with. The file may come from someone else: paths that le
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 from tui.core.dataset.exclusions import without
 from tui.core.dataset.problems import Problem
-from tui.core.dataset.scan import Layout, Sample, Scan
+from tui.core.dataset.samples import Layout, Sample, Target, Task, count_classes
+from tui.core.dataset.scan import Scan, reading_of
 from tui.core.dataset.scan import scan as look_through
 from tui.core.dataset.split import SPLITS, divide
 from tui.core.errors import FailureError, UsageError
@@ -22,7 +24,8 @@ from tui.core.files import write_atomic
 from tui.core.settings import Settings
 from tui.core.text import clean_path
 
-FORMAT = 1
+FORMAT = 2
+"""1: class folders only, without a task; still read."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +34,43 @@ class Manifest:
 
     root: Path
     classes: tuple[str, ...]
-    """Raw folder names in the order of their labels. Clean them before showing."""
+    """Raw names in the order of their indices; empty for regression. Clean them before showing."""
     splits: dict[str, list[Sample]]
-    """(path relative to the root, label) of ``train``, ``validation`` and ``test``; test may be empty."""
+    """(path relative to the root, target) of ``train``, ``validation`` and ``test``; test may be empty.
+
+    `tui.core.dataset.targets.targets_of` makes arrays of the targets.
+    """
     signature: str
     """`Scan.signature` of all pictures when the run was made."""
     layout: Layout
     problems: list[Problem]
+    task: Task = "classification"
+    target_names: tuple[str, ...] = ()
+    """What the numbers of a regression are called, raw; empty for the other tasks."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the network gives for a picture: one per class, or per number to learn."""
+        return len(self.target_names if self.task == "regression" else self.classes)
 
     def counts(self, split: str) -> list[int]:
-        """Return the number of pictures per class."""
-        counted = [0] * len(self.classes)
-        for _, label in self.splits[split]:
-            counted[label] += 1
-        return counted
+        """Return the number of pictures per class; empty for regression."""
+        return count_classes(self.splits[split], len(self.classes), self.task)
 
 
 def make_manifest(scan: Scan, settings: Settings) -> Manifest:
     """Divide the pictures of a scan for a run.
 
-    Pictures that ``data.exclude`` lists are left out first. A scan that passed links over which
-    ``data.follow_links`` wants followed is made again.
+    Pictures that ``data.exclude`` lists are left out first. A scan that was made with other settings of how
+    to read the directory is made again.
 
     Raises:
         UsageError: a class is too small to divide, a batch is larger than the training split, or the list of
             pictures to leave out cannot be used.
     """
-    if settings.data.follow_links and not scan.follow_links:
-        scan = look_through(scan.root, follow_links=True)
+    if scan.reading and scan.reading != reading_of(settings.data):
+        directory = settings.data.directory
+        scan = look_through(Path(directory) if directory else scan.root, settings.data)
     if settings.data.exclude:
         scan = without(scan, Path(settings.data.exclude).expanduser())
     splits = divide(scan, settings.data, settings.training.seed)
@@ -80,6 +92,8 @@ def make_manifest(scan: Scan, settings: Settings) -> Manifest:
         signature=scan.signature,
         layout=scan.layout,
         problems=list(scan.problems),
+        task=scan.task,
+        target_names=scan.target_names,
     )
 
 
@@ -93,10 +107,12 @@ def save_manifest(manifest: Manifest, path: Path) -> None:
         "format": FORMAT,
         "root": str(manifest.root),
         "layout": manifest.layout,
+        "task": manifest.task,
+        "target_names": list(manifest.target_names),
         "signature": manifest.signature,
         "classes": list(manifest.classes),
         "splits": {
-            name: {"paths": [path for path, _ in samples], "labels": [label for _, label in samples]}
+            name: {"paths": [path for path, _ in samples], "labels": [target for _, target in samples]}
             for name, samples in manifest.splits.items()
         },
         "problems": [asdict(problem) for problem in manifest.problems],
@@ -128,28 +144,45 @@ def load_manifest(path: Path) -> Manifest:
 
 def _manifest(table: Mapping[str, Any]) -> Manifest:
     classes = tuple(str(name) for name in table["classes"])
-    if table["layout"] not in ("class_folders", "split_folders") or not Path(table["root"]).is_absolute():
+    task: Task = table.get("task", "classification")
+    names = tuple(str(name) for name in table.get("target_names", ()))
+    known = task in get_args(Task) and table["layout"] in get_args(Layout)
+    if not known or not Path(table["root"]).is_absolute():
         raise ValueError
+    width = len(names) if task == "regression" else len(classes)
     return Manifest(
         root=Path(table["root"]),
         classes=classes,
-        splits={name: _samples(table["splits"][name], len(classes)) for name in SPLITS},
+        splits={name: _samples(table["splits"][name], task, width) for name in SPLITS},
         signature=str(table["signature"]),
         layout=table["layout"],
         problems=[
             Problem(str(p["code"]), p["severity"], str(p["text"]), tuple(str(path) for path in p["paths"]))
             for p in table["problems"]
         ],
+        task=task,
+        target_names=names,
     )
 
 
-def _samples(columns: Mapping[str, Any], classes: int) -> list[Sample]:
+def _samples(columns: Mapping[str, Any], task: Task, width: int) -> list[Sample]:
     samples: list[Sample] = []
     for path, label in zip(columns["paths"], columns["labels"], strict=True):
         inner = PurePosixPath(path)
-        if inner.is_absolute() or ".." in inner.parts or "\0" in path or type(label) is not int:
+        if inner.is_absolute() or ".." in inner.parts or "\0" in path:
             raise ValueError
-        if not 0 <= label < classes:
-            raise ValueError
-        samples.append((path, label))
+        samples.append((path, _target(label, task, width)))
     return samples
+
+
+def _target(value: Any, task: Task, width: int) -> Target:
+    """Return a target as JSON holds it, if it fits the task."""
+    if task == "regression":
+        numbers = tuple(float(number) for number in value if type(number) in (int, float))
+        if len(numbers) != len(value) or len(numbers) != width or not all(map(math.isfinite, numbers)):
+            raise ValueError
+        return numbers
+    indices = [value] if task == "classification" else value
+    if any(type(index) is not int or not 0 <= index < width for index in indices):
+        raise ValueError
+    return indices[0] if task == "classification" else tuple(indices)

@@ -9,22 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from tui.core.dataset.problems import Problem, many, names_of, passed_over, some_of
+from tui.core.dataset.samples import Layout, Sample, Task, count_classes
 from tui.core.dataset.sizes import Sizes, measure_sizes
 from tui.core.dataset.walk import Account, Cancelled, Listing, Picture, Walker
 from tui.core.errors import UsageError, did_you_mean
+from tui.core.groups.data import DataSettings
 from tui.core.text import clean, clean_path
 
 __all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "signature_now"]
-
-Layout = Literal["class_folders", "split_folders"]
-Sample = tuple[str, int]
 
 SPELLINGS = {
     "train": "train",
@@ -51,14 +48,17 @@ class Scan:
     classes: tuple[str, ...]
     """Raw folder names, sorted; with split folders those of train. Clean them before showing."""
     samples: dict[str, list[Sample]]
-    """(path relative to the root, class index) by split; ``{"all": ...}`` for class folders."""
+    """(path relative to the root, target) by split; ``{"all": ...}`` for what we divide ourselves."""
     counts: dict[str, list[int]]
-    """Pictures per class, by the same keys."""
+    """Pictures per class, by the same keys; empty lists for regression."""
     problems: list[Problem]
     signature: str
     """Changes when a picture is added, removed, renamed or rewritten."""
-    follow_links: bool = False
-    """Whether links that lead out of the root were followed."""
+    task: Task = "classification"
+    target_names: tuple[str, ...] = ()
+    """What the numbers of a regression are called: raw headings. Clean them before showing."""
+    reading: tuple[object, ...] = ()
+    """The settings that decided what was found: `reading_of`."""
 
     @property
     def total(self) -> int:
@@ -66,10 +66,16 @@ class Scan:
         return sum(len(samples) for samples in self.samples.values())
 
 
+def reading_of(data: DataSettings) -> tuple[object, ...]:
+    """Return what a scan depends on besides the directory: scans of equal readings are equal."""
+    columns = (data.path_column, data.label_columns, data.split_column, data.group_column)
+    return (data.follow_links, data.task, data.layout, data.list, data.list_root, *columns)
+
+
 def scan(
     directory: Path,
+    data: DataSettings | None = None,
     *,
-    follow_links: bool = False,
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Scan:
@@ -77,7 +83,7 @@ def scan(
 
     Args:
         directory: one folder per class, or train, validation and test folders of them.
-        follow_links: use linked folders and pictures that lie outside of the directory.
+        data: how to read it; its own ``directory`` is not looked at.
         progress: told now and then how many files were seen.
         cancelled: asked now and then whether to give up.
 
@@ -85,10 +91,12 @@ def scan(
         UsageError: it cannot be trained on; the message says why and what to change.
         Cancelled: as asked.
     """
+    data = data or DataSettings()
+    follow_links = data.follow_links
     problems: list[Problem] = []
     walker, top = _unwrapped(_root(directory), lambda root: Walker(root, progress, cancelled, follow_links), problems)
     try:
-        return _judged(walker, top, problems)
+        return replace(_judged(walker, top, problems), reading=reading_of(data))
     except UsageError as error:
         outside = walker.account.outside
         if not outside or follow_links:
@@ -122,7 +130,6 @@ def _judged(walker: Walker, top: Listing, problems: list[Problem]) -> Scan:
         counts={key: count_classes(samples, len(classes)) for key, samples in found.items()},
         problems=problems,
         signature=_signature((p.path, p.size, p.mtime_ns) for p in pictures),
-        follow_links=walker.follow_links,
     )
 
 
@@ -143,12 +150,6 @@ def _signature(entries: Iterable[tuple[str, int, int]]) -> str:
     for path, size, mtime_ns in sorted(entries):
         digest.update(f"{path}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
-
-
-def count_classes(samples: Sequence[Sample], classes: int) -> list[int]:
-    """Return the number of pictures of each class."""
-    counted = Counter(label for _, label in samples)
-    return [counted[index] for index in range(classes)]
 
 
 def _root(directory: Path) -> str:

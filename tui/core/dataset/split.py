@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 
 from tui.core.dataset.problems import many, names_of
-from tui.core.dataset.scan import Sample, Scan
+from tui.core.dataset.samples import Sample, classes_of
+from tui.core.dataset.scan import Scan
 from tui.core.errors import UsageError
 from tui.core.settings import DataSettings
 
@@ -26,7 +27,7 @@ def divide(scan: Scan, data: DataSettings, seed: int) -> dict[str, list[Sample]]
     Raises:
         UsageError: a class has too few pictures to be cut.
     """
-    if scan.layout == "class_folders":
+    if "all" in scan.samples:
         return _cut(scan, scan.samples["all"], data.validation_fraction, data.test_fraction, seed)
     splits = {name: list(scan.samples.get(name, [])) for name in SPLITS}
     if not splits["validation"]:
@@ -40,7 +41,7 @@ def _cut(
 ) -> dict[str, list[Sample]]:
     by_class: list[list[Sample]] = [[] for _ in scan.classes]
     for sample in samples:
-        by_class[sample[1]].append(sample)
+        by_class[next(iter(classes_of(sample[1], scan.task)), 0)].append(sample)
     _check_enough(scan, by_class)
     chosen: dict[Sample, str] = {}
     for own in by_class:

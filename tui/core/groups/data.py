@@ -16,7 +16,7 @@ class DataSettings(Group):
 
     directory: str = setting(
         "Directory",
-        "The folder of pictures: one folder per class, or train/val/test folders of them.",
+        "The folder of pictures: one folder per class, or train/val/test folders of them, or a list file beside them.",
         default="",
     )
     image_size: int = setting(
@@ -83,6 +83,57 @@ class DataSettings(Group):
         "Follow links out",
         "Use linked folders and pictures that lie outside of the directory.",
         default=False,
+    )
+    task: Literal["auto", "classification", "regression", "multilabel"] = setting(
+        "Task",
+        "What a picture has: one class, numbers, or several labels at once. auto: folders are classes, and the columns of a list file tell.",
+        default="auto",
+    )
+    layout: Literal["auto", "class_folders", "split_folders", "class_then_split", "list"] = setting(
+        "Layout",
+        "How the directory is read: cat/1.jpg, train/cat/1.jpg, cat/train/1.jpg, or a list file. auto: found out and named.",
+        default="auto",
+    )
+    list: str = setting(
+        "List file",
+        "CSV, TSV, TXT or JSONL file of a path and what it shows per line; several, one per split, with commas between. Empty: looked for in the directory.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    list_root: str = setting(
+        "Paths start at",
+        "The folder that the paths in the list file are relative to. Empty: the list's own folder, or the directory.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    path_column: str = setting(
+        "Path column",
+        "The list's column of paths, by its heading or its number from 1. Empty: the one that names pictures.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    label_columns: str = setting(
+        "Label columns",
+        "The list's columns of classes, labels or numbers to learn, by heading or number, with commas between. Empty: found out.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    split_column: str = setting(
+        "Split column",
+        "The list's column that says train, val or test. Empty: found by its heading; none: there is none.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    group_column: str = setting(
+        "Group column",
+        "The list's column of what belongs together (a patient, a scene): no group is divided. Empty: found by its heading; none: there is none.",
+        when=("data.layout", "auto", "list"),
+        default="",
+    )
+    unreadable: Literal["skip", "stop"] = setting(
+        "Unreadable pictures",
+        "What becomes of a picture that cannot be read, or is gone, while training: skip it and say so, or stop.",
+        default="skip",
     )
     mean: Channels = setting(
         "Mean",

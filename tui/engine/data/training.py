@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from types import TracebackType
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from tui.core.dataset.duplicates import find_duplicates
 from tui.core.dataset.manifest import Manifest
 from tui.core.dataset.problems import Problem, many, some_of
 from tui.core.dataset.scan import signature_now
+from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
@@ -77,7 +79,7 @@ class TrainingData:
         self._batch_size = settings.training.batch_size
         self._augmentation = Augmentation(settings.data, settings.training.seed)
         self._targets = {
-            name: np.array([label for _, label in samples], dtype=np.int64) for name, samples in manifest.splits.items()
+            name: targets_of(samples, manifest.task, manifest.outputs) for name, samples in manifest.splits.items()
         }
         self._caches: list[Cache] = []
         self._workers = worker_count(settings.data.workers)
@@ -157,7 +159,7 @@ class TrainingData:
         images = torch.from_numpy(np.ascontiguousarray(pictures))
         if self._pin:
             images = images.pin_memory()
-        return Batch(images, torch.from_numpy(self._targets[split][positions]), torch.from_numpy(positions.copy()))
+        return Batch(images, torch.from_numpy(self._targets[split].take(positions)), torch.from_numpy(positions.copy()))
 
     def _prepare(
         self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
@@ -262,11 +264,20 @@ class TrainingData:
         if not new:
             return
         self._named.update(new)
+        if self._settings.data.unreadable == "stop":
+            self._refuse(split, new)
         shown = ", ".join(f'"{clean(path, 120)}" ({clean(reason, 160)})' for path, reason in list(new.items())[:3])
         more = f" and {len(new) - 3:,} more" if len(new) > 3 else ""
         are = "is" if len(new) == 1 else "are"
         text = f"{many(len(new), f'{_NOUNS[split]} picture')} cannot be read and {are} skipped: {shown}{more}."
         self.skipped.append(Problem("unreadable", "warning", text, some_of(list(new))))
+
+    def _refuse(self, split: str, new: dict[str, str]) -> NoReturn:
+        path, reason = next(iter(new.items()))
+        more = f", and so are {len(new) - 1:,} more" if len(new) > 1 else ""
+        cause = f'the {_NOUNS[split]} picture "{clean(path, 120)}" cannot be read ({clean(reason, 160)}){more}'
+        step = "Mend or exclude it, or set data.unreadable to skip, and resume the run."
+        raise FailureError("The run stopped at a picture, as data.unreadable says", cause, step)
 
 
 def _ahead(source: Source, chunks: Iterator[Positions]) -> Generator[tuple[Positions, Pending], None, None]:
