@@ -234,7 +234,7 @@ class _Story:
     def epoch(self) -> None:
         done = self.progress(self.step)
         number = self.step // self.per_epoch
-        self.event(events.EpochEnded(epoch=number, loss=2.3 - 1.7 * done, accuracy=0.15 + 0.7 * done, seconds=5.0))
+        self.event(events.EpochEnded(epoch=number, loss=2.3 - 1.7 * done, score=0.15 + 0.7 * done, seconds=5.0))
         accuracy = round(0.14 + 0.65 * done, 4)
         better = accuracy > self.best
         self.best = max(self.best, accuracy)

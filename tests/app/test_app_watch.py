@@ -328,7 +328,7 @@ async def test_l_switches_the_axis_of_the_chosen_chart(live: Any) -> None:
     async with run.app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, run)
         await pilot.press("2", "l")
-        assert run.screen.query_one("#accuracy", Chart).log_axis
+        assert run.screen.query_one("#score", Chart).log_axis
         assert not run.screen.query_one("#loss", Chart).log_axis
         await pilot.press("4", "l")  # no chart: the first one
         await pilot.pause(0.1)
@@ -408,7 +408,7 @@ async def test_hidden_panels_are_not_fed(live: Any, monkeypatch: pytest.MonkeyPa
         rows = [[n, 100 + n / 20, 1.0, 0.7, 0.01, 1.0, 2500.0, 0.03, 0.0] for n in range(1241, 1260)]
         builders.append_records(run.run, BATCHES, 1, NAMES, rows)
         await until(pilot, lambda: len(set(fed)) == 3)
-        assert set(fed) == {"loss", "accuracy", "gradient"}
+        assert set(fed) == {"loss", "score", "gradient"}
         fed.clear()
         await pilot.pause(0.5)
         assert fed == []

@@ -131,7 +131,7 @@ def told(run: RunDir) -> dict[str, Any]:
     for line in run.events.read_bytes().splitlines():
         match events.decode(line):
             case events.EpochEnded() as event:
-                kept.append(("epoch", event.step, repr((event.epoch, event.loss, event.accuracy))))
+                kept.append(("epoch", event.step, repr((event.epoch, event.loss, event.score))))
             case events.Evaluated() as event:
                 kept.append((event.split, event.step, repr((event.metrics, event.recall, event.counts))))
     weights = {}

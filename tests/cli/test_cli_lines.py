@@ -13,6 +13,7 @@ from rich.console import Console
 from tui.cli.bar import Bar
 from tui.cli.lines import progress
 from tui.core import events
+from tui.core.metrics import of_task
 from tui.core.sentences import duration, sentence
 from tui.core.settings import Settings
 
@@ -34,6 +35,7 @@ def state(**changes: object) -> SimpleNamespace:
         "epoch": 2.345,
         "step": 1200,
         "total_steps": 5000,
+        "metrics": of_task("classification"),
         "latest": {"loss": 0.8123, "accuracy": 0.711, "images_per_second": 1234.0, "gradient_norm": 2.0},
         "eta_seconds": 83.0,
     }
@@ -51,7 +53,7 @@ def test_durations() -> None:
     [
         (events.Preparing(stage="decoding pictures", done=3, total=9), "preparing: decoding pictures"),
         (
-            events.EpochEnded(epoch=3, loss=0.25, accuracy=0.9, seconds=61),
+            events.EpochEnded(epoch=3, loss=0.25, score=0.9, seconds=61),
             "epoch 3: training loss 0.2500, accuracy 90.0 %, took 1:01",
         ),
         (

@@ -71,7 +71,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_it_tells_everything_once_and_ends_with_the_engine(run: RunDir, capsys) -> None:
     meanwhile(
-        lambda: builders.append_event(run, events.EpochEnded(epoch=5, loss=0.5, accuracy=0.75, seconds=3)),
+        lambda: builders.append_event(run, events.EpochEnded(epoch=5, loss=0.5, score=0.75, seconds=3)),
         ended(run, "finished", 0, "All done."),
     )
     assert PlainView(run).follow() == 0

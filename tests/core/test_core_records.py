@@ -48,8 +48,8 @@ def test_a_record_has_the_agreed_layout() -> None:
     "event",
     [
         events.Ended(step=3, reason="stopped", exit_code=75, text="a\nb"),
-        events.EpochEnded(step=3, epoch=1, loss=math.nan, accuracy=0.5, seconds=1.0),
-        events.EpochEnded(step=3, epoch=1, loss=math.inf, accuracy=0.5, seconds=1.0),
+        events.EpochEnded(step=3, epoch=1, loss=math.nan, score=0.5, seconds=1.0),
+        events.EpochEnded(step=3, epoch=1, loss=math.inf, score=0.5, seconds=1.0),
         events.Message(level="warning", text="naïve \x1b[2J"),
     ],
 )

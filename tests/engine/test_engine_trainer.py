@@ -100,7 +100,10 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     assert weights_of(run) == weights_of(whole)
     assert comparable(records(run)) == comparable(records(whole))
     assert comparable(records(run, "layers")) == comparable(records(whole, "layers"))
-    for kind, exact in ((EpochEnded, ("epoch", "step", "loss", "accuracy")), (Evaluated, ("step", "metrics", "best"))):
+    for kind, exact in (
+        (EpochEnded, ("step", "loss", "score", "metric")),
+        (Evaluated, ("step", "metrics", "best")),
+    ):
         told = [[getattr(event, name) for name in exact] for event in events(run, kind)]
         assert told == [[getattr(event, name) for name in exact] for event in events(whole, kind)]
     assert [event.step for event in events(run, Rewound)] == [7, 12, 15]

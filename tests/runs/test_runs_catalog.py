@@ -45,9 +45,9 @@ def test_the_list_says_what_the_follower_says(
     assert summary.status_text in state.status_text
     assert (summary.step, summary.total_steps, summary.epoch) == (state.step, state.total_steps, state.epoch)
     assert summary.loss == state.latest.get("loss")
-    assert summary.best_accuracy == (state.best.metrics["accuracy"] if state.best else None)
-    assert summary.accuracy == (state.evaluations[-1].metrics["accuracy"] if state.evaluations else None)
-    assert summary.test_accuracy == (state.test.metrics["accuracy"] if state.test else None)
+    assert summary.best_score == (state.best.metrics["accuracy"] if state.best else None)
+    assert summary.score == (state.evaluations[-1].metrics["accuracy"] if state.evaluations else None)
+    assert summary.test_score == (state.test.metrics["accuracy"] if state.test else None)
     assert state.settings is not None
     assert summary.epochs == state.settings.training.epochs
     assert (summary.preset, summary.dataset) == ("cifar10", "/pictures/example")

@@ -68,7 +68,7 @@ def test_a_story_is_told_in_order() -> None:
     assert state.preparing is None
     assert (state.total_steps, state.epoch) == (100, 0.0)
     for event in (
-        events.EpochEnded(step=10, epoch=1, loss=1.0, accuracy=0.5, seconds=1.0),
+        events.EpochEnded(step=10, epoch=1, loss=1.0, score=0.5, seconds=1.0),
         evaluated(10, 0.5, best=True),
         events.CheckpointSaved(step=10, directory="step-10", best=True, bytes=1),
         evaluated(20, 0.4),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.metrics import ACCURACY, BATCH, IMAGES_PER_SECOND, LOSS
+from tui.core.metrics import IMAGES_PER_SECOND, LOSS
 from tui.core.sentences import duration
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def progress(state: RunState) -> str:
 
 
 def numbers(state: RunState) -> list[str]:
-    """Return the newest loss, accuracy and speed, as far as they are known."""
-    shown = [metric for metric in BATCH if metric in (LOSS, ACCURACY) and metric.name in state.latest]
+    """Return the newest loss, score and speed, as far as they are known."""
+    shown = [metric for metric in (LOSS, state.metrics.score) if metric.name in state.latest]
     words = [f"{metric.label} {metric.format(state.latest[metric.name])}" for metric in shown]
     speed = IMAGES_PER_SECOND
     if speed.name in state.latest:

@@ -11,7 +11,7 @@ from tui.cli.lines import progress
 from tui.cli.states import EXIT_CODES, folded
 from tui.cli.table import aligned
 from tui.cli.terminal import complain, emit, say, width
-from tui.core.metrics import ACCURACY, LOSS
+from tui.core.metrics import LOSS
 from tui.core.rundir import RunDir
 from tui.core.sentences import scores
 from tui.core.text import clean_path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui.runs.catalog import Summary
     from tui.runs.state import RunState
 
-_HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "LOSS", "ACCURACY", "BEST", "TEST")
+_HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "LOSS")
 
 
 def list_runs(root: Path, *, as_json: bool) -> None:
@@ -33,21 +33,24 @@ def list_runs(root: Path, *, as_json: bool) -> None:
     elif not found:
         complain(f"there are no runs in {clean_path(root)}; `cnntrain train PRESET --data DIR` makes one.")
     else:
-        rows = [_HEADING, *map(_row, found)]
+        headlines = {run.metrics.headline for run in found}
+        score = headlines.pop().label.upper() if len(headlines) == 1 else "SCORE"
+        rows = [(*_HEADING, score, "BEST", "TEST"), *(_row(run, named=score == "SCORE") for run in found)]
         for line in aligned(rows, room=width(), shrink=(0, 2), right=(4, 5, 6, 7)):
             say(line)
 
 
-def _row(run: Summary) -> tuple[str, ...]:
+def _row(run: Summary, *, named: bool) -> tuple[str, ...]:
+    """Return the cells of a run; ``named``: the runs do not all have the same metric."""
     epoch = f"{run.epoch:.1f}/{run.epochs}" if run.epochs else "–"
-    scored = (ACCURACY.format(value) for value in (run.accuracy, run.best_accuracy, run.test_accuracy))
+    scored = (run.scored(run.score, named=named), run.scored(run.best_score), run.scored(run.test_score))
     return (run.name, run.status, run.preset or "–", epoch, LOSS.format(run.loss), *scored)
 
 
 def _plain(summary: Summary) -> dict[str, Any]:
     fields = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
     run = fields.pop("run")
-    return {"path": str(run.path), **fields}
+    return {"path": str(run.path), **fields, "metric": summary.metrics.headline.name}
 
 
 def tell_status(run: RunDir, *, as_json: bool) -> int:
@@ -66,9 +69,9 @@ def _answer(state: RunState) -> str:
     # While it prepares, its status text says how far.
     parts += [progress(state)] if state.status != "preparing" and progress(state) else []
     if state.best is not None:
-        parts.append(f"best validation {scores(state.best, (ACCURACY,))} at step {state.best.step:,}")
+        parts.append(f"best validation {scores(state.best, (state.metrics.headline,))} at step {state.best.step:,}")
     if state.test is not None:
-        parts.append(f"test {scores(state.test, (ACCURACY,))}")
+        parts.append(f"test {scores(state.test, (state.metrics.headline,))}")
     return "; ".join(part.rstrip(".") for part in parts)
 
 
@@ -81,6 +84,8 @@ def _as_object(state: RunState) -> dict[str, Any]:
         "path": str(state.run.path),
         "name": state.run.name,
         "preset": state.info.get("preset", ""),
+        "task": state.started.task if state.started else None,
+        "metric": state.metrics.headline.name,
         "status": state.status,
         "status_text": state.status_text,
         "exit_code": EXIT_CODES[state.status],

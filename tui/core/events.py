@@ -11,7 +11,7 @@ import math
 import time
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Split = Literal["train", "validation", "test"]
 Level = Literal["info", "warning", "error"]
@@ -69,6 +69,10 @@ class Started(Event):
     mean: list[float]
     std: list[float]
     versions: dict[str, str]
+    task: str = "classification"
+    """A `tui.core.metrics.Task`, which decides the metrics."""
+    targets: list[str] = []
+    """The numbers that a regression learns, by name."""
 
 
 class EpochEnded(Event):
@@ -78,8 +82,19 @@ class EpochEnded(Event):
     epoch: int
     """Counted from 1."""
     loss: float
-    accuracy: float
+    score: float = math.nan
+    """Of the training batches, by `tui.core.metrics.TaskMetrics.score`."""
+    metric: str = "accuracy"
+    """The name of that score."""
     seconds: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_runs(cls, fields: Any) -> Any:
+        """Runs knew only classification once, and called the score by its name."""
+        if isinstance(fields, dict) and "accuracy" in fields:
+            fields = {"score": fields["accuracy"], **fields}
+        return fields
 
 
 class Evaluated(Event):
@@ -91,9 +106,9 @@ class Evaluated(Event):
     metrics: dict[str, float]
     """By the names in `tui.core.metrics.TaskMetrics.evaluation`."""
     recall: list[float]
-    """Per class, in the order of the class map; NaN for a class without pictures."""
+    """Per class, in the order of the class map; NaN for a class without pictures. Empty for regression."""
     counts: list[int]
-    """Pictures per class."""
+    """Pictures per class; empty for regression."""
     seconds: float
     best: bool = False
     """Whether this is the best validation so far."""

@@ -28,6 +28,13 @@ class Metric:
     better: Literal["min", "max"] | None = None
     form: Form = "plain"
     help: str = ""
+    short: str = ""
+    """The label where there is little room; the label itself when empty."""
+
+    @property
+    def brief(self) -> str:
+        """The label where there is little room."""
+        return self.short or self.label
 
     def format(self, value: float | None) -> str:
         """Return the value as a person reads it; at most nine characters."""
@@ -55,7 +62,14 @@ class Metric:
 
 
 LOSS = Metric("loss", "loss", better="min", help="Mean loss of the batch.")
-ACCURACY = Metric("accuracy", "accuracy", better="max", form="percent", help="Share of pictures classified correctly.")
+ACCURACY = Metric(
+    "accuracy",
+    "accuracy",
+    better="max",
+    form="percent",
+    help="Share of pictures classified correctly; of a picture mixed from two (MixUp, CutMix) the larger part counts.",
+    short="acc",
+)
 LEARNING_RATE = Metric(
     "learning_rate", "learning rate", form="scientific", help="The learning rate in force in this step."
 )
@@ -144,6 +158,7 @@ MICRO_F1 = Metric(
     better="max",
     form="percent",
     help="F1 over all pairs of picture and label, at probability 0.5.",
+    short="F1",
 )
 EXACT_MATCH = Metric(
     "exact_match",

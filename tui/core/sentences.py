@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.core.metrics import ACCURACY, LOSS, Metric, of_task, task_of
+from tui.core.metrics import ACCURACY, LOSS, METRICS, Metric, of_task, task_of
 
 if TYPE_CHECKING:
     from tui.core import events
@@ -32,12 +32,13 @@ def sentence(event: events.Event) -> str:
             start = f"continuing after step {event.step:,}: " if event.step else ""
             return (
                 f"{start}{event.model} with {event.parameters:,} weights on {event.device}, "
-                f"{len(event.classes)} classes, {event.images.get('train', 0):,} training pictures, "
+                f"{_learned(event)}, {event.images.get('train', 0):,} training pictures, "
                 f"{event.steps_per_epoch:,} steps of {event.batch_size} an epoch"
             )
         case events.EpochEnded():
-            loss, accuracy = LOSS.format(event.loss), ACCURACY.format(event.accuracy)
-            return f"epoch {event.epoch}: training loss {loss}, accuracy {accuracy}, took {duration(event.seconds)}"
+            metric = METRICS.get(event.metric, ACCURACY)
+            numbers = f"training loss {LOSS.format(event.loss)}, {metric.label} {metric.format(event.score)}"
+            return f"epoch {event.epoch}: {numbers}, took {duration(event.seconds)}"
         case events.Evaluated():
             where = f"after epoch {event.epoch:.3g}" if event.split == "validation" else f"at step {event.step:,}"
             return f"{event.split} {where}: {scores(event)}{' (best)' if event.best else ''}"
@@ -50,6 +51,12 @@ def sentence(event: events.Event) -> str:
         case events.Ended():
             return f"{event.reason}: {event.text}" if event.text else event.reason
     return ""
+
+
+def _learned(event: events.Started) -> str:
+    if event.task == "regression":
+        return "1 number to learn" if len(event.targets) == 1 else f"{len(event.targets)} numbers to learn"
+    return f"{len(event.classes)} {'labels' if event.task == 'multilabel' else 'classes'}"
 
 
 def scores(event: events.Evaluated, metrics: Sequence[Metric] = ()) -> str:

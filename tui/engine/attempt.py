@@ -202,6 +202,7 @@ def _announce(attempt: Attempt) -> None:
             mean=list(data.mean),
             std=list(data.std),
             versions=devices.versions(),
+            task=attempt.objective.task,
         )
     )
     for notice in data.notices:

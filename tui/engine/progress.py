@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tui.core.metrics import Metric
 from tui.engine.schedules import Plateau
+
+_NOW = {"accuracy": "score"}
+"""Names that checkpoints of older versions use."""
 
 
 @dataclass
@@ -14,12 +18,13 @@ class Best:
     """The best validation so far."""
 
     step: int = 0
-    accuracy: float = -1.0
+    score: float | None = None
+    """By the metric that decides; None: there was none yet."""
     loss: float = float("inf")
 
-    def beaten_by(self, accuracy: float, loss: float) -> bool:
-        """Whether a validation is better: more pictures right, or as many with a lower loss."""
-        return (accuracy, -loss) > (self.accuracy, -self.loss)
+    def beaten_by(self, metric: Metric, score: float, loss: float) -> bool:
+        """Whether a validation is better: by the metric, or as good with a lower loss."""
+        return metric.is_better(score, self.score) or (score == self.score and loss < self.loss)
 
 
 @dataclass
@@ -34,8 +39,8 @@ class Progress:
     """The step of the last scheduled validation."""
     loss: float = 0.0
     """Sum over the steps of the current epoch, of their mean losses."""
-    accuracy: float = 0.0
-    """Likewise of the shares of pictures classified correctly."""
+    score: float = 0.0
+    """Likewise of their scores."""
     seconds: float = 0.0
     """Time spent on the steps of the current epoch."""
     counted: int = 0
@@ -54,10 +59,11 @@ class Progress:
         Raises:
             KeyError, TypeError: something is missing or unknown.
         """
-        plain = {key: value for key, value in table.items() if key not in ("best", "plateau")}
-        return cls(**plain, best=Best(**table["best"]), plateau=Plateau(**table["plateau"]))
+        plain = {_NOW.get(key, key): value for key, value in table.items() if key not in ("best", "plateau")}
+        best = {_NOW.get(key, key): value for key, value in table["best"].items()}
+        return cls(**plain, best=Best(**best), plateau=Plateau(**table["plateau"]))
 
     def start_epoch(self) -> None:
         """Empty the sums."""
-        self.loss = self.accuracy = self.seconds = 0.0
+        self.loss = self.score = self.seconds = 0.0
         self.counted = 0

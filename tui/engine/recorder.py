@@ -50,7 +50,7 @@ class Recorder:
             step: steps done, with this one.
             learning_rate: in force in this step.
             wait: seconds spent waiting for the batch.
-            row: float32 [3 + parameters] on the device: loss, accuracy, gradient norm, norm per parameter.
+            row: float32 [3 + parameters] on the device: loss, score, gradient norm, norm per parameter.
         """
         begin, self._mark = self._mark, self._ring.transport.mark()
         began = time.perf_counter()
@@ -68,15 +68,15 @@ class Recorder:
             Diverged: a loss or gradient is not finite and ``training.stop_on_nonfinite`` is set.
         """
         began = time.perf_counter()
-        for note, (loss, accuracy, norm, *norms) in self._ring.take(wait=wait):
+        for note, (loss, score, norm, *norms) in self._ring.take(wait=wait):
             seconds = max(self._ring.transport.seconds(note.begin, note.end), 1e-9)
             shares = (min(1.0, note.wait / seconds), min(1.0, note.overhead / seconds))
-            values = [loss, accuracy, note.learning_rate, norm, self._training.batch_size / seconds, *shares]
+            values = [loss, score, note.learning_rate, norm, self._training.batch_size / seconds, *shares]
             self._link.record(BATCHES, note.step, note.moment, values)
             if note.step <= FIRST_STEPS or note.step % self._training.layers_every == 0:
                 self._link.record(LAYERS, note.step, note.moment, self._norms.of_layers(norms))
             progress.loss += loss
-            progress.accuracy += accuracy
+            progress.score += score
             progress.seconds += seconds
             progress.counted += 1
             if self._training.stop_on_nonfinite and not (math.isfinite(loss) and math.isfinite(norm)):

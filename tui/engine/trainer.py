@@ -18,7 +18,7 @@ import time
 
 from tui.core import control
 from tui.core.events import EpochEnded, Split
-from tui.core.metrics import ACCURACY
+from tui.core.metrics import LOSS, of_task
 from tui.core.text import clean
 from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
@@ -36,6 +36,7 @@ class Trainer:
         self._attempt = attempt
         self._link, self._settings, self._data = attempt.link, attempt.settings, attempt.data
         self._schedule, self._recorder, self._progress = attempt.schedule, attempt.recorder, attempt.progress
+        self._metrics = of_task(attempt.objective.task)
         self._step = Step(attempt)
         self._paused = False
 
@@ -102,7 +103,8 @@ class Trainer:
             EpochEnded(
                 epoch=progress.epochs,
                 loss=progress.loss / counted,
-                accuracy=progress.accuracy / counted,
+                score=progress.score / counted,
+                metric=self._metrics.score.name,
                 seconds=progress.seconds,
             )
         )
@@ -125,7 +127,7 @@ class Trainer:
                 return
             evaluation = self._evaluate("validation")
         step = self._progress.validated = self._progress.step
-        if self._schedule.validated(step, evaluation.metrics["loss"]):
+        if self._schedule.validated(step, evaluation.metrics[LOSS.name]):
             rate = self._schedule.rate(step + 1)
             self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate:g}.")
         self._judge(evaluation)
@@ -144,11 +146,12 @@ class Trainer:
 
     def _judge(self, evaluation: evaluate.Evaluation) -> None:
         """Report a validation; when it is the best so far, save."""
-        accuracy, loss = evaluation.metrics["accuracy"], evaluation.metrics["loss"]
-        best = self._progress.best.beaten_by(accuracy, loss)
+        headline = self._metrics.headline
+        score, loss = evaluation.metrics[headline.name], evaluation.metrics[LOSS.name]
+        best = self._progress.best.beaten_by(headline, score, loss)
         self._report("validation", evaluation, self._progress.step, best=best)
         if best:
-            before, self._progress.best = self._progress.best, Best(self._progress.step, accuracy, loss)
+            before, self._progress.best = self._progress.best, Best(self._progress.step, score, loss)
             if not self._attempt.save(best=True):
                 self._progress.best = before  # what is not on the disk cannot be beaten
 
@@ -198,11 +201,11 @@ class Trainer:
     def _finish(self) -> str:
         """Test the best weights on the test split, if there is one; return the last sentence."""
         self._wait_for_disk()
-        best = self._progress.best
+        best, headline = self._progress.best, self._metrics.headline
         words = [f"Trained {self._settings.training.epochs} epochs"]
         if best.step:
             epoch = best.step / self._attempt.epoch_steps
-            words.append(f"best validation accuracy {ACCURACY.format(best.accuracy)} after epoch {epoch:g}")
+            words.append(f"best validation {headline.label} {headline.format(best.score)} after epoch {epoch:g}")
         if self._data.images.get("test"):
             step = self._load_best()
             evaluation = self._evaluate("test")
@@ -210,7 +213,7 @@ class Trainer:
                 self._link.answer_stop()
                 raise Stopped("Stopped during the final test; everything is saved. Resume it to test again.")
             self._report("test", evaluation, step)
-            words.append(f"test accuracy {ACCURACY.format(evaluation.metrics[ACCURACY.name])}")
+            words.append(f"test {headline.label} {headline.format(evaluation.metrics[headline.name])}")
         return "; ".join(words) + "."
 
     def _wait_for_disk(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tui.core import control
 from tui.core.errors import UsageError
-from tui.core.metrics import LOSS
+from tui.core.metrics import LOSS, TaskMetrics, of_task
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 from tui.runs import status
@@ -48,11 +48,23 @@ class Summary:
     """As set; 0 when the settings cannot be read."""
     loss: float | None
     """Of the newest batch."""
-    accuracy: float | None
-    """Of the newest validation."""
-    best_accuracy: float | None
+    task: str
+    """Decides which metric the scores are of."""
+    score: float | None
+    """Of the newest validation, by the task's headline metric."""
+    best_score: float | None
     """Of the best validation."""
-    test_accuracy: float | None
+    test_score: float | None
+
+    @property
+    def metrics(self) -> TaskMetrics:
+        """The metrics of its task."""
+        return of_task(self.task)
+
+    def scored(self, value: float | None, *, named: bool = False) -> str:
+        """Return one of the scores as a person reads it; ``named``: with the metric's label."""
+        metric = self.metrics.headline
+        return f"{metric.brief} {metric.format(value)}" if named else metric.format(value)
 
 
 def list_runs(root: Path) -> list[Summary]:
@@ -178,9 +190,10 @@ def _read(run: RunDir) -> Summary:
         epoch=step / news.steps_per_epoch if news.steps_per_epoch else 0.0,
         epochs=epochs,
         loss=latest.get(LOSS.name),
-        accuracy=news.accuracy,
-        best_accuracy=news.best_accuracy,
-        test_accuracy=news.test_accuracy,
+        task=clean(news.task, 40),
+        score=news.score,
+        best_score=news.best_score,
+        test_score=news.test_score,
     )
 
 

@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
-from tui.core.metrics import ACCURACY
+from tui.core.metrics import of_task, task_of
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
@@ -65,9 +65,10 @@ class News:
     rewound: int = 0
     total_steps: int = 0
     steps_per_epoch: int = 0
-    accuracy: float | None = None
-    best_accuracy: float | None = None
-    test_accuracy: float | None = None
+    task: str = "classification"
+    score: float | None = None
+    best_score: float | None = None
+    test_score: float | None = None
 
 
 def read_events(run: RunDir) -> News:
@@ -98,8 +99,8 @@ def read_events(run: RunDir) -> News:
 
 def _says_more(news: News, line: bytes) -> bool:
     if b'"split":"test"' in line:
-        return news.test_accuracy is None
-    return news.accuracy is None or (news.best_accuracy is None and b'"best":true' in line)
+        return news.test_score is None
+    return news.score is None or (news.best_score is None and b'"best":true' in line)
 
 
 def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first: bool) -> None:
@@ -114,6 +115,7 @@ def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first
         facts.launched = True
         if first:
             news.total_steps = max(0, int(fields["total_steps"]))
+            news.task = str(fields.get("task", news.task))
             news.steps_per_epoch = max(0, int(fields["steps_per_epoch"]))
     elif kind == "evaluated":
         _note_evaluation(news, fields)
@@ -128,14 +130,14 @@ def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first
 
 
 def _note_evaluation(news: News, fields: dict[str, Any]) -> None:
-    value = float(fields["metrics"][ACCURACY.name])
+    value = float(fields["metrics"][of_task(task_of(fields["metrics"])).headline.name])
     news.facts.slowest = max(news.facts.slowest, float(fields.get("seconds", 0)))
-    if fields["split"] == "test" and news.test_accuracy is None:
-        news.test_accuracy = value
+    if fields["split"] == "test" and news.test_score is None:
+        news.test_score = value
     elif fields["split"] == "validation":
-        news.accuracy = value if news.accuracy is None else news.accuracy
-        if fields.get("best") and news.best_accuracy is None:
-            news.best_accuracy = value
+        news.score = value if news.score is None else news.score
+        if fields.get("best") and news.best_score is None:
+            news.best_score = value
 
 
 def read_newest(run: RunDir) -> tuple[Record | None, tuple[str, ...], float]:

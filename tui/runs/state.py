@@ -23,6 +23,7 @@ from tui.core.events import (
     Rewound,
     Started,
 )
+from tui.core.metrics import TaskMetrics, of_task, task_of
 from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs.liveness import Liveness, Owner
@@ -94,6 +95,13 @@ class RunState:
     launched: bool = False
     """An engine was started at least once."""
     running_attempt_started: bool = False
+
+    @property
+    def metrics(self) -> TaskMetrics:
+        """The metrics that this run has."""
+        if self.started is not None:
+            return of_task(self.started.task)
+        return of_task(task_of(self.evaluations[-1].metrics)) if self.evaluations else of_task("classification")
 
     @property
     def live(self) -> bool:

@@ -23,7 +23,6 @@ from tui.app.widgets.row_list import RowList
 from tui.app.widgets.run_list import RunList, headings
 from tui.core import presets
 from tui.core.errors import CnntrainError
-from tui.core.metrics import ACCURACY
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 from tui.runs.catalog import Summary, list_runs
@@ -297,8 +296,8 @@ def _about(summary: Summary, width: int) -> Content:
     """Return two lines about a run."""
     steps = f"step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
     scores = [
-        f"{words} {ACCURACY.format(value)}"
-        for words, value in (("test", summary.test_accuracy), ("best validation", summary.best_accuracy))
+        f"{words} {summary.scored(value, named=summary.task != 'classification')}"
+        for words, value in (("test", summary.test_score), ("best validation", summary.best_score))
         if value is not None
     ]
     parts = (f"preset {clean(summary.preset, 40)}" if summary.preset else "", steps, *scores, summary.dataset)

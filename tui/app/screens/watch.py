@@ -42,7 +42,7 @@ _WIDE = Size(110, 34)
 """From this size on, all panels are on one page."""
 
 PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("overview", ("loss", "accuracy", "gradient")),
+    ("overview", ("loss", "score", "gradient")),
     ("layers", ("layers",)),
     ("classes", ("classes",)),
     ("speed", ("rate", "throughput", "wait")),
@@ -124,7 +124,7 @@ class WatchScreen(Screen[None]):
         with Container(id="panels"):
             yield Chart("loss", 1, id="loss", waiting="waiting for the first batch")
             yield LayerNorms("gradient by layer", 4, id="layers")
-            yield Chart("accuracy", 2, id="accuracy", floor=0.0, ceiling=1.0, percent=True)
+            yield Chart("accuracy", 2, id="score", floor=0.0, ceiling=1.0, percent=True)
             yield Chart("gradient norm", 3, id="gradient", log=True)
             yield ClassRecall("recall per class", 5, id="classes")
             yield Chart("learning rate", 6, id="rate", floor=0.0)

@@ -14,7 +14,6 @@ from tui.app.widgets.panel import Panel
 from tui.app.widgets.recall import ClassRecall
 from tui.core.events import Ended, Evaluated
 from tui.core.metrics import (
-    ACCURACY,
     DATA_WAIT,
     GRADIENT_NORM,
     IMAGES_PER_SECOND,
@@ -76,6 +75,13 @@ def _curve(metric: Metric, *, raw: bool = True, validated: bool = False) -> Call
         )
 
     return show
+
+
+def _score(chart: Chart, follower: RunFollower, last: int) -> None:
+    """Draw the score of the run's task; which one it is is known once the run has started."""
+    metric = follower.state.metrics.score
+    chart.measure(metric)
+    _curve(metric, validated=True)(chart, follower, last)
 
 
 def _trace(label: str, tone: Any, series: Series) -> Trace:
@@ -144,7 +150,7 @@ def _messages(panel: Messages, follower: RunFollower, last: int) -> None:
 
 FEEDS: dict[str, Feed[Any]] = {
     "loss": Feed((0, 2), _curve(LOSS, validated=True)),
-    "accuracy": Feed((1,), _curve(ACCURACY, validated=True)),
+    "score": Feed((1,), _score),
     "gradient": Feed((3,), _curve(GRADIENT_NORM)),
     "layers": Feed((1, 3), _layers),
     "classes": Feed((2,), _classes),

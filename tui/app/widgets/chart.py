@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tui.app.palette import Tone
 from tui.app.widgets.axis import Scale, fitted, step_ticks, ticks
 from tui.app.widgets.panel import Panel, Row, Run
+from tui.core.metrics import Metric
 
 if TYPE_CHECKING:
     from tui.app.widgets.raster import Array, Mark, Trace
@@ -79,6 +80,15 @@ class Chart(Panel):
         """Show ``plot``; the axes stay as they are as long as they will do."""
         self._plot = plot
         self.redraw()
+
+    def measure(self, metric: Metric) -> None:
+        """Show another metric from now on: its label is the title, and shares have an axis from 0 to 100 %."""
+        if metric.label == self.title:
+            return
+        self.title = metric.label
+        self._percent = metric.form == "percent"
+        self._floor, self._ceiling = 0.0, 1.0 if self._percent else None
+        self._scale = None
 
     def toggle_log(self) -> None:
         """Switch between a linear and a logarithmic vertical axis."""

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.row_list import RowList
-from tui.core.metrics import ACCURACY, LOSS
+from tui.core.metrics import LOSS
 from tui.core.text import clean
 from tui.runs import status
 from tui.runs.catalog import Summary
@@ -141,18 +141,18 @@ def _run_line(summary: Summary, started_ago: str, width: int) -> Content:
         clean(summary.run.given_name),
         started_ago,
         _epochs(summary, width),
-        ACCURACY.format(best_known(summary)),
+        summary.scored(best_known(summary)),
         LOSS.format(summary.loss),
         summary.dataset,
     )
-    state, name, started, epochs, accuracy, loss, pictures = cells
+    state, name, started, epochs, score, loss, pictures = cells
     return line(
         [
             Cell(state.text, state.width, style),
             Cell(name.text, name.width, "bold" if summary.status in LIVE else ""),
             Cell(started.text, started.width, "$foreground-muted"),
             Cell(epochs.text, epochs.width, right=True),
-            Cell(accuracy.text, accuracy.width, right=True),
+            Cell(score.text, score.width, right=True),
             Cell(loss.text, loss.width, right=True),
             Cell(pictures.text, pictures.width, "$foreground-muted"),
         ]
@@ -186,8 +186,8 @@ def _epochs(summary: Summary, width: int) -> str:
 
 
 def best_known(summary: Summary) -> float | None:
-    """Return the accuracy of the best validation: the one number that running and finished runs have in common."""
-    return summary.accuracy if summary.best_accuracy is None else summary.best_accuracy
+    """Return the score of the best validation: the one number that running and finished runs have in common."""
+    return summary.score if summary.best_score is None else summary.best_score
 
 
 def ago(seconds: float) -> str:

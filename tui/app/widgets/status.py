@@ -12,7 +12,6 @@ from tui.app.format import duration, size
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, Run, cells, fit
 from tui.core.metrics import (
-    ACCURACY,
     DATA_WAIT,
     GRADIENT_NORM,
     IMAGES_PER_SECOND,
@@ -38,14 +37,12 @@ BADGES: dict[str, tuple[str, Tone]] = {
     "interrupted": ("✗ interrupted", "bad"),
 }
 _NUMBERS: tuple[tuple[Metric, str, str, int], ...] = (
-    (LOSS, "loss", "loss", 7),
-    (ACCURACY, "accuracy", "acc", 7),
     (IMAGES_PER_SECOND, "img/s", "img/s", 6),
     (GRADIENT_NORM, "gradient", "grad", 8),
     (LEARNING_RATE, "rate", "rate", 8),
     (DATA_WAIT, "wait", "wait", 6),
 )
-"""Metric, long label, short label, cells of the value."""
+"""Metric, long label, short label, cells of the value; loss and score come before."""
 
 _STAGES = {
     "importing": "importing PyTorch, which takes some seconds",
@@ -99,13 +96,17 @@ class StatusBar(Rows):
 def _tiles(state: RunState, short: bool) -> list[tuple[str, str, Tone, int]]:
     """Return label, value, tone and room of each number, the most important first."""
     tiles: list[tuple[str, str, Tone, int]] = []
-    for metric, label, brief, room in _NUMBERS:
+    metrics = state.metrics
+    first = tuple((metric, metric.label, metric.brief, 7) for metric in (LOSS, metrics.score))
+    for metric, label, brief, room in (*first, *_NUMBERS):
         value = state.latest.get(metric.name)
         bad = value is not None and not math.isfinite(value)
         tiles.append((brief if short else label, metric.format(value), "bad" if bad else "strong", room))
     if state.best is not None:
-        accuracy = state.best.metrics.get(ACCURACY.name)
-        tiles.insert(2, ("best" if short else "best validation", ACCURACY.format(accuracy), "mark", 7))
+        headline = metrics.headline
+        best = headline.format(state.best.metrics.get(headline.name))
+        words = ("best" if short else "best validation") + ("" if headline is metrics.score else f" {headline.label}")
+        tiles.insert(2, (words, best, "mark", 7))
     return tiles
 
 
@@ -209,13 +210,14 @@ def outcome(state: RunState) -> list[tuple[str, Tone]]:
     """Return how the run ended and what to do next, as sentences with their tones."""
     tone = BADGES[state.status][1]
     said = [state.status_text] if state.status_text else []
-    if "accuracy" in state.status_text:  # the engine's own sentence says how good it is
+    headline = state.metrics.headline
+    if headline.label in state.status_text:  # the engine's own sentence says how good it is
         return [(state.status_text, tone), (_next_step(state), "text")]
     if state.test is not None:
-        said.insert(0, f"Test accuracy {ACCURACY.format(state.test.metrics.get(ACCURACY.name))}.")
+        said.insert(0, f"Test {headline.label} {headline.format(state.test.metrics.get(headline.name))}.")
     if state.best is not None:
-        best = ACCURACY.format(state.best.metrics.get(ACCURACY.name))
-        said.append(f"Best validation accuracy {best} after epoch {state.best.epoch:.3g}.")
+        best = headline.format(state.best.metrics.get(headline.name))
+        said.append(f"Best validation {headline.label} {best} after epoch {state.best.epoch:.3g}.")
     return [(" ".join(said), tone), (_next_step(state), "text")]
 
 
