@@ -10,11 +10,13 @@ from typing import Any
 import builders
 import pytest
 from emulator import RecordingDriver, Terminal, difference
+from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 from textual.widgets import Footer
 
 from tui.app.app import CnntrainApp
-from tui.app.screens.watch import PAGES, WatchScreen
+from tui.app.screens.dashboard import PAGES, Dashboard
+from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.panel import Panel
 from tui.core import control, events
@@ -106,10 +108,12 @@ async def test_it_fits_every_size(live: Any, size: tuple[int, int]) -> None:
         lines = run.text().split("\n")
         assert len(lines) == size[1]
         assert "running" in lines[0]
-        for panel in run.screen.panels:
+        for panel in run.screen.dashboard.panels:
             assert panel.parked == (not panel.display)
-        shown = {panel.id for panel in run.screen.panels if panel.display}
-        assert shown == ({p.id for p in run.screen.panels} if size[0] >= 110 and size[1] >= 34 else set(PAGES[0][1]))
+        shown = {panel.id for panel in run.screen.dashboard.panels if panel.display}
+        assert shown == (
+            {p.id for p in run.screen.dashboard.panels} if size[0] >= 110 and size[1] >= 34 else set(PAGES[0][1])
+        )
 
 
 async def test_everything_useful_is_there_at_120x40(live: Any) -> None:
@@ -294,15 +298,15 @@ async def test_numbers_and_tab_choose_panels_and_pages(live: Any) -> None:
         for key, page in (("4", "layers"), ("5", "classes"), ("7", "speed"), ("9", "messages"), ("1", "overview")):
             await pilot.press(key)
             await pilot.pause(0.1)
-            assert {panel.id for panel in run.screen.panels if panel.display} == pages[page]
-            assert run.screen.focused is run.screen.chosen
-            assert run.screen.chosen.number == int(key)
+            assert {panel.id for panel in run.screen.dashboard.panels if panel.display} == pages[page]
+            assert run.screen.focused is run.screen.dashboard.chosen
+            assert run.screen.dashboard.chosen.number == int(key)
         for number in (*range(2, 10), 1):
             await pilot.press("tab")
             await pilot.pause(0.05)
-            assert run.screen.chosen.number == number
+            assert run.screen.dashboard.chosen.number == number
         await pilot.press("shift+tab")
-        assert run.screen.chosen.number == 9
+        assert run.screen.dashboard.chosen.number == 9
 
 
 async def test_maximise_shows_one_panel_and_escape_gives_the_others_back_before_it_leaves(live: Any) -> None:
@@ -312,12 +316,12 @@ async def test_maximise_shows_one_panel_and_escape_gives_the_others_back_before_
         await pilot.press("4", "m")
         await pilot.pause(0.2)
         layers = run.screen.query_one("#layers", Panel)
-        assert [panel.id for panel in run.screen.panels if panel.display] == ["layers"]
+        assert [panel.id for panel in run.screen.dashboard.panels if panel.display] == ["layers"]
         assert layers.size.height > 30
         assert "over the whole run" in run.text()
         await pilot.press("escape")
         await pilot.pause(0.2)
-        assert all(panel.display for panel in run.screen.panels)
+        assert all(panel.display for panel in run.screen.dashboard.panels)
         await pilot.press("escape")
         await pilot.pause(0.2)
         assert len(run.app.screen_stack) == 1
@@ -403,8 +407,8 @@ async def test_hidden_panels_are_not_fed(live: Any, monkeypatch: pytest.MonkeyPa
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
         fed: list[str] = []
-        feed = WatchScreen.feed
-        monkeypatch.setattr(WatchScreen, "feed", lambda self, panel: (fed.append(panel.id), feed(self, panel))[1])
+        feed = Dashboard.feed
+        monkeypatch.setattr(Dashboard, "feed", lambda self, panel: (fed.append(panel.id), feed(self, panel))[1])
         rows = [[n, 100 + n / 20, 1.0, 0.7, 0.01, 1.0, 2500.0, 0.03, 0.0] for n in range(1241, 1260)]
         builders.append_records(run.run, BATCHES, 1, NAMES, rows)
         await until(pilot, lambda: len(set(fed)) == 3)
@@ -423,3 +427,45 @@ async def test_it_opens_from_a_directory_that_is_deleted_meanwhile(live: Any) ->
         shutil.rmtree(run.run.path)
         await until(pilot, lambda: "directory is gone" in " ".join(run.text().split()))
         assert "directory is gone" in " ".join(run.text().split())
+
+
+async def test_zoom_and_cursor_are_common_to_all_charts(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("left", "left", "plus")
+        await settled(pilot, run)
+        dashboard = run.screen.dashboard
+        charts = [panel for panel in dashboard.panels if isinstance(panel, Chart)]
+        assert len({(chart._plot.first, chart._plot.last, chart._plot.cursor) for chart in charts}) == 1
+        plot = charts[0]._plot
+        assert plot.last - plot.first + 1 == 620
+        assert plot.first <= plot.cursor < 1240
+        for chart in charts:
+            reading = "".join(text for text, _ in chart.value())
+            assert reading in chart._plot.reading, chart.id
+            assert reading in run.text()
+        assert f"step {plot.cursor:,}: " in run.text()
+        await pilot.press("escape")
+        await settled(pilot, run)
+        assert charts[0]._plot.cursor is None
+        await pilot.press("escape")
+        await settled(pilot, run)
+        assert (charts[0]._plot.first, charts[0]._plot.last) == (1, 1240)
+        assert run.app.screen is run.screen
+
+
+async def test_the_wheel_zooms_and_a_click_puts_the_cursor(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        chart = run.screen.query_one("#loss", Chart)
+        await pilot.click(chart, offset=(chart.size.width // 2, 5))
+        await settled(pilot, run)
+        cursor = chart._plot.cursor
+        plane = chart.size.width - chart._MARGIN
+        assert abs(cursor - 1240 * (chart.size.width / 2 - chart._MARGIN) / plane) < 20
+        await pilot._post_mouse_events([MouseScrollUp], chart, offset=(chart.size.width // 2, 5))
+        await settled(pilot, run)
+        assert chart._plot.last - chart._plot.first + 1 == 620
+        assert chart._plot.first <= cursor <= chart._plot.last

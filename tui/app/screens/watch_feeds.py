@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tui.app.palette import Tone
+from tui.app.screens.watch_view import Window
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.layers import LayerNorms
 from tui.app.widgets.messages import Messages
@@ -41,47 +43,80 @@ class Feed(Generic[_P]):
 
     turns: tuple[int, ...]
     """In which half seconds out of `TURNS` it is drawn."""
-    show: Callable[[_P, RunFollower, int], None]
-    """Takes the panel, the run, and the last step of the horizontal axes."""
+    show: Callable[[_P, RunFollower, Window], None]
+    """Takes the panel, the run, and which steps to show."""
 
 
-def _curve(metric: Metric, *, raw: bool = True, validated: bool = False) -> Callable[[Chart, RunFollower, int], None]:
-    def show(chart: Chart, follower: RunFollower, last: int) -> None:
+def _curve(
+    metric: Metric, *, raw: bool = True, validated: bool = False
+) -> Callable[[Chart, RunFollower, Window], None]:
+    def show(chart: Chart, follower: RunFollower, window: Window) -> None:
         state, batches = follower.state, follower.batches
-        plain = batches.series(metric.name, 1, last, chart.points)
-        traces = [_trace("batch" if raw else "", "raw" if raw else "line", plain)]
-        if raw:
-            traces.append(_trace("smoothed", "line", batches.smoothed(metric.name, None, 1, last, chart.points // 2)))
-        newest = state.latest.get(metric.name)
-        bad = newest is not None and not math.isfinite(newest)
-        # The head of the screen has the newest batch; here stands where the smoothed line ends.
-        end = next((v for v in traces[-1].high[::-1].tolist() if math.isfinite(v)), newest) if raw else newest
-        smooth = raw and not bad and end is not None
-        value = f"≈ {metric.format(end)}" if smooth else metric.format(newest)
-        text = value + (f" {metric.unit}" if metric.unit and newest is not None else "")
+        first, last, cells = window.first, window.last, chart.points // 2
+        plain = batches.series(metric.name, first, last, chart.points)
+        smooth = raw and window.span != 0
+        traces = [_trace("batch" if smooth else "", "raw" if smooth else "line", plain)]
+        if smooth:
+            traces.append(_trace("smoothed", "line", batches.smoothed(metric.name, window.span, first, last, cells)))
+        value, tone = _newest(metric, state, traces[-1] if smooth else None)
         chart.show(
             Plot(
-                first=1,
+                first=first,
                 last=last,
                 traces=traces if len(plain.steps) else (),
                 marks=[
                     *_checkpoints(state),
-                    *(_validations(state, metric, last, chart.points // 2) if validated else ()),
+                    *(_validations(state, metric, window, cells) if validated else ()),
                 ],
-                borders=_epochs(state, last, chart.points // 2),
-                value=text if newest is not None else "",
-                value_tone="bad" if bad else "line",
+                borders=_epochs(state, window, cells),
+                value=value,
+                value_tone=tone,
+                reading=() if window.cursor is None else _reading(metric, plain, window.cursor),
+                cursor=window.cursor,
             )
         )
 
     return show
 
 
-def _score(chart: Chart, follower: RunFollower, last: int) -> None:
+def _score(chart: Chart, follower: RunFollower, window: Window) -> None:
     """Draw the score of the run's task; which one it is is known once the run has started."""
     metric = follower.state.metrics.score
     chart.measure(metric)
-    _curve(metric, validated=True)(chart, follower, last)
+    _curve(metric, validated=True)(chart, follower, window)
+
+
+def _newest(metric: Metric, state: RunState, smoothed: Trace | None) -> tuple[str, Tone]:
+    """Return where the smoothed line ends, or the newest batch where there is none; the head has the newest batch."""
+    newest = state.latest.get(metric.name)
+    if newest is None:
+        return "", "line"
+    unit = f" {metric.unit}" if metric.unit else ""
+    if not math.isfinite(newest):
+        return metric.format(newest) + unit, "bad"
+    if smoothed is None:
+        return metric.format(newest) + unit, "line"
+    end = next((v for v in smoothed.high[::-1].tolist() if math.isfinite(v)), newest)
+    return f"≈ {metric.format(end)}{unit}", "line"
+
+
+def _reading(metric: Metric, series: Series, cursor: int) -> tuple[str, ...]:
+    """Return what the chart says at the cursor, longest first: the mean and the range of the steps in its bin."""
+    import numpy as np
+
+    where = f"step {cursor:,}: "
+    if not len(series.steps):
+        return (f"{where}–", "–")
+    at = int(np.abs(series.steps - cursor).argmin())
+    low, high, mean = (float(part[at]) for part in (series.low, series.high, series.mean))
+    if math.isnan(mean):
+        value = metric.format(low) if series.nonfinite[at] else metric.format(None)
+    else:
+        value = metric.format(mean)
+    shortened = (where + value, value)
+    if low == high or math.isnan(mean):
+        return shortened
+    return (f"{where}{value} ({metric.format(low)} to {metric.format(high)})", *shortened)
 
 
 def _trace(label: str, tone: Any, series: Series) -> Trace:
@@ -90,11 +125,16 @@ def _trace(label: str, tone: Any, series: Series) -> Trace:
     return Trace(label, tone, series.steps, series.low, series.high, series.nonfinite)
 
 
-def _validations(state: RunState, metric: Metric, last: int, cells: int) -> list[Mark]:
+def _validations(state: RunState, metric: Metric, window: Window, cells: int) -> list[Mark]:
     """Return a mark for each validation, of those in one cell the newest."""
     from tui.app.widgets.raster import Mark
 
-    places: dict[int, Evaluated] = {event.step * cells // max(1, last): event for event in state.evaluations}
+    width = window.last - window.first + 1
+    places: dict[int, Evaluated] = {
+        (event.step - window.first) * cells // width: event
+        for event in state.evaluations
+        if window.first <= event.step <= window.last
+    }
     return [Mark("◆", "mark", event.step, event.metrics.get(metric.name), "validation") for event in places.values()]
 
 
@@ -107,26 +147,26 @@ def _checkpoints(state: RunState) -> list[Mark]:
     return marks
 
 
-def _epochs(state: RunState, last: int, cells: int) -> Sequence[float]:
+def _epochs(state: RunState, window: Window, cells: int) -> Sequence[float]:
     """Return the last step of each epoch, unless they are too many to tell apart."""
     per_epoch = state.started.steps_per_epoch if state.started else 0
-    if per_epoch <= 0 or last / per_epoch > cells / 3:
+    if per_epoch <= 0 or (window.last - window.first + 1) / per_epoch > cells / 3:
         return ()
-    return range(per_epoch, last + 1, per_epoch)
+    return range(-(-window.first // per_epoch) * per_epoch, window.last + 1, per_epoch)
 
 
-def _layers(panel: LayerNorms, follower: RunFollower, last: int) -> None:
+def _layers(panel: LayerNorms, follower: RunFollower, window: Window) -> None:
     layers = follower.layers
     if not layers.count:
         panel.show((), ())
         return
-    newest = layers.last_step
+    newest = layers.last_step if window.cursor is None else min(window.cursor, layers.last_step)
     _, recent = layers.matrix(1, max(1, newest - _RECENT + 1), newest)
-    heat = layers.matrix(panel.points, 1, last)[1] if panel.points else None
+    heat = layers.matrix(panel.points, window.first, window.last)[1] if panel.points else None
     panel.show(layers.columns, recent[:, 0].tolist() if recent.shape[1] else [math.nan] * len(recent), heat)
 
 
-def _classes(panel: ClassRecall, follower: RunFollower, last: int) -> None:
+def _classes(panel: ClassRecall, follower: RunFollower, window: Window) -> None:
     state = follower.state
     shown = state.test or (state.evaluations[-1] if state.evaluations else None)
     if shown is None or state.started is None:
@@ -138,7 +178,7 @@ def _classes(panel: ClassRecall, follower: RunFollower, last: int) -> None:
     panel.show(state.started.classes, shown.recall, shown.counts, before, when)
 
 
-def _messages(panel: Messages, follower: RunFollower, last: int) -> None:
+def _messages(panel: Messages, follower: RunFollower, window: Window) -> None:
     state = follower.state
     tests = [state.test] if state.test is not None else []
     panel.show(

@@ -30,7 +30,11 @@ class Plot:
     """Steps that get a tick on the horizontal axis: ends of epochs."""
     value: str = ""
     """The newest value, for the heading."""
+    reading: tuple[str, ...] = ()
+    """What stands there instead while there is a cursor: the longest that fits, longest first."""
     value_tone: Tone = "line"
+    cursor: int | None = None
+    """A step that gets a vertical line."""
 
 
 class Chart(Panel):
@@ -90,6 +94,14 @@ class Chart(Panel):
         self._floor, self._ceiling = 0.0, 1.0 if self._percent else None
         self._scale = None
 
+    def step_at(self, column: int) -> int | None:
+        """Return the step that lies under a column of the widget's cells, if it is in the plane."""
+        inner = self.size.width - self._MARGIN
+        if not 0 <= column - self._MARGIN < inner:
+            return None
+        share = (column - self._MARGIN + 0.5) / inner
+        return self._plot.first + int(share * (self._plot.last - self._plot.first + 1))
+
     def toggle_log(self) -> None:
         """Switch between a linear and a logarithmic vertical axis."""
         self.log_axis = not self.log_axis
@@ -117,7 +129,11 @@ class Chart(Panel):
         return tuple(runs)
 
     def value(self) -> Row:
-        """Return the newest value."""
+        """Return the newest value, or what the cursor points at."""
+        if self._plot.reading:
+            room = self.size.width - len(self.title) - 7
+            fitting = next((text for text in self._plot.reading if len(text) <= room), self._plot.reading[-1])
+            return ((fitting, "mark"),)
         return ((self._plot.value, self._plot.value_tone),) if self._plot.value else ()
 
     def body(self, width: int, height: int) -> list[Row]:
@@ -134,7 +150,7 @@ class Chart(Panel):
         if self._ceiling is not None and scale.high > self._ceiling > scale.low and not scale.log:
             scale = Scale(scale.low, self._ceiling)
         plane = Plane(inner, rows, self._plot.first, self._plot.last, scale)
-        drawn = draw(plane, self._plot.traces, self._plot.marks)
+        drawn = draw(plane, self._plot.traces, self._plot.marks, self._plot.cursor)
         labels = self._labels(scale, rows)
         edge = self._MARGIN - 2
         body: list[Row] = []

@@ -27,6 +27,7 @@ _STROKES = np.array([[[sum(dots[first:last]) for last in range(5)] for first in 
 """[left or right, first dot, dot after the last]: the braille dots of a stroke within a cell."""
 _BLANK = 0x20
 _NONFINITE = "!"
+_CURSOR = "│"
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,14 @@ class Plane:
         return int(self.column(np.array([step], np.float64))[0]) // 2
 
 
-def draw(plane: Plane, traces: Sequence[Trace], marks: Sequence[Mark] = ()) -> list[Row]:
-    """Return the rows of the plane, ``height`` of them, each ``width`` cells long."""
+def draw(plane: Plane, traces: Sequence[Trace], marks: Sequence[Mark] = (), cursor: int | None = None) -> list[Row]:
+    """Return the rows of the plane, ``height`` of them, each ``width`` cells long; a line stands at the cursor."""
     codes = np.full((plane.height, plane.width), _BLANK, np.uint32)
     tones = np.zeros((plane.height, plane.width), np.int8)
-    names: list[Tone] = ["text"]
+    names: list[Tone] = ["text", "mark"]
+    if cursor is not None and plane.first <= cursor <= plane.last:
+        column = plane.cell(cursor)
+        codes[:, column], tones[:, column] = ord(_CURSOR), 1
     for trace in traces:
         names.append(trace.tone)
         cells = _cells(_strokes(plane, trace), plane.height)
