@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tui.core.diagnosis.signals import Inputs, Layer, NonFinite
+
 Split = Literal["train", "validation", "test"]
 Level = Literal["info", "warning", "error"]
 
@@ -104,7 +106,7 @@ class Evaluated(Event):
     split: Split
     epoch: float
     metrics: dict[str, float]
-    """By the names in `tui.core.metrics.TaskMetrics.evaluation`."""
+    """By the names in `tui.core.metrics.TaskMetrics.evaluation` and ``sampled``, and `LARGEST_ANSWER`."""
     recall: list[float]
     """Per class, in the order of the class map; NaN for a class without pictures. Empty for regression."""
     counts: list[int]
@@ -137,6 +139,67 @@ class Controlled(Event):
 
     kind = "controlled"
     action: str
+
+
+class Wired(Event):
+    """How the network stands at the start of an attempt: what the doctor must know of it."""
+
+    kind = "wired"
+    layers: list[Layer]
+    """Every weight, trained or not, in the model's order."""
+    class_counts: list[int]
+    """Training pictures per class; empty for regression."""
+    batch_norm: bool
+
+
+class Inspected(Event):
+    """What was measured before the first step."""
+
+    kind = "inspected"
+    inputs: Inputs
+
+
+class Nonfinite(Event):
+    """The first NaN or infinity was traced to its origin."""
+
+    kind = "nonfinite"
+    found: NonFinite
+
+
+class Found(Event):
+    """The doctor has raised a finding (`tui.core.diagnosis`)."""
+
+    kind = "found"
+    code: str
+    severity: str
+    """info, warning or critical."""
+    message: str
+    layer: str = ""
+    evidence: list[dict[str, Any]] = []
+    """Each: what was measured, its value, and what it is compared with."""
+    change: dict[str, Any] = {}
+    """The settings that are proposed, by their keys."""
+    restart: str = ""
+    """From where a run with this change may start."""
+    effects: list[str] = []
+    """Codes of findings that follow from this one."""
+
+
+class Cleared(Event):
+    """What a finding said is no longer so."""
+
+    kind = "cleared"
+    code: str
+
+
+class Governed(Event):
+    """The diagnostics took more than their share of the time, so they look more rarely from now on."""
+
+    kind = "governed"
+    share: float
+    """Of the steps' time, before."""
+    factor: int
+    """By which all intervals are longer than the settings say."""
 
 
 class Message(Event):
@@ -178,6 +241,12 @@ KINDS: dict[str, type[Event]] = {
         CheckpointSaved,
         Rewound,
         Controlled,
+        Wired,
+        Inspected,
+        Nonfinite,
+        Found,
+        Cleared,
+        Governed,
         Message,
         Ended,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Task = Literal["classification", "regression", "multilabel"]
@@ -187,6 +187,23 @@ AVERAGE_PRECISION = Metric(
     help="Area under a label's precision against recall: the mean precision at each picture that has it.",
 )
 
+LARGEST_ANSWER = Metric(
+    "largest_answer",
+    "most common answer",
+    form="percent",
+    help="Share of the pictures that got the most common answer.",
+)
+
+
+def sampled(metric: Metric) -> Metric:
+    """Return the metric as measured on a sample of training pictures, in evaluation mode and not augmented."""
+    return replace(
+        metric,
+        name=f"train_{metric.name}",
+        label=f"training {metric.label}",
+        help=f"On a sample of training pictures, evaluated like validation pictures: {metric.help}",
+    )
+
 
 @dataclass(frozen=True)
 class TaskMetrics:
@@ -207,6 +224,11 @@ class TaskMetrics:
     def batch(self) -> tuple[Metric, ...]:
         """The columns of a per-batch record, in this order."""
         return (LOSS, self.score, LEARNING_RATE, GRADIENT_NORM, IMAGES_PER_SECOND, DATA_WAIT, OVERHEAD)
+
+    @property
+    def sampled(self) -> tuple[Metric, ...]:
+        """What is measured on training pictures beside each validation: `sampled` of the loss and the headline."""
+        return (sampled(LOSS), sampled(self.headline))
 
 
 _OF_TASK: dict[Task, TaskMetrics] = {
@@ -245,8 +267,9 @@ def task_of(metrics: Mapping[str, float]) -> Task:
 
 
 def _all() -> dict[str, Metric]:
-    found = [metric for task in _OF_TASK.values() for metric in (*task.batch, *task.evaluation, *task.each)]
-    return {metric.name: metric for metric in found}
+    tasks = _OF_TASK.values()
+    found = [m for task in tasks for m in (*task.batch, *task.evaluation, *task.each, *task.sampled)]
+    return {metric.name: metric for metric in (*found, LARGEST_ANSWER)}
 
 
 METRICS = _all()

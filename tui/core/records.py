@@ -19,6 +19,16 @@ BATCHES = "batches"
 """Kind of the per-batch records: columns are `tui.core.metrics.TaskMetrics.batch`."""
 LAYERS = "layers"
 """Kind of the per-layer gradient norms: columns are the names of the weights, in the model's order."""
+WEIGHTS = "weights"
+"""Kind of the weights' L2 norms after a measured step: columns as in `LAYERS`, and weights that are not trained."""
+UPDATES = "updates"
+"""Kind of the update ratios, |applied step| / |weight before it|: columns as in `WEIGHTS`."""
+DEAD = "dead"
+"""Kind of the shares of dead channels on a sampled step: columns as in `WEIGHTS`; NaN where nothing was looked at."""
+SATURATED = "saturated"
+"""Kind of the shares of saturated units on a sampled step: columns as in `DEAD`."""
+AGREEMENT = "agreement"
+"""Kind of the comparison of two halves of a batch: columns are ``half``, ``whole`` and ``batch_size``."""
 
 VERSION = 1
 _HEAD_LIMIT = 4 << 20

@@ -2,7 +2,7 @@
 
 settings.toml        resolved settings, with the versions they ran on
 dataset.json         class map (from train), split membership, sizes, problems found
-metrics/*.seg        per-batch and per-layer records, one segment per kind and attempt
+metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them

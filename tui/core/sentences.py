@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.core.metrics import ACCURACY, LOSS, METRICS, Metric, of_task, task_of
+from tui.core.metrics import ACCURACY, LOSS, METRICS, OVERHEAD, Metric, of_task, task_of
 
 if TYPE_CHECKING:
     from tui.core import events
@@ -46,6 +46,16 @@ def sentence(event: events.Event) -> str:
             return f"going back to {event.checkpoint}, step {event.step:,}"
         case events.Controlled():
             return f"as asked: {event.action}"
+        case events.Found():
+            return f"{event.severity}: {event.message}"
+        case events.Cleared():
+            return f"no longer so: {event.code}"
+        case events.Nonfinite():
+            detail = f" ({event.found.detail})" if event.found.detail else ""
+            return f"the first value that is not finite is in: {event.found.where}{detail}"
+        case events.Governed():
+            share = OVERHEAD.format(event.share)
+            return f"the diagnostics took {share} of the time and look {event.factor} times as rarely from now on"
         case events.Message():
             return event.text if event.level == "info" else f"{event.level}: {event.text}"
         case events.Ended():

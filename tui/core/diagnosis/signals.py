@@ -8,8 +8,10 @@ a number that was not measured is NaN.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tui.core.settings import Settings
+if TYPE_CHECKING:
+    from tui.core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class Facts:
     """Training pictures per class; empty for regression."""
     steps_per_epoch: int
     total_steps: int
+    batch_norm: bool = False
+    """Some layer normalises over the batch."""
+    task: str = "classification"
+    """A `tui.core.metrics.Task`."""
+    first_step: int = 0
+    """Steps that were done before these signals began: above 0, the start of the run was not seen."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,10 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Validation:
-    """One validation, with training pictures evaluated beside it, in evaluation mode and without augmentation."""
+    """One validation, with training pictures evaluated beside it, in evaluation mode and without augmentation.
+
+    What is called accuracy is the headline of the run's task (`tui.core.metrics.TaskMetrics`).
+    """
 
     step: int
     loss: float
@@ -100,7 +111,7 @@ class Validation:
     recall: tuple[float, ...]
     """Per class."""
     largest_answer: float
-    """Share of the validation pictures that got the most common answer."""
+    """Share of the validation pictures that got the most common answer; NaN where there are no classes."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +129,13 @@ class Inputs:
     rows_sum_to_one: bool
     """The outputs are already probabilities."""
     label_entropy: float
-    """Nats; mean over the first batches."""
+    """Nats; mean over the first batches; NaN where there are no classes."""
     duplicates: int
     """Validation pictures that are also in the training split."""
     constant: tuple[str, ...]
     """Weights of which all elements are equal."""
+    unreached: tuple[str, ...] = ()
+    """Trained weights that the first loss gives no gradient at all: nothing leads from them to it."""
 
 
 @dataclass(frozen=True)
