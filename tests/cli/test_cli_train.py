@@ -204,7 +204,7 @@ def test_a_folder_whose_name_is_no_text_is_refused(cnntrain, started, tmp_path: 
 
 def test_a_finished_run_cannot_be_resumed(cnntrain, tmp_path: Path) -> None:
     builders.make_run(tmp_path / "runs", steps=4, epochs=1)
-    refused(cnntrain("resume", "latest", "--plain"), 2, "The run is finished", "Start a new one")
+    refused(cnntrain("resume", "latest", "--plain"), 2, "The run is finished", "cnntrain extend")
 
 
 def test_a_running_run_cannot_be_resumed_and_its_owner_is_named(cnntrain, tmp_path: Path) -> None:

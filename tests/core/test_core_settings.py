@@ -26,8 +26,12 @@ READ_ELSEWHERE = {
     "data.test_fraction": "core/dataset",
     "training.restarts": "runs",
     **{key: "core" for key in schema.all_settings() if key.startswith("schedule.") and key != "schedule.patience"},
+    "training.max_steps": "core",
 }
 """Floors that act on settings which are no business of the engine: what is trained on, and how often again."""
+
+
+OTHER_TEXTS = {"model.name": "resnet18", "training.best_by": "macro_f1", "training.stop_metric": "accuracy"}
 
 
 def start(setting: schema.Setting) -> Settings:
@@ -46,7 +50,7 @@ def other_value(setting: schema.Setting) -> object:
         case "numbers":
             return (0.25, 0.5, 0.75)
         case "text":
-            return "resnet18" if setting.key == "model.name" else "elsewhere"
+            return OTHER_TEXTS.get(setting.key, "elsewhere")
         case "int":
             return setting.default + 1
         case _:
@@ -121,6 +125,8 @@ def test_something_uses_the_setting(setting: schema.Setting) -> None:
         ({"model": {"name": "\x1b]52;c;AAAA\x07"}}, "\\x1b]52"),
         ({"model": {"pretrained": True}}, "no pretrained weights"),
         ({"training": {"device": "gpu"}}, "auto, cpu, cuda, mps"),
+        ({"training": {"best_by": "acuracy"}}, 'did you mean "accuracy"?'),
+        ({"training": {"stop_metric": "learning_rate"}}, "which no evaluation measures"),
         ({"data": 3}, "must be a table"),
         ({"data": {"mean": [0.5, 0.5]}}, "data.channels is 3"),
         ({"data": {"std": [0.0, 0.5, 0.5]}}, "must be positive"),

@@ -208,14 +208,18 @@ def stop(
     now: Annotated[
         bool, typer.Option("--now", help="Do not wait for a saved step; the last checkpoint stays.")
     ] = False,
+    after_epoch: Annotated[
+        bool, typer.Option("--after-epoch", help="Go on to the end of the epoch and its validation first.")
+    ] = False,
 ) -> None:
     """Ask a run to save its state and stop; it can be resumed."""
     from tui.cli.terminal import say
     from tui.runs import catalog, launch
 
     found = catalog.find(run, runs_root(runs))
-    launch.stop(found, now=now)
-    say(f"{found.name} was told to stop{' now' if now else ' after a saved step'}")
+    launch.stop(found, now=now, after_epoch=after_epoch)
+    when = " now" if now else " after this epoch" if after_epoch else " after a saved step"
+    say(f"{found.name} was told to stop{when}")
 
 
 @app.command()
@@ -227,6 +231,30 @@ def resume(run: Run, runs: Runs = None, watch: Watch = False, detach: Detach = F
 
     view = chosen(watch=watch, detach=detach, plain=plain)
     return training.resume(find(run, runs_root(runs)), root=runs_root(runs), view=view)
+
+
+@app.command()
+def extend(
+    run: Run,
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", min=1, help="How many more.", show_default=False)],
+    runs: Runs = None,
+    watch: Watch = False,
+    detach: Detach = False,
+    plain: Plain = False,
+) -> int:
+    """Let a finished run train for more epochs, or make one that trains longer; its history is kept.
+
+    The learning rate becomes the one that a run planned for the new length from its start would have at this
+    point: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and plateau go on
+    as they were. Where that is higher than now, it rises there over schedule.warmup_epochs. Patience
+    and training.max_minutes count anew, training.max_steps no longer.
+    """
+    from tui.cli import train as training
+    from tui.cli.views import chosen
+    from tui.runs.catalog import find
+
+    view = chosen(watch=watch, detach=detach, plain=plain)
+    return training.extend(find(run, runs_root(runs)), epochs, root=runs_root(runs), view=view)
 
 
 @app.command()

@@ -85,6 +85,22 @@ def _made(settings: Settings, *, root: Path, name: str, preset: str, notes: bool
     return launch.create(settings, root=root, name=name, preset=preset, scan=found)
 
 
+def extend(run: RunDir, epochs: int, *, root: Path, view: View) -> int:
+    """Make a run longer, and look at it as asked.
+
+    Raises:
+        UsageError: it is neither finished nor training.
+        FailureError: it cannot be written, or the engine not be started.
+    """
+    from tui.runs import launch
+
+    def begin() -> None:
+        if not launch.extend(run, epochs):
+            complain(f"{run.name} trains; it was told to go on for {epochs} more epochs.")
+
+    return show(run, view, root, begin)
+
+
 def resume(run: RunDir, *, root: Path, view: View) -> int:
     """Let a run that was stopped or has crashed go on, and look at it as asked.
 

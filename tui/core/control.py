@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from tui.core.files import write_atomic
 from tui.core.rundir import RunDir
 
-Action = Literal["stop", "pause", "continue", "save", "validate"]
+Action = Literal["stop", "stop_after_epoch", "pause", "continue", "save", "validate", "extend"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
@@ -26,16 +26,19 @@ class Request:
 
     action: Action
     path: Path
+    value: float | None = None
+    """What goes with it: how many epochs more."""
 
 
-def ask(run: RunDir, action: Action) -> None:
-    """Leave a request for the engine.
+def ask(run: RunDir, action: Action, value: float | None = None) -> None:
+    """Leave a request for the engine; ``value`` goes with some actions.
 
     Raises:
         OSError: the run directory cannot be written.
     """
     run.control.mkdir(mode=0o700, exist_ok=True)
-    write_atomic(run.control / f"{time.time_ns():020d}-{action}.json", json.dumps({"action": action}))
+    fields = {"action": action} if value is None else {"action": action, "value": value}
+    write_atomic(run.control / f"{time.time_ns():020d}-{action}.json", json.dumps(fields))
 
 
 def pending(run: RunDir) -> list[Request]:
@@ -47,9 +50,10 @@ def pending(run: RunDir) -> list[Request]:
         return []
     for path in names:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            action = json.loads(path.read_text("utf-8"))["action"]
-            if action in ACTIONS and not path.name.startswith("."):
-                requests.append(Request(action, path))
+            fields = json.loads(path.read_text("utf-8"))
+            value = float(fields["value"]) if "value" in fields else None
+            if fields["action"] in ACTIONS and not path.name.startswith("."):
+                requests.append(Request(fields["action"], path, value))
     return requests
 
 

@@ -202,6 +202,17 @@ class Governed(Event):
     """By which all intervals are longer than the settings say."""
 
 
+class Extended(Event):
+    """The run was made longer; it goes on after ``step``."""
+
+    kind = "extended"
+    epochs: int
+    """How many more."""
+    total_epochs: int
+    """How many it has now."""
+    total_steps: int
+
+
 class Message(Event):
     """Something a person should know: one sentence."""
 
@@ -247,6 +258,7 @@ KINDS: dict[str, type[Event]] = {
         Found,
         Cleared,
         Governed,
+        Extended,
         Message,
         Ended,
     )

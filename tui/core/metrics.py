@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from tui.core.errors import did_you_mean
+from tui.core.text import clean
+
 Task = Literal["classification", "regression", "multilabel"]
 """What is learned: one class of several, one or several numbers, or any number of labels per picture."""
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -264,6 +267,22 @@ def of_task(task: str) -> TaskMetrics:
 def task_of(metrics: Mapping[str, float]) -> Task:
     """Return the task that an evaluation with these metrics, by name, belongs to."""
     return next((task for task, known in _OF_TASK.items() if known.headline.name in metrics), "classification")
+
+
+def known_evaluation(setting: str, name: str) -> Metric:
+    """Return the metric of this name if evaluations of some task measure it.
+
+    Args:
+        setting: which setting asks, for the message.
+
+    Raises:
+        ValueError: there is none; the closest is suggested.
+    """
+    known = {metric.name: metric for task in _OF_TASK.values() for metric in task.evaluation}
+    if name not in known:
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise ValueError(f'{setting} is "{clean(name, 60)}", which no evaluation measures; {hint}')
+    return known[name]
 
 
 def _all() -> dict[str, Metric]:

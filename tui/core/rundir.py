@@ -3,6 +3,8 @@
 settings.toml        resolved settings, with the versions they ran on
 dataset.json         class map (from train), split membership, sizes, problems found
 metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
+extensions.json      from which steps on the run was made longer
+metrics/*.seg        per-batch and per-layer records, one segment per kind and attempt
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them
@@ -54,6 +56,10 @@ class RunDir:
     @property
     def dataset(self) -> Path:
         return self.path / "dataset.json"
+
+    @property
+    def extensions(self) -> Path:
+        return self.path / "extensions.json"
 
     @property
     def metrics(self) -> Path:

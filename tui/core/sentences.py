@@ -56,6 +56,8 @@ def sentence(event: events.Event) -> str:
         case events.Governed():
             share = OVERHEAD.format(event.share)
             return f"the diagnostics took {share} of the time and look {event.factor} times as rarely from now on"
+        case events.Extended():
+            return f"extended by {event.epochs} epochs after step {event.step:,}: {event.total_epochs} epochs in all"
         case events.Message():
             return event.text if event.level == "info" else f"{event.level}: {event.text}"
         case events.Ended():

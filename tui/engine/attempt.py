@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from torch.optim import Optimizer
 
 from tui.core.architectures import SIMPLE_CNN
 from tui.core.dataset.problems import Problem
-from tui.core.errors import FailureError
-from tui.core.events import Rewound, Started
+from tui.core.errors import CnntrainError, FailureError
+from tui.core.events import Extended, Rewound, Started
+from tui.core.extensions import extend, read_extensions
 from tui.core.metrics import of_task
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
@@ -24,11 +26,12 @@ from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.link import Link
 from tui.engine.optim import make_optimizer, restore_optimizer
+from tui.engine.plan import Plan
 from tui.engine.probes import GradientNorms
 from tui.engine.progress import Progress
 from tui.engine.recorder import Recorder
 from tui.engine.saving import Saver
-from tui.engine.schedules import Schedule
+from tui.engine.stopping import Stopping
 
 _NAMED = 20
 """Unreadable pictures that are named one by one."""
@@ -65,10 +68,11 @@ class Attempt:
     model: nn.Module
     optimizer: Optimizer
     norms: GradientNorms
-    schedule: Schedule
+    schedule: Plan
     recorder: Recorder
     saver: Saver
     progress: Progress
+    stopping: Stopping
     told: int = 0
     """Unreadable pictures that have been named."""
 
@@ -79,8 +83,8 @@ class Attempt:
 
     @property
     def total_steps(self) -> int:
-        """Steps in the whole run."""
-        return self.settings.training.epochs * self.data.steps_per_epoch
+        """Steps in the whole run, as far as it is known when it ends."""
+        return self.progress.end or self.schedule.total
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Bring uint8 [B, H, W, C] to the device as float32 [B, C, H, W]."""
@@ -96,6 +100,21 @@ class Attempt:
         """
         self.recorder.read(self.progress, wait=True)
         return self.saver.save(self.model, self.optimizer, self.progress, best=best)
+
+    def extend(self, epochs: int) -> None:
+        """Make the run ``epochs`` longer from this step on; a refusal is told, and nothing changes."""
+        step = self.progress.step
+        try:
+            extend(self.link.run, self.settings.training, epochs, step=step, epoch_steps=self.epoch_steps, ended=False)
+        except CnntrainError as error:
+            self.link.message("warning", str(error))
+            return
+        extensions = read_extensions(self.link.run)
+        self.schedule = Plan(self.settings, self.epoch_steps, extensions)
+        self.progress.go_on()
+        self.schedule.plateau = self.progress.plateau
+        total = self.schedule.total
+        self.link.event(Extended(epochs=epochs, total_epochs=math.ceil(total / self.epoch_steps), total_steps=total))
 
     def tell_skipped(self) -> None:
         """Name the pictures that could not be read since this was last asked."""
@@ -129,6 +148,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
     if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
         link.message("warning", f"model.dropout has no effect: {settings.model.name} has no dropout layer.")
     norms = GradientNorms(model)
+    extensions = read_extensions(link.run)
     attempt = Attempt(
         link=link,
         settings=settings,
@@ -139,14 +159,18 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         model=model,
         optimizer=make_optimizer(model, settings.optimizer),
         norms=norms,
-        schedule=Schedule(settings, data.steps_per_epoch),
+        schedule=Plan(settings, data.steps_per_epoch, extensions),
         recorder=Recorder(link, settings, norms, device),
         saver=Saver(link, Store(link.run)),
         progress=Progress(),
+        stopping=Stopping(settings, objective.task),
     )
     link.preparing("checkpoint")
     _take_up(attempt)
+    if extensions and attempt.progress.step == extensions[-1].step:
+        attempt.progress.go_on()
     attempt.schedule.plateau = attempt.progress.plateau
+    attempt.stopping.take_up(attempt.progress)
     _announce(attempt)
     return attempt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,12 +20,22 @@ class Best:
 
     step: int = 0
     score: float | None = None
-    """By the metric that decides; None: there was none yet."""
+    """By the metric that decides (``training.best_by``); None: there was none yet."""
     loss: float = float("inf")
 
     def beaten_by(self, metric: Metric, score: float, loss: float) -> bool:
         """Whether a validation is better: by the metric, or as good with a lower loss."""
         return metric.is_better(score, self.score) or (score == self.score and loss < self.loss)
+
+
+@dataclass
+class Patience:
+    """What early stopping remembers."""
+
+    best: float = math.nan
+    """Of ``training.stop_metric``; moved only by an improvement of ``training.stop_change`` or more."""
+    waited: int = 0
+    """Validations since then."""
 
 
 @dataclass
@@ -47,6 +58,12 @@ class Progress:
     """Steps in these sums."""
     best: Best = field(default_factory=Best)
     plateau: Plateau = field(default_factory=Plateau)
+    patience: Patience = field(default_factory=Patience)
+    elapsed: float = 0.0
+    """Seconds trained, validations and saves included, pauses not; as of the newest step."""
+    end: int = 0
+    """The step at which the run ends before its planned last one; 0: it does not."""
+    end_reason: str = ""
 
     def to_table(self) -> dict[str, Any]:
         """Return it as JSON's types; floats survive bit for bit."""
@@ -59,9 +76,17 @@ class Progress:
         Raises:
             KeyError, TypeError: something is missing or unknown.
         """
-        plain = {_NOW.get(key, key): value for key, value in table.items() if key not in ("best", "plateau")}
-        best = {_NOW.get(key, key): value for key, value in table["best"].items()}
-        return cls(**plain, best=Best(**best), plateau=Plateau(**table["plateau"]))
+        parts: dict[str, Any] = {
+            "best": Best(**{_NOW.get(key, key): value for key, value in table["best"].items()}),
+            "plateau": Plateau(**table["plateau"]),
+            "patience": Patience(**table.get("patience", {})),
+        }
+        return cls(**{**{_NOW.get(key, key): value for key, value in table.items()}, **parts})
+
+    def go_on(self) -> None:
+        """Forget what ended the run, because it was extended: patience and time count anew."""
+        self.end, self.end_reason = 0, ""
+        self.patience, self.elapsed = Patience(), 0.0
 
     def start_epoch(self) -> None:
         """Empty the sums."""

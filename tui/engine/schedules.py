@@ -27,11 +27,12 @@ class Schedule:
     Args:
         settings: the run's settings.
         steps_per_epoch: steps in one epoch.
+        total_steps: steps that the schedule is planned for; by default the epochs of the settings.
     """
 
-    def __init__(self, settings: Settings, steps_per_epoch: int) -> None:
+    def __init__(self, settings: Settings, steps_per_epoch: int, total_steps: int | None = None) -> None:
         self._settings = settings.schedule
-        self._curve = Curve(settings, steps_per_epoch, settings.training.epochs * steps_per_epoch)
+        self._curve = Curve(settings, steps_per_epoch, total_steps or settings.training.epochs * steps_per_epoch)
         self.plateau = Plateau()
 
     def rate(self, step: int) -> float:

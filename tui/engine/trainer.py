@@ -24,7 +24,6 @@ from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
 from tui.engine.checkpoint import Damaged, restore_weights
 from tui.engine.link import Stopped
-from tui.engine.progress import Best
 from tui.engine.recorder import Diverged
 from tui.engine.step import Step
 
@@ -35,10 +34,13 @@ class Trainer:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._link, self._settings, self._data = attempt.link, attempt.settings, attempt.data
-        self._schedule, self._recorder, self._progress = attempt.schedule, attempt.recorder, attempt.progress
+        self._recorder, self._progress = attempt.recorder, attempt.progress
         self._metrics = of_task(attempt.objective.task)
         self._step = Step(attempt)
+        self._stopping = attempt.stopping
         self._paused = False
+        self._stop_at = 0
+        """The step at which to stop because someone asked for the end of the epoch; 0: none."""
 
     def run(self) -> str:
         """Train, test, and return a sentence that says how it went.
@@ -64,7 +66,7 @@ class Trainer:
             self._recorder.restart_clock()
             while True:
                 self._boundary()
-                if self._progress.step == self._attempt.total_steps:
+                if self._progress.step >= self._attempt.total_steps:
                     return
                 self._step.make(batches)
 
@@ -74,6 +76,7 @@ class Trainer:
         """Do what is due after ``progress.step`` steps; each part knows whether it has been done before."""
         began = time.perf_counter()
         progress, busy = self._progress, False
+        self._stopping.tick()
         if progress.step == (progress.epochs + 1) * self._attempt.epoch_steps:
             self._end_epoch()
             busy = True
@@ -87,6 +90,8 @@ class Trainer:
             busy = True
             self._attempt.save()
         busy = self._answer() or busy
+        if self._stop_at and progress.step >= self._stop_at and progress.step < self._attempt.total_steps:
+            self._stop("Stopped on request at the end of the epoch,")
         if self._link.stopping:
             self._stop("The supervisor died" if self._link.orphaned else "Stopped by SIGTERM")
         if busy:
@@ -127,9 +132,10 @@ class Trainer:
                 return
             evaluation = self._evaluate("validation")
         step = self._progress.validated = self._progress.step
-        if self._schedule.validated(step, evaluation.metrics[LOSS.name]):
-            rate = self._schedule.rate(step + 1)
+        if self._attempt.schedule.validated(step, evaluation.metrics[LOSS.name]):
+            rate = self._attempt.schedule.rate(step + 1)
             self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate:g}.")
+        self._stopping.validated(evaluation.metrics)
         self._judge(evaluation)
 
     def _evaluate(self, split: Split) -> evaluate.Evaluation | None:
@@ -146,12 +152,12 @@ class Trainer:
 
     def _judge(self, evaluation: evaluate.Evaluation) -> None:
         """Report a validation; when it is the best so far, save."""
-        headline = self._metrics.headline
-        score, loss = evaluation.metrics[headline.name], evaluation.metrics[LOSS.name]
-        best = self._progress.best.beaten_by(headline, score, loss)
-        self._report("validation", evaluation, self._progress.step, best=best)
-        if best:
-            before, self._progress.best = self._progress.best, Best(self._progress.step, score, loss)
+        best = self._stopping.better(evaluation.metrics, self._progress.step)
+        if note := self._stopping.unmeasured(evaluation.metrics):
+            self._link.message("warning", note)
+        self._report("validation", evaluation, self._progress.step, best=best is not None)
+        if best is not None:
+            before, self._progress.best = self._progress.best, best
             if not self._attempt.save(best=True):
                 self._progress.best = before  # what is not on the disk cannot be beaten
 
@@ -171,6 +177,7 @@ class Trainer:
             if not self._paused or self._link.stopping:
                 return acted
             time.sleep(0.1)
+            self._stopping.leave_out(0.1)
 
     def _act(self, request: control.Request) -> None:
         if request.action in ("pause", "continue"):
@@ -183,6 +190,10 @@ class Trainer:
             if evaluation is None:
                 return  # a stop came first; the request is answered after it
             self._judge(evaluation)
+        elif request.action == "stop_after_epoch":
+            self._stop_at = -(-(self._progress.step + 1) // self._attempt.epoch_steps) * self._attempt.epoch_steps
+        elif request.action == "extend":
+            self._attempt.extend(int(request.value or 0))
         self._link.answer(request)
         if request.action == "stop":
             self._stop("Stopped on request")
@@ -201,11 +212,14 @@ class Trainer:
     def _finish(self) -> str:
         """Test the best weights on the test split, if there is one; return the last sentence."""
         self._wait_for_disk()
-        best, headline = self._progress.best, self._metrics.headline
-        words = [f"Trained {self._settings.training.epochs} epochs"]
-        if best.step:
-            epoch = best.step / self._attempt.epoch_steps
-            words.append(f"best validation {headline.label} {headline.format(best.score)} after epoch {epoch:g}")
+        progress, metric = self._progress, self._stopping.best_by
+        words = [f"Trained {progress.step / self._attempt.epoch_steps:g} epochs"]
+        if progress.end_reason:
+            planned = self._attempt.schedule.total / self._attempt.epoch_steps
+            words = [f"{words[0]} of {planned:g}, because {progress.end_reason}"]
+        if progress.best.step:
+            epoch = progress.best.step / self._attempt.epoch_steps
+            words.append(f"best validation {metric.label} {metric.format(progress.best.score)} after epoch {epoch:g}")
         if self._data.images.get("test"):
             step = self._load_best()
             evaluation = self._evaluate("test")
@@ -213,6 +227,7 @@ class Trainer:
                 self._link.answer_stop()
                 raise Stopped("Stopped during the final test; everything is saved. Resume it to test again.")
             self._report("test", evaluation, step)
+            headline = self._metrics.headline
             words.append(f"test {headline.label} {headline.format(evaluation.metrics[headline.name])}")
         return "; ".join(words) + "."
 

@@ -35,9 +35,13 @@ def check_can_start(run: RunDir) -> Settings:
         raise UsageError("The run can only be read", reason, "Upgrade cnntrain.")
     settings = read_settings(run.settings)
     for kind, line in lines_backwards(run.events):
+        if kind == "extended":
+            break
         if kind == "ended":
             if b'"reason":"finished"' in line:
-                raise UsageError("The run is finished", f'all epochs of "{name}" are done', "Start a new one.")
+                raise UsageError(
+                    "The run is finished", f'all epochs of "{name}" are done', "`cnntrain extend` makes it longer."
+                )
             break
     return settings
 

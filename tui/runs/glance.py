@@ -87,7 +87,7 @@ def read_events(run: RunDir) -> News:
                 news.step = max(news.step, step)
             if kind in ("rewound", "started"):
                 limit = min(limit, step)
-            if kind == "controlled" and fields.get("action") in ("save", "validate"):
+            if kind == "controlled" and fields.get("action") not in ("pause", "continue", "stop"):
                 continue  # older ones say whether it is paused
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             continue
@@ -114,9 +114,11 @@ def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first
         facts.started = facts.started or current
         facts.launched = True
         if first:
-            news.total_steps = max(0, int(fields["total_steps"]))
+            news.total_steps = news.total_steps or max(0, int(fields["total_steps"]))
             news.task = str(fields.get("task", news.task))
             news.steps_per_epoch = max(0, int(fields["steps_per_epoch"]))
+    elif kind == "extended" and first:
+        news.total_steps = news.total_steps or max(0, int(fields["total_steps"]))
     elif kind == "evaluated":
         _note_evaluation(news, fields)
     elif not current or not first:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tui.core.dataset.manifest import Manifest
     from tui.core.dataset.scan import Scan
     from tui.core.settings import Settings
+    from tui.runs.state import RunState
 
 SUPERVISOR = (sys.executable, "-P", "-m", "tui.runs.supervisor")
 READY_SECONDS = 10.0
@@ -218,30 +219,87 @@ def resume(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
     start(run, supervisor=supervisor)
 
 
-def stop(run: RunDir, now: bool = False) -> None:
-    """Ask a run to stop: it finishes the step, saves and leaves. With ``now`` it leaves at once, without saving.
+def stop(run: RunDir, now: bool = False, *, after_epoch: bool = False) -> None:
+    """Ask a run to stop: it finishes the step, saves and leaves.
+
+    Args:
+        run: the run.
+        now: it leaves at once, without saving.
+        after_epoch: it goes on to the end of the epoch first.
 
     Raises:
         UsageError: it is not running, or, for ``now``, runs on another machine.
         FailureError: the request cannot be written, or the process is another user's.
     """
-    from tui.runs.follow import RunFollower
-
-    follower = RunFollower(run, history=False)
-    follower.poll()
-    state, life = follower.state, look(run)
+    state, life = _state(run), look(run)
     if not state.live and not life.alive:
         raise UsageError("The run is not running", f"{clean(run.name, 100)} is {state.status}")
     if state.read_only:
         raise UsageError("The run can only be read", state.read_only, "Upgrade cnntrain.")
+    action: control.Action = "stop_after_epoch" if after_epoch else "stop"
     if now:
         _stop_now(run)
-    elif not any(request.action == "stop" for request in control.pending(run)):
-        try:
-            control.ask(run, "stop")
-        except OSError as error:
-            cause = f"{clean_path(run.control)}: {error.strerror}"
-            raise FailureError("The run cannot be stopped", cause, "Is it yours?") from error
+    elif not any(request.action == action for request in control.pending(run)):
+        _ask(run, action, "The run cannot be stopped")
+
+
+def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
+    """Make a run longer: one that trains is asked to go on for more, one that is finished is started again.
+
+    Returns:
+        whether it was started again.
+
+    Raises:
+        UsageError: it has stopped before its end, was never started, or can only be read.
+        FailureError: it could not be written or started.
+    """
+    from tui.core.events import Extended
+    from tui.core.extensions import extend as extend_files
+    from tui.core.presets import read_settings
+    from tui.runs.attempt import append_event
+    from tui.runs.lock import take_lock
+
+    if not run.exists:
+        raise UsageError("No such run", clean_path(run.path), "`cnntrain runs` lists the runs.")
+    state = _state(run)
+    title = "The run cannot be extended"
+    if state.read_only:
+        raise UsageError(title, state.read_only, "Upgrade cnntrain.")
+    if state.live:
+        _ask(run, "extend", title, float(epochs))
+        return False
+    if state.status != "finished" or state.started is None:
+        cause = f"{clean(run.name, 100)} is {state.status}, not finished"
+        raise UsageError(title, cause, "Resume it, and extend it while it trains.")
+    lock = take_lock(run)
+    try:
+        steps = state.started.steps_per_epoch
+        training = read_settings(run.settings).training
+        new = extend_files(run, training, epochs, step=state.step, epoch_steps=steps, ended=True)
+        total = read_settings(run.settings).training.epochs
+        event = Extended(step=state.step, epochs=epochs, total_epochs=total, total_steps=new.total)
+        append_event(run, event)
+    except OSError as error:
+        raise FailureError(title, f"{clean_path(run.events)}: {error.strerror}", "Is it yours?") from error
+    finally:
+        os.close(lock)
+    resume(run, supervisor=supervisor)
+    return True
+
+
+def _state(run: RunDir) -> RunState:
+    from tui.runs.follow import RunFollower
+
+    follower = RunFollower(run, history=False)
+    follower.poll()
+    return follower.state
+
+
+def _ask(run: RunDir, action: control.Action, title: str, value: float | None = None) -> None:
+    try:
+        control.ask(run, action, value)
+    except OSError as error:
+        raise FailureError(title, f"{clean_path(run.control)}: {error.strerror}", "Is it yours?") from error
 
 
 def _stop_now(run: RunDir) -> None:

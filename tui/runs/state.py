@@ -17,6 +17,7 @@ from tui.core.events import (
     EpochEnded,
     Evaluated,
     Event,
+    Extended,
     Launched,
     Message,
     Preparing,
@@ -162,10 +163,12 @@ def fold(state: RunState, event: Event) -> None:
             _append(state.checkpoints, event)
         case Controlled():
             _control(state, event)
+        case Extended():
+            state.total_steps = max(0, event.total_steps)
         case Ended():
             state.ended, state.preparing = event, None
             _unpause(state, event.time)
-    if isinstance(event, (Launched, Started, Rewound, Message, Controlled, Ended)):
+    if isinstance(event, (Launched, Started, Rewound, Message, Controlled, Extended, Ended)):
         state.log.append(event)
         del state.log[:-_MOST_LOGGED]
     advance(state, max(state.step, event.step))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from tui.core.groups.declare import Group, setting
+from tui.core.metrics import known_evaluation
 
 
 class TrainingSettings(Group):
@@ -17,6 +20,22 @@ class TrainingSettings(Group):
         default=10,
         ge=1,
         le=100_000,
+    )
+    max_steps: int = setting(
+        "Most steps",
+        "The run ends after this many steps, if its epochs have more; the schedule is planned for them. 0: no limit.",
+        unit="steps",
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+    )
+    max_minutes: float = setting(
+        "Longest time",
+        "The run ends, with a last validation and the test, when it has trained this long; pauses do not count. The schedule is not shortened by it. 0: no limit.",
+        unit="minutes",
+        default=0.0,
+        ge=0,
+        le=10_000_000,
     )
     batch_size: int = setting("Batch size", "Pictures per step.", unit="images", default=128, ge=2, le=65_536)
     seed: int = setting(
@@ -41,6 +60,31 @@ class TrainingSettings(Group):
         "Validate every", "How many epochs or steps lie between validations.", default=1, ge=1, le=10_000_000
     )
     validate_unit: Literal["epochs", "steps"] = setting("Validate unit", "What the interval counts.", default="epochs")
+    best_by: str = setting(
+        "Best by",
+        "The validation metric that decides which weights are the best; a tie goes to the lower loss. auto: accuracy, mean_average_precision or mae, by the task.",
+        default="auto",
+    )
+    stop_patience: int = setting(
+        "Early stopping",
+        "The run ends after this many validations in a row without an improvement. 0: it trains to its end.",
+        unit="validations",
+        default=0,
+        ge=0,
+        le=100_000,
+    )
+    stop_metric: str = setting(
+        "Stop by",
+        "The validation metric that early stopping watches, for example loss, accuracy or macro_f1.",
+        default="loss",
+    )
+    stop_change: float = setting(
+        "Smallest change",
+        "An improvement smaller than this does not count for early stopping; in the metric's own unit, shares as 0.01 for 1 %.",
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+    )
     layers_every: int = setting(
         "Layer norms every",
         "Per-layer gradient norms are recorded every so many steps (and in each of the first 64).",
@@ -61,3 +105,10 @@ class TrainingSettings(Group):
         ge=0,
         le=1000,
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingSettings:
+        for key, name in (("best_by", self.best_by), ("stop_metric", self.stop_metric)):
+            if (key, name) != ("best_by", "auto"):
+                known_evaluation(f"training.{key}", name)
+        return self

@@ -1,0 +1,243 @@
+"""When a run ends early, which validation is the best, and what an extension makes of the plan."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from typing import Any
+
+import pytest
+
+from tui.core import control
+from tui.core.errors import UsageError
+from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended
+from tui.core.extensions import Extension, extend, planned_steps, read_extensions
+from tui.core.presets import read_settings
+from tui.core.rundir import RunDir
+from tui.engine import link as links
+from tui.engine import stopping
+from tui.engine.link import Stopped
+from tui.engine.plan import Plan
+from tui.engine.progress import Progress
+from tui.engine.schedules import Schedule
+from tui.engine.stopping import Stopping
+
+
+@pytest.fixture(autouse=True)
+def poll_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "POLL_SECONDS", 0.0)
+
+
+def weights_of(run: RunDir) -> str:
+    name = json.loads(run.pointer("last").read_bytes())["directory"]
+    return hashlib.sha256((run.checkpoints / name / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_most_steps_end_the_run_and_shorten_the_schedule(
+    trainer: Any, settings: Any, run: RunDir, events: Any, records: Any
+) -> None:
+    chosen = settings(**{"training.max_steps": 17})
+    text = trainer(chosen)[0].run()
+    assert "Trained 1.7 epochs" in text
+    rows = records(run)
+    assert list(rows) == list(range(1, 18))
+    planned = Schedule(chosen, 10, 17)
+    assert rows[17]["learning_rate"] == pytest.approx(planned.rate(17), rel=1e-6)
+    assert rows[17]["learning_rate"] < 0.02 * chosen.optimizer.learning_rate
+    assert [event.step for event in events(run, Evaluated) if event.split == "validation"] == [10, 17]
+    assert planned_steps(settings(**{"training.max_steps": 1000}).training, 10) == 30
+
+
+def test_the_time_limit_ends_the_run_with_a_validation_and_the_test(
+    trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()  # ten seconds a step, by a clock that is looked at once a boundary
+    monkeypatch.setattr(stopping, "monotonic", lambda: 10.0 * next(clock))
+    loop, _, _ = trainer(settings(**{"training.max_minutes": 2.0, "training.epochs": 50}))
+    text = loop.run()
+    assert "because training.max_minutes is over" in text
+    assert "of 50" in text
+    splits = [(event.split, event.step) for event in events(run, Evaluated)]
+    last = splits[-2][1]
+    assert 10 <= last <= 13
+    assert splits[-2][0] == "validation"
+    assert splits[-1][0] == "test"
+    assert events(run, CheckpointSaved)[-1].step == last
+
+
+def test_a_pause_does_not_count_as_training_time(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(stopping, "monotonic", lambda: now[0])
+    watch, progress = Stopping(settings(**{"training.max_minutes": 1.0}), "classification"), Progress()
+    watch.take_up(progress)
+    progress.step, now[0] = 1, 50.0
+    watch.leave_out(30.0)
+    watch.tick()
+    assert progress.elapsed == 20.0
+    watch.tick()  # no new step: the same step must give the same state
+    now[0] = 1000.0
+    watch.tick()
+    assert (progress.elapsed, progress.end) == (20.0, 0)
+    progress.step = 2
+    watch.tick()
+    assert progress.end == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "change", "values", "ends"),
+    [
+        ("loss", 0.0, [1.0, 0.9, 0.95, 0.9, 0.5], [0, 0, 0, 4, 4]),
+        ("accuracy", 0.0, [0.5, 0.6, 0.6, 0.7, 0.1, 0.2], [0, 0, 0, 0, 0, 6]),
+        ("accuracy", 0.05, [0.5, 0.52, 0.54, 0.9], [0, 0, 3, 3]),
+        ("loss", 0.0, [math.nan, math.nan, 1.0], [0, 2, 2]),
+    ],
+)
+def test_patience_follows_the_metrics_own_direction(
+    settings: Any, metric: str, change: float, values: list[float], ends: list[int]
+) -> None:
+    chosen = settings(**{"training.stop_patience": 2, "training.stop_metric": metric, "training.stop_change": change})
+    watch, progress = Stopping(chosen, "classification"), Progress()
+    watch.take_up(progress)
+    seen = []
+    for step, value in enumerate(values, start=1):
+        progress.step = step
+        watch.validated({"loss": 1.0, metric: value})
+        seen.append(progress.end)
+    assert seen == ends
+
+
+def test_early_stopping_in_a_run_and_what_a_resumed_one_remembers(
+    trainer: Any, settings: Any, run: RunDir, events: Any
+) -> None:
+    chosen = settings(
+        **{"training.stop_patience": 3, "training.stop_change": 1000.0, "training.epochs": 9}
+    )  # nothing is ever good enough
+    loop, data, link = trainer(chosen)
+    data.before = lambda step: setattr(link, "_terminations", int(step == 24))
+    with pytest.raises(Stopped):
+        loop.run()
+    text = trainer(chosen, attempt=2)[0].run()
+    assert "Trained 4 epochs of 9" in text
+    assert "was no better" in text
+    assert [event.step for event in events(run, Evaluated) if event.split == "validation"] == [10, 20, 30, 40]
+    assert next(event for event in events(run, Evaluated) if event.split == "test")
+
+
+def test_the_best_is_chosen_by_any_metric(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
+    text = trainer(settings(**{"training.best_by": "loss", "training.epochs": 4}))[0].run()
+    assert "best validation loss" in text
+    best = math.inf
+    for event in events(run, Evaluated):
+        if event.split == "validation":
+            value = event.metrics["loss"]
+            assert event.best == (value < best)
+            best = min(best, value)
+
+
+def test_a_metric_of_another_task_is_refused(settings: Any) -> None:
+    with pytest.raises(UsageError, match=r"training.best_by is r2.*not measured for classification.*accuracy"):
+        Stopping(settings(**{"training.best_by": "r2"}), "classification")
+    Stopping(settings(**{"training.best_by": "r2"}), "regression")
+    with pytest.raises(UsageError, match=r"training\.stop_metric"):
+        Stopping(settings(**{"training.stop_metric": "mae", "training.stop_patience": 1}), "multilabel")
+    Stopping(settings(**{"training.stop_metric": "mae"}), "multilabel")  # nobody watches it
+
+
+def test_a_missing_metric_is_told_once(settings: Any) -> None:
+    watch = Stopping(settings(**{"training.best_by": "top5_accuracy"}), "classification")
+    assert "top5_accuracy" in watch.unmeasured({"loss": 1.0})
+    assert watch.unmeasured({"loss": 1.0}) == ""
+    assert watch.better({"loss": 1.0}, 5) is None
+
+
+def test_checkpoints_from_before_the_choice_are_understood() -> None:
+    table = Progress(step=7).to_table()
+    table["best"] = {"step": 5, "accuracy": 0.5, "loss": 1.0}
+    for new in ("patience", "elapsed", "end", "end_reason"):
+        del table[new]
+    progress = Progress.from_table(table)
+    assert (progress.best.score, progress.best.step, progress.step) == (0.5, 5, 7)
+
+
+def test_an_extension_stretches_a_falling_schedule_and_leaves_a_constant_one(settings: Any) -> None:
+    chosen = settings(**{"training.epochs": 6, "schedule.warmup_epochs": 0.3})
+    plan = Plan(chosen, 10, [Extension(step=30, before=30, total=60)])
+    before, longer = Schedule(chosen, 10, 30), Schedule(chosen, 10, 60)
+    assert plan.total == 60
+    assert [plan.rate(step) for step in range(1, 31)] == [before.rate(step) for step in range(1, 31)]
+    assert [plan.rate(step) for step in range(33, 61)] == [longer.rate(step) for step in range(33, 61)]
+    rise = [plan.rate(step) for step in (30, 31, 32, 33)]
+    assert rise == sorted(rise)
+    assert rise[0] < rise[1] < 0.5 * longer.rate(31)
+    constant = settings(**{"training.epochs": 6, "schedule.name": "constant"})
+    flat = Plan(constant, 10, [Extension(30, 30, 60)])
+    assert {flat.rate(step) for step in range(10, 61)} == {constant.optimizer.learning_rate}
+
+
+def end_of(run: RunDir) -> None:
+    """Put the line that the engine's process writes last."""
+    with run.events.open("ab") as file:
+        file.write(Ended(reason="finished", exit_code=0).encode())
+
+
+@pytest.mark.parametrize("stops", [(), (34, 41)])
+def test_an_extended_run_goes_on_exactly_whatever_interrupts_it(
+    stops: tuple[int, ...], trainer: Any, settings: Any, run: RunDir, events: Any, records: Any
+) -> None:
+    """Stopped anywhere or not, and with patience counted anew: the weights are the same to the last bit."""
+    chosen = settings(**{"training.stop_patience": 2, "training.stop_change": 1000.0, "model.dropout": 0.3})
+    whole = RunDir(run.path.with_name("whole"))
+    whole.make()
+    hashes = []
+    for where, cuts in ((whole, ()), (run, stops)):
+        where.settings.write_text("[training]\nepochs = 3\n")
+        trainer(chosen, where=where)[0].run()
+        extend(where, chosen.training, 3, step=30, epoch_steps=10, ended=True)
+        assert read_settings(where.settings).training.epochs == 6
+        longer = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": 6})})
+        for attempt, cut in enumerate((*cuts, 0), start=2):
+            loop, data, link = trainer(longer, where=where, attempt=attempt)
+            data.before = lambda step, link=link, cut=cut: setattr(link, "_terminations", int(step + 1 == cut))
+            if cut:
+                with pytest.raises(Stopped):
+                    loop.run()
+            else:
+                loop.run()
+        hashes.append(weights_of(where))
+        assert list(records(where)) == list(range(1, 61))
+    assert hashes[0] == hashes[1]
+
+
+def test_a_training_run_is_extended_and_stopped_at_the_end_of_an_epoch(
+    trainer: Any, settings: Any, run: RunDir, events: Any
+) -> None:
+    run.settings.write_text("[training]\nepochs = 3\n")
+    loop, data, _ = trainer(settings())
+    asked: list[int] = []
+
+    def ask(step: int) -> None:
+        if step == 4 and not asked:
+            control.ask(run, "extend", 2.0)
+            control.ask(run, "stop_after_epoch")
+            asked.append(step)
+
+    data.before = ask
+    with pytest.raises(Stopped, match="end of the epoch, after step 10 of 50"):
+        loop.run()
+    told = events(run, Extended)
+    assert [(one.epochs, one.total_epochs, one.total_steps) for one in told] == [(2, 5, 50)]
+    assert read_extensions(run) == (Extension(step=5, before=30, total=50),)
+    assert "Trained 5 epochs" in trainer(settings(), attempt=2)[0].run()
+
+
+def test_an_impossible_extension_changes_nothing(run: RunDir, settings: Any) -> None:
+    run.settings.write_text("[training]\nepochs = 3\n")
+    for epochs in (0, -3, 10**9):
+        with pytest.raises(UsageError, match="cannot be extended"):
+            extend(run, settings().training, epochs, step=30, epoch_steps=10, ended=True)
+    assert read_extensions(run) == ()
+    run.extensions.write_text('{"format": 1, "extensions": [{"step": 9, "before": 3, "total": 1}]}')
+    with pytest.raises(Exception, match="damaged"):
+        read_extensions(run)

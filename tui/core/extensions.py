@@ -1,0 +1,111 @@
+"""How a run was made longer after it had been planned: ``extensions.json``, written once per extension.
+
+``settings.toml`` says how many epochs the run has now; this file says from which step on, so that the
+learning rate of every step, before and after, stays a pure function of what is in the run directory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tui.core.errors import FailureError, UsageError
+from tui.core.files import write_atomic
+from tui.core.rundir import RunDir
+from tui.core.settings import TrainingSettings
+from tui.core.text import clean_path
+
+FORMAT = 1
+_MOST_EPOCHS = 100_000
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Extension:
+    """From ``step`` on, a run that was planned for ``before`` steps has ``total``."""
+
+    step: int
+    before: int
+    total: int
+
+
+def planned_steps(training: TrainingSettings, epoch_steps: int, extensions: Sequence[Extension] = ()) -> int:
+    """Return how many steps a run is to make: its epochs, ``training.max_steps``, or its last extension."""
+    if extensions:
+        return extensions[-1].total
+    steps = training.epochs * epoch_steps
+    return min(steps, training.max_steps) if training.max_steps else steps
+
+
+def read_extensions(run: RunDir) -> tuple[Extension, ...]:
+    """Return the extensions of a run, oldest first; none for most runs.
+
+    Raises:
+        FailureError: the file is damaged or from a newer version.
+    """
+    title = "The run's extensions cannot be read"
+    try:
+        with run.extensions.open("rb") as file:
+            table: Any = json.loads(file.read(_LARGEST))
+        if table["format"] > FORMAT:
+            cause = f"{clean_path(run.extensions)} was written by a newer version of cnntrain"
+            raise FailureError(title, cause, "Upgrade cnntrain.")
+        found = tuple(Extension(**{key: int(value) for key, value in row.items()}) for row in table["extensions"])
+        if any(one.step < 0 or one.before < one.step or one.total <= one.step for one in found):
+            raise ValueError
+        return found
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise FailureError(title, f"{clean_path(run.extensions)}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        cause = f"{clean_path(run.extensions)} is damaged"
+        raise FailureError(title, cause, "Restore it, or start a new run.") from error
+
+
+def extend(
+    run: RunDir, settings: TrainingSettings, epochs: int, *, step: int, epoch_steps: int, ended: bool
+) -> Extension:
+    """Note that a run goes on for ``epochs`` more, and put the new number of epochs into its settings.
+
+    Args:
+        run: the run.
+        settings: what the run has now.
+        epochs: at least 1.
+        step: from which on the new plan counts: the last one of a run that has ended, else the present one.
+        epoch_steps: steps of one epoch.
+        ended: the run goes on for so long from ``step``; else from where it was to end.
+
+    Raises:
+        UsageError: ``epochs`` is not possible.
+        FailureError: the run cannot be read or written.
+    """
+    earlier = read_extensions(run)
+    before = max(step, planned_steps(settings, epoch_steps, earlier))
+    total = (step if ended else before) + epochs * epoch_steps
+    now = math.ceil(total / max(1, epoch_steps))
+    if epochs < 1 or epoch_steps < 1 or now > _MOST_EPOCHS:
+        cause = f"{epochs:,} more epochs were asked for"
+        raise UsageError("The run cannot be extended", cause, f"A run has 1 to {_MOST_EPOCHS:,} epochs.")
+    new = Extension(step=step, before=before, total=total)
+    table = {"format": FORMAT, "extensions": [asdict(one) for one in (*earlier, new)]}
+    try:
+        text = _with_epochs(run, now)
+        write_atomic(run.extensions, json.dumps(table), durable=True)
+        write_atomic(run.settings, text, durable=True)
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else "settings.toml is no TOML"
+        raise FailureError("The run cannot be extended", f"{clean_path(run.path)}: {what}", "Is it yours?") from error
+    return new
+
+
+def _with_epochs(run: RunDir, epochs: int) -> str:
+    import tomli_w
+
+    table = tomllib.loads(run.settings.read_text("utf-8"))
+    table.setdefault("training", {})["epochs"] = epochs
+    return tomli_w.dumps(table)

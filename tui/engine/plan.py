@@ -1,0 +1,63 @@
+"""How many steps a run has and the learning rate of each: the settings' plan, and what extensions made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui.core.extensions import Extension, planned_steps
+from tui.core.settings import Settings
+from tui.engine.schedules import Plateau, Schedule
+
+
+class Plan:
+    """A schedule per extension, each in force from its step on.
+
+    After an extension the learning rate is the one that a run planned for the new length from its start
+    would have: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and
+    plateau go on as they were. Where that means a jump upwards, the rate rises to it linearly over
+    ``schedule.warmup_epochs``, at most a quarter of the extension.
+
+    Args:
+        settings: the run's settings; ``training.epochs`` counts the extensions already.
+        epoch_steps: steps in one epoch.
+        extensions: oldest first.
+    """
+
+    def __init__(self, settings: Settings, epoch_steps: int, extensions: Sequence[Extension] = ()) -> None:
+        self.total = planned_steps(settings.training, epoch_steps, extensions)
+        first = extensions[0].before if extensions else self.total
+        self._schedules = [Schedule(settings, epoch_steps, first)]
+        self._schedules += [Schedule(settings, epoch_steps, one.total) for one in extensions]
+        self._starts = [0, *(one.step for one in extensions)]
+        warmup = settings.schedule.warmup_epochs * epoch_steps
+        self._rises = [0.0, *(min(warmup, (one.total - one.step) / 4) for one in extensions)]
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of step ``step``, counted from 1."""
+        return self._rate(step, len(self._schedules) - 1)
+
+    def _rate(self, step: int, index: int) -> float:
+        while index and step <= self._starts[index]:
+            index -= 1
+        rate = self._schedules[index].rate(step)
+        since = step - self._starts[index]
+        if not index or since >= self._rises[index]:
+            return rate
+        before = self._rate(max(1, self._starts[index]), index - 1)
+        if before >= rate:
+            return rate
+        return before + (rate - before) * since / (self._rises[index] + 1)
+
+    @property
+    def plateau(self) -> Plateau:
+        """What the plateau schedule remembers."""
+        return self._schedules[-1].plateau
+
+    @plateau.setter
+    def plateau(self, memory: Plateau) -> None:
+        for schedule in self._schedules:
+            schedule.plateau = memory
+
+    def validated(self, step: int, loss: float) -> bool:
+        """Take notice of a scheduled validation after ``step`` steps; whether the learning rate fell."""
+        return self._schedules[-1].validated(step, loss)

@@ -1,0 +1,107 @@
+"""When a run ends before its planned last step, and which validation is the best: limits, patience, selection.
+
+The decisions are functions of the settings and of `Progress`, which checkpoints keep: a resumed run decides
+as the uninterrupted one would have. Only the time limit depends on the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from time import monotonic
+
+from tui.core.errors import UsageError
+from tui.core.metrics import LOSS, METRICS, Metric, Task, of_task
+from tui.core.sentences import duration
+from tui.core.settings import Settings
+from tui.engine.progress import Best, Progress
+
+
+class Stopping:
+    """Watches the clock and the validations of one attempt.
+
+    Args:
+        settings: of the run.
+        task: of the run.
+
+    Raises:
+        UsageError: a metric that was chosen is not measured for this task.
+    """
+
+    def __init__(self, settings: Settings, task: Task) -> None:
+        self._training, self._progress = settings.training, Progress()
+        chosen = self._training.best_by
+        self.best_by = of_task(task).headline if chosen == "auto" else METRICS[chosen]
+        self._stop_by = METRICS[self._training.stop_metric]
+        wanted = {"training.best_by": self.best_by}
+        if self._training.stop_patience:
+            wanted["training.stop_metric"] = self._stop_by
+        for setting, metric in wanted.items():
+            _check_measured(setting, metric, task)
+        self._mark, self._step = monotonic(), 0
+        self._told = False
+
+    def take_up(self, progress: Progress) -> None:
+        """Work with this memory from now on: `Progress.end` is set here."""
+        self._progress, self._mark, self._step = progress, monotonic(), progress.step
+
+    def tick(self) -> None:
+        """Take notice of a step boundary: count the time, and end the run when it has had enough of it."""
+        now = monotonic()
+        if self._progress.step > self._step:
+            self._progress.elapsed += now - self._mark
+            self._mark, self._step = now, self._progress.step
+        limit = 60 * self._training.max_minutes
+        if limit and self._progress.elapsed >= limit and not self._progress.end and self._progress.step:
+            self._end(f"training.max_minutes is over ({duration(self._progress.elapsed)})")
+
+    def leave_out(self, seconds: float) -> None:
+        """Do not count some time: a pause."""
+        self._mark += seconds
+
+    def better(self, metrics: Mapping[str, float], step: int) -> Best | None:
+        """Return the new best if a validation is better than all before it."""
+        value, loss = metrics.get(self.best_by.name, math.nan), metrics[LOSS.name]
+        return Best(step, value, loss) if self._progress.best.beaten_by(self.best_by, value, loss) else None
+
+    def unmeasured(self, metrics: Mapping[str, float]) -> str:
+        """Return a sentence, once, when what decides is not among the metrics of a validation, else an empty text."""
+        if self.best_by.name in metrics or self._told:
+            return ""
+        self._told = True
+        return f"The validation has no {self.best_by.name} (training.best_by): no weights are called the best."
+
+    def validated(self, metrics: Mapping[str, float]) -> str:
+        """Take notice of a scheduled validation; return why the run ends with it, or an empty text."""
+        if not self._training.stop_patience:
+            return ""
+        memory, value = self._progress.patience, metrics.get(self._stop_by.name, math.nan)
+        if _improved(self._stop_by, value, memory.best, self._training.stop_change):
+            memory.best, memory.waited = value, 0
+            return ""
+        memory.waited += 1
+        if memory.waited < self._training.stop_patience or self._progress.end:
+            return ""
+        times = f"{memory.waited} validations" if memory.waited > 1 else "one validation"
+        better = f"than {self._stop_by.format(memory.best)}" if not math.isnan(memory.best) else ""
+        return self._end(f"the validation {self._stop_by.label} was no better {better} in {times}".replace("  ", " "))
+
+    def _end(self, reason: str) -> str:
+        self._progress.end, self._progress.end_reason = self._progress.step, reason
+        return reason
+
+
+def _improved(metric: Metric, new: float, old: float, change: float) -> bool:
+    if math.isnan(new):
+        return False
+    if math.isnan(old):
+        return True
+    gain = old - new if metric.better == "min" else new - old
+    return gain > 0 and gain >= change
+
+
+def _check_measured(setting: str, metric: Metric, task: Task) -> None:
+    measured = [known.name for known in of_task(task).evaluation]
+    if metric.name not in measured:
+        cause = f"{setting} is {metric.name}, which is not measured for {task}"
+        raise UsageError("The run cannot start", cause, f"Choose one of {', '.join(measured)}.")
