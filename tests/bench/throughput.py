@@ -1,0 +1,205 @@
+"""cnntrain's engine, as shipped, beside the bare step and beside other trainers on the same pictures.
+
+    python -m tests.bench.throughput /path/to/cifar10 [--model simple_cnn] [--size 32] [--rounds 5] [--seconds 8]
+
+Every contender is a process that trains for ever; all but one are stopped (SIGSTOP) at any time, and they take
+turns of some seconds, so that a machine shared with others treats them alike. Pictures per second are counted in
+each turn; the ratios are medians over the rounds of each turn against the limit's turn in the same round. The
+limit is the same step on one fixed batch in memory. cnntrain runs with all its records and diagnostics, with its
+cache warm; ``--first`` measures the first epoch instead, from the first batch on, decoding included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.bench.contenders import CONTENDERS, Work
+from tui.core.records import BATCHES
+from tui.core.rundir import RunDir
+from tui.core.schema import validated
+from tui.runs import launch
+from tui.runs.tail import RecordTail
+
+OURS = "cnntrain"
+
+
+class Contender:
+    """A process that trains, and how many pictures it has trained."""
+
+    def __init__(self, name: str, command: list[str], images: Callable[[], int], log: Path) -> None:
+        self.name, self._images = name, images
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            )
+        self._log = log
+
+    def images(self) -> int:
+        if self._process.poll() is not None:
+            raise SystemExit(f"{self.name} ended:\n{self._log.read_text(errors='replace')[-2000:]}")
+        return self._images()
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def train(self, seconds: float) -> float:
+        """Let it train; return pictures per second, measured from one finished batch to another."""
+        self.go()
+        first, began = self._next_batch()
+        count, end = first, began
+        while end - began < seconds:
+            count, end = self._next_batch()
+        self.stop()
+        return (count - first) / (end - began)
+
+    def _next_batch(self) -> tuple[int, float]:
+        before = self.images()
+        while self.images() == before:
+            time.sleep(0.0005)
+        return self.images(), time.perf_counter()
+
+
+def ours(work: Work, place: Path) -> Contender:
+    """Cnntrain's engine on a run of its own."""
+    table = {
+        "data": {
+            "directory": work.folder,
+            "image_size": work.size,
+            "crop": "padded" if work.padding else "random_resized",
+            "crop_padding": work.padding or 4,
+            "validation_fraction": 0.01,
+            "test_fraction": 0.0,
+            "workers": work.workers,
+        },
+        "model": {"name": work.model},
+        "optimizer": {"learning_rate": 0.01},
+        "training": {"epochs": 100_000, "batch_size": work.batch, "threads": work.threads, "device": "cpu"},
+    }
+    table["training"] |= {"validate_every": 10_000_000, "validate_unit": "steps"}
+    run = launch.create(validated(table, source="the benchmark"), root=place / "runs", name=f"bench-{time.time_ns()}")
+    command = [sys.executable, "-P", "-m", "tui.engine", str(run.path), "--attempt", "1"]
+    return Contender(OURS, command, _recorded(run, work.batch), place / "cnntrain.log")
+
+
+def _recorded(run: RunDir, batch: int) -> Callable[[], int]:
+    tail = RecordTail(run.segment(BATCHES, 1))
+
+    def images() -> int:
+        record = tail.last()
+        return record.step * batch if record is not None else 0
+
+    return images
+
+
+def other(name: str, work: Work, place: Path) -> Contender:
+    """One of the others."""
+    key = name.replace(" ", "-")
+    description, counter = place / "work.json", place / f"{key}.count"
+    work.save(description)
+    counter.write_bytes(bytes(8))
+    command = [sys.executable, "-m", "tests.bench.contenders", name, str(description), str(counter)]
+    return Contender(name, command, lambda: struct.unpack("<q", counter.read_bytes())[0], place / f"{key}.log")
+
+
+def available(names: list[str]) -> Iterator[str]:
+    """Yield the contenders that can run here, and say which cannot."""
+    for name in names:
+        package = CONTENDERS[name][1]
+        if package and importlib.util.find_spec(package) is None:
+            print(f"skipped: {name} is not installed")
+        else:
+            yield name
+
+
+def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Path) -> None:
+    """Let them take turns, and print pictures per second and ratios."""
+    contenders: list[Contender] = []
+    try:
+        for name in [OURS, *available(names)]:
+            contender = ours(work, place) if name == OURS else other(name, work, place)
+            contenders.append(contender)
+            contender.train(1.0)  # through its imports, its cache and its first batches
+        speeds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+        for turn in range(rounds):
+            for contender in contenders if turn % 2 == 0 else contenders[::-1]:
+                speeds[contender.name].append(contender.train(seconds))
+    finally:
+        for contender in contenders:
+            contender.kill()
+    best = max((statistics.median(v) for n, v in speeds.items() if n not in (OURS, "limit")), default=0.0)
+    print(f"{work.model} {work.size} px, batch {work.batch}, {rounds} rounds of {seconds:g} s, medians")
+    for name, measured in speeds.items():
+        share = statistics.median(mine / most for mine, most in zip(measured, speeds["limit"], strict=True))
+        spread = f"{min(measured):.0f}-{max(measured):.0f}"
+        print(f"{name:16} {statistics.median(measured):8.0f} images/s  ({spread:>12})  {share:.3f} of the limit")
+    if best:
+        print(f"{OURS} / best other = {statistics.median(speeds[OURS]) / best:.2f}")
+
+
+def first_epoch(work: Work, names: list[str], images: int, place: Path) -> None:
+    """Print how long each needs for its first pictures, its cache empty, one after the other."""
+    for name in [OURS, *available([name for name in names if name != "limit"])]:
+        contender = ours(work, place) if name == OURS else other(name, work, place)
+        try:
+            while not (begun := contender.images()):
+                time.sleep(0.001)
+            began = time.perf_counter()
+            while contender.images() - begun < images:
+                time.sleep(0.005)
+            took = time.perf_counter() - began
+            print(f"{name:16} {images} pictures in {took:.1f} s after the first batch: {images / took:.0f} images/s")
+        finally:
+            contender.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="one folder per class, or a folder with train/ in it")
+    parser.add_argument("--model", default="simple_cnn")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--padding", type=int, default=4, help="of the random crop; 0: random resized crop")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--first", type=int, default=0, metavar="PICTURES", help="measure the first so many instead")
+    arguments = parser.parse_args()
+    folder = arguments.folder / "train" if (arguments.folder / "train").is_dir() else arguments.folder
+    work = Work(
+        str(folder.absolute()), arguments.model, arguments.size, arguments.batch, arguments.padding,
+        arguments.workers, arguments.threads,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        os.environ["CNNTRAIN_CACHE"] = str(place / "cache")
+        if arguments.first:
+            first_epoch(work, arguments.only, arguments.first, place)
+        else:
+            names = ["limit", *(name for name in arguments.only if name != "limit")]
+            compare(work, names, arguments.rounds, arguments.seconds, place)
+
+
+if __name__ == "__main__":
+    main()
