@@ -205,7 +205,7 @@ async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> Non
         await pilot.press("down", "up")
         assert form.current == keys[-2]
         await pilot.press("pageup", "pageup")
-        assert form.current == "loss.label_smoothing"
+        assert form.current == "loss.name"
         await pilot.press("pagedown", "tab")
         assert form.current == "training.batch_size"
         await pilot.press("shift+tab", "enter")

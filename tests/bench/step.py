@@ -87,7 +87,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
         def bare(norms: bool) -> Callable[[], None]:
             model = device.place(models.build(settings, len(manifest.classes)), cpu).train()
             optimizer = optim.make_optimizer(model, settings.optimizer)
-            objective = losses.objective(settings.loss, len(manifest.classes))
+            objective = losses.objective(settings, data.targets)
             images, probe = normalise(fixed.images, data.mean, data.std, cpu), GradientNorms(model)
 
             def step() -> None:

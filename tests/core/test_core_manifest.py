@@ -13,9 +13,9 @@ import pytest
 from picture_sets import class_folders, manifest_of, settings_for
 
 from tui.core.dataset.manifest import Manifest, load_manifest, save_manifest
-from tui.core.dataset.samples import Task
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
+from tui.core.metrics import Task
 
 NAMES = {"[red]": 4, "\x1b]52;c;x\x07": 4, os.fsdecode(b"\xff\xe9"): 4, "n" * 200: 4, "ünï": 4}
 

@@ -12,7 +12,10 @@ import pytest
 import torch
 
 from tui.core.dataset.problems import Problem
+from tui.core.dataset.samples import Target
+from tui.core.dataset.targets import targets_of
 from tui.core.events import Event, decode
+from tui.core.metrics import Task
 from tui.core.records import decode_header
 from tui.core.rundir import RunDir
 from tui.core.schema import with_changes
@@ -41,7 +44,9 @@ SMALL = {
 class Pictures:
     """Pictures in memory with the shape of `tui.engine.data.training.TrainingData`; each class has its colour."""
 
-    def __init__(self, settings: Settings, counts: dict[str, int], noise: int = 60) -> None:
+    def __init__(
+        self, settings: Settings, counts: dict[str, int], noise: int = 60, task: Task = "classification"
+    ) -> None:
         random = np.random.default_rng(5)
         size, channels = settings.data.image_size, settings.data.channels
         self.settings = settings
@@ -50,13 +55,15 @@ class Pictures:
         self.steps_per_epoch = counts["train"] // settings.training.batch_size
         self.skipped: list[Problem] = []
         self.notices: list[Problem] = []
-        self.pixels, self.labels = {}, {}
+        self.pixels, self.shown = {}, {}
         for split, count in counts.items():
             labels = np.arange(count) % CLASSES
             base = 60 + 60 * labels[:, None, None, None]
             drawn = base + random.integers(-noise, noise + 1, (count, size, size, channels))
             self.pixels[split] = drawn.clip(0, 255).astype(np.uint8)
-            self.labels[split] = labels.astype(np.int64)
+            samples = [("", _target(int(label), task)) for label in labels]
+            self.shown[split] = targets_of(samples, task, CLASSES if task != "regression" else 2)
+        self.targets = self.shown["train"]
         self.before: Callable[[int], None] = lambda step: None
         """Called with the number of steps done before each training batch."""
 
@@ -73,18 +80,25 @@ class Pictures:
             order = shuffled(np.arange(self.images["train"], dtype=np.int64), seed, epoch)
             positions = order[place * batch : (place + 1) * batch]
             images = augmentation.apply(self.pixels["train"][positions], epoch, positions)
-            yield self._batch(images, self.labels["train"][positions], positions)
+            yield self._batch(images, self.shown["train"].take(positions), positions)
             step += 1
 
     def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
         for start in range(0, self.images[split], batch_size):
             part = slice(start, start + batch_size)
             positions = np.arange(self.images[split], dtype=np.int64)[part]
-            yield self._batch(self.pixels[split][part], self.labels[split][part], positions)
+            yield self._batch(self.pixels[split][part], self.shown[split].take(positions), positions)
 
     @staticmethod
-    def _batch(images: Any, labels: Any, positions: Any) -> Batch:
-        return Batch(torch.from_numpy(images.copy()), torch.from_numpy(labels), torch.from_numpy(positions))
+    def _batch(images: Any, targets: Any, positions: Any) -> Batch:
+        return Batch(torch.from_numpy(images.copy()), torch.from_numpy(targets), torch.from_numpy(positions))
+
+
+def _target(label: int, task: Task) -> Target:
+    """Return what a picture of a colour shows: the colour, its brightness in two units, or it and all darker ones."""
+    if task == "regression":
+        return 1000.0 * label, 0.01 * label
+    return tuple(range(label + 1)) if task == "multilabel" else label
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +139,7 @@ def trainer(run: RunDir) -> Callable[..., tuple[Trainer, Pictures, Link]]:
     ) -> tuple[Trainer, Pictures, Link]:
         data = Pictures(settings, counts or {"train": 80, "validation": 21, "test": 24}, **more)
         link = Link(where, attempt)
-        classes = ["red", "green", "blue"]
+        classes = ["depth", "share"] if data.targets.task == "regression" else ["red", "green", "blue"]
         return Trainer(begin(link, settings, data, classes, torch.device("cpu"))), data, link
 
     return make

@@ -11,10 +11,15 @@ import pytest
 import torch
 from torch import nn
 
-from tui.core.settings import LossSettings
+from tui.core.dataset.targets import targets_of
+from tui.core.settings import Settings
 from tui.engine.data.batches import Batch
 from tui.engine.evaluate import Evaluation, batch_size, evaluate
-from tui.engine.losses import objective
+from tui.engine.losses import Objective, objective
+
+
+def classes_of(count: int) -> Objective:
+    return objective(Settings(), targets_of([], "classification", count))
 
 
 class Table(nn.Module):
@@ -39,7 +44,7 @@ def judged(answers: list[int], labels: list[int], classes: int, size: int = 4) -
     result = evaluate(
         Table(rows),
         batches(labels, size),
-        objective(LossSettings(), classes),
+        classes_of(classes),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -53,11 +58,16 @@ def test_the_numbers_by_hand() -> None:
     result = judged(answers, labels, 4)
     assert result.counts == [4, 2, 1, 0]
     assert result.recall[:3] == [0.75, 0.5, 0.0]
-    assert result.precision[:2] == [0.6, 0.5]
-    assert result.f1[:3] == pytest.approx([6 / 9, 0.5, 0.0])
-    for undefined in (result.recall[3], result.f1[3], result.precision[2], result.precision[3]):
+    assert result.detail["precision"][:2] == [0.6, 0.5]
+    assert result.detail["f1"][:3] == pytest.approx([6 / 9, 0.5, 0.0])
+    for undefined in (
+        result.recall[3],
+        result.detail["f1"][3],
+        result.detail["precision"][2],
+        result.detail["precision"][3],
+    ):
         assert math.isnan(undefined)
-    assert result.confusion == [(0, 0, 3), (0, 1, 1), (1, 0, 1), (1, 1, 1), (2, 0, 1)]
+    assert result.detail["confusion"] == [[0, 0, 3], [0, 1, 1], [1, 0, 1], [1, 1, 1], [2, 0, 1]]
     assert result.metrics["accuracy"] == 4 / 7
     assert result.metrics["balanced_accuracy"] == pytest.approx((0.75 + 0.5 + 0.0) / 3)
     assert result.metrics["macro_f1"] == pytest.approx((6 / 9 + 0.5 + 0) / 3)
@@ -71,9 +81,9 @@ def test_the_batch_size_changes_nothing() -> None:
     answers = torch.randint(0, 5, (101,)).tolist()
     results = [judged(answers, labels, 5, size) for size in (1, 7, 100, 500)]
     for result in results[1:]:
-        assert result.confusion == results[0].confusion
+        assert result.detail["confusion"] == results[0].detail["confusion"]
         assert result.metrics == results[0].metrics
-    assert sum(n for _, _, n in results[0].confusion) == 101
+    assert sum(n for _, _, n in results[0].detail["confusion"]) == 101
 
 
 def test_every_picture_of_a_real_network_counts_once(settings: Any, pictures: Any) -> None:
@@ -87,7 +97,7 @@ def test_every_picture_of_a_real_network_counts_once(settings: Any, pictures: An
         result = evaluate(
             model.train(),
             data.evaluation_batches("validation", size),
-            objective(LossSettings(), 3),
+            classes_of(3),
             normalise=lambda images: normalise(images, data.mean, data.std, "cpu"),
             stopping=lambda: False,
         )
@@ -107,7 +117,7 @@ def test_a_small_loss_is_not_lost_among_large_ones() -> None:
     result = evaluate(
         Table(rows),
         batches([0] * 200, 50),
-        objective(LossSettings(), 2),
+        classes_of(2),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -122,7 +132,7 @@ def test_given_up_when_asked_to_stop() -> None:
         evaluate(
             model.train(),
             batches([0] * 20, 5),
-            objective(LossSettings(), 2),
+            classes_of(2),
             normalise=lambda images: images.permute(0, 3, 1, 2).float(),
             stopping=lambda: next(asked),
         )
@@ -135,7 +145,7 @@ def test_an_empty_split_and_nan() -> None:
     result = evaluate(
         Table(torch.full((4, 3), math.nan)),
         batches([0, 1, 2, 0], 2),
-        objective(LossSettings(), 3),
+        classes_of(3),
         normalise=lambda images: images.permute(0, 3, 1, 2).float(),
         stopping=lambda: False,
     )
@@ -145,7 +155,7 @@ def test_an_empty_split_and_nan() -> None:
     empty = evaluate(
         Table(torch.zeros(1, 3)),
         batches([], 2),
-        objective(LossSettings(), 3),
+        classes_of(3),
         normalise=lambda images: images,
         stopping=lambda: False,
     )

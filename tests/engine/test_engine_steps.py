@@ -12,10 +12,13 @@ import torch
 from torch import nn
 from torchvision import models as torchvision_models
 
-from tui.core.settings import LossSettings
+from tui.core.dataset.targets import targets_of
+from tui.core.settings import LossSettings, Settings
 from tui.engine import losses, models, optim
 from tui.engine.probes import GradientNorms
 from tui.engine.schedules import Schedule
+
+TARGETS = targets_of([("a", 0), ("b", 1), ("c", 2)], "classification", 3)
 
 
 def with_gradients(model: nn.Module, scale: float = 1.0) -> nn.Module:
@@ -161,12 +164,12 @@ def test_plateau_waits_for_its_patience(settings: Any) -> None:
 def test_losses() -> None:
     outputs = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     labels = torch.tensor([0, 1])
-    objective = losses.objective(LossSettings(), 3)
+    objective = losses.objective(Settings(), TARGETS)
     each = objective.sample_losses(outputs, labels)
     own = [-math.log(math.exp(2) / (math.exp(2) + 2)), -math.log(1 / (2 + math.e))]
     assert each.tolist() == pytest.approx(own, rel=1e-6)
     assert float(objective.training_loss(outputs, labels)) == pytest.approx(sum(own) / 2, rel=1e-6)
-    smooth = losses.objective(LossSettings(label_smoothing=0.1), 3).training_loss(outputs, labels)
+    smooth = losses.objective(Settings(loss=LossSettings(label_smoothing=0.1)), TARGETS).training_loss(outputs, labels)
     logs = outputs.log_softmax(1)
     target = torch.full((2, 3), 0.1 / 3)
     target[range(2), labels] += 0.9

@@ -89,7 +89,7 @@ def _train(link: Link) -> str:
     for note in (devices.unused_accelerator(device), devices.crowded(device)):
         if note:
             link.message("warning", note)
-    classes = [clean(name, 120) for name in manifest.classes]
+    classes = [clean(name, 120) for name in manifest.classes or manifest.target_names]
     pin = device.type == "cuda"
     try:
         with TrainingData(manifest, settings, progress=link.preparing, stopping=link.stop_wanted, pin=pin) as data:

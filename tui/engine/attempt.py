@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from tui.core.architectures import SIMPLE_CNN
 from tui.core.dataset.problems import Problem
+from tui.core.dataset.targets import Targets
 from tui.core.errors import CnntrainError, FailureError
 from tui.core.events import Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
@@ -46,6 +47,8 @@ class Data(Protocol):
     images: dict[str, int]
     skipped: list[Problem]
     notices: list[Problem]
+    targets: Targets
+    """Of the training pictures."""
 
     def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
         """Endless batches from the one after ``first_step`` steps on."""
@@ -62,7 +65,7 @@ class Attempt:
     settings: Settings
     data: Data
     classes: list[str]
-    """Names, as they may be shown."""
+    """What the outputs are called, as they may be shown: classes, labels, or the numbers of a regression."""
     device: torch.device
     objective: losses.Objective
     model: nn.Module
@@ -142,7 +145,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
             this number has recorded before.
         OSError: the records cannot be written.
     """
-    objective = losses.objective(settings.loss, len(classes))
+    objective = losses.objective(settings, data.targets, device)
     link.preparing("fetching the pretrained weights" if settings.model.pretrained else "model")
     model = devices.place(models.build(settings, objective.outputs), device).train()
     if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
@@ -204,6 +207,7 @@ def _restore(attempt: Attempt, checkpoint: Checkpoint) -> None:
 def _announce(attempt: Attempt) -> None:
     """Open the records and say what is about to be trained."""
     link, settings, data = attempt.link, attempt.settings, attempt.data
+    regression = attempt.objective.task == "regression"
     try:
         link.open_records(BATCHES, tuple(metric.name for metric in of_task(attempt.objective.task).batch))
         link.open_records(LAYERS, attempt.norms.layers)
@@ -217,7 +221,8 @@ def _announce(attempt: Attempt) -> None:
             device=devices.describe(attempt.device),
             model=settings.model.name,
             parameters=sum(p.numel() for p in attempt.model.parameters() if p.requires_grad),
-            classes=attempt.classes,
+            classes=[] if regression else attempt.classes,
+            targets=attempt.classes if regression else [],
             layers=list(attempt.norms.layers),
             images=dict(data.images),
             steps_per_epoch=attempt.epoch_steps,

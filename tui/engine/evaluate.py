@@ -14,10 +14,14 @@ from torch import Tensor, nn
 
 from tui.core.events import Evaluated, Split
 from tui.core.files import write_atomic
-from tui.core.metrics import ACCURACY, BALANCED_ACCURACY, F1, LOSS, MACRO_F1, PRECISION, RECALL
+from tui.core.metrics import LOSS, Task
 from tui.engine.data.batches import Batch
 from tui.engine.link import Link, trouble
 from tui.engine.losses import Objective
+from tui.engine.tallies.classification import ClassificationTally
+from tui.engine.tallies.multilabel import MultiLabelTally
+from tui.engine.tallies.regression import RegressionTally
+from tui.engine.tallies.tally import Tally, joined
 
 FORMAT = 1
 _PIXELS = 4 << 20
@@ -28,33 +32,40 @@ _LARGEST_BATCH = 256
 class Evaluation:
     """The result for one split."""
 
+    task: Task
+    images: int
     metrics: dict[str, float]
     """By the names in `tui.core.metrics.TaskMetrics.evaluation`."""
     recall: list[float]
-    """Per class; NaN for a class without pictures."""
-    precision: list[float]
-    """Per class; NaN for a class that was never the answer."""
-    f1: list[float]
-    """Per class; NaN for a class without pictures."""
+    """Per class or label; NaN for one without pictures. Empty for regression."""
     counts: list[int]
-    """Pictures per class."""
-    confusion: list[tuple[int, int, int]]
-    """(true class, answer, pictures), only where there are any, in order."""
+    """Pictures per class or label; empty for regression."""
+    detail: dict[str, Any]
+    """What only the file has, by the task: see `to_json`."""
     seconds: float
 
     def to_json(self, **context: Any) -> str:
-        """Return the file that goes to ``evaluations/``; ``context`` says which split, step and classes."""
+        """Return the file that goes to ``evaluations/``; ``context`` says which split, step and classes.
+
+        Positions are those in the split's list in the manifest.
+
+        - classification: recall, precision, f1 per class; confusion as [true class, answer, pictures];
+          calibration (counts, mean confidence and accuracy of 15 bins); mistakes, the worst first, as
+          [position, true class, answer, confidence, loss].
+        - multi-label: average_precision, recall, precision, f1, answered, right per label; mistakes as
+          [position, true labels, answered labels, loss].
+        - regression: mae, rmse, r2 and quantiles of the residuals per target; residuals, the worst first, as
+          [position, true numbers, predicted numbers, loss].
+        """
         table = {
             "format": FORMAT,
             **context,
-            "images": sum(self.counts),
+            "task": self.task,
+            "images": self.images,
             "seconds": self.seconds,
             "metrics": self.metrics,
-            RECALL.name: self.recall,
-            PRECISION.name: self.precision,
-            F1.name: self.f1,
             "counts": self.counts,
-            "confusion": self.confusion,
+            **self.detail,
         }
         return json.dumps(table, separators=(",", ":"))
 
@@ -72,9 +83,9 @@ def evaluate(
     normalise: Callable[[Tensor], Tensor],
     stopping: Callable[[], bool],
 ) -> Evaluation | None:
-    """Evaluate a network; the answer to a picture is its highest logit.
+    """Evaluate a network.
 
-    Nothing is read from the device until the end: losses and answers are collected there, and the losses
+    Nothing is read from the device until the end: what each picture gave is collected there, and the losses
     are summed in float64 on the host.
 
     Args:
@@ -89,36 +100,57 @@ def evaluate(
     began = time.monotonic()
     training = model.training
     model.eval()
-    losses, answers, labels = [], [], []
+    tally = _tally(objective)
+    losses, positions = [], []
     try:
         with torch.inference_mode():
             for batch in batches:
                 if stopping():
                     return None
                 images = normalise(batch.images)
+                targets = batch.targets.to(images.device, non_blocking=True)
                 outputs = model(images)
-                losses.append(objective.sample_losses(outputs, batch.targets.to(images.device, non_blocking=True)))
-                answers.append(outputs.argmax(1))
-                labels.append(batch.targets)
+                losses.append(objective.sample_losses(outputs, targets))
+                tally.add(outputs, objective.predictions(outputs), targets)
+                positions.append(batch.indices)
     finally:
         model.train(training)
-    if not labels:
-        return _result(torch.zeros(0), torch.zeros(0).long(), torch.zeros(0).long(), objective.outputs, began)
-    return _result(torch.cat(losses).cpu(), torch.cat(answers).cpu(), torch.cat(labels), objective.outputs, began)
+    each = joined(losses, 0)
+    found = tally.result(each, joined(positions, 0))
+    total = len(each)
+    loss = float(each.double().sum()) / total if total else math.nan
+    return Evaluation(
+        task=objective.task,
+        images=total,
+        metrics={LOSS.name: loss, **found.metrics},
+        recall=found.recall,
+        counts=found.counts,
+        detail=found.detail,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _tally(objective: Objective) -> Tally:
+    if objective.task == "regression":
+        return RegressionTally(objective.outputs)
+    if objective.task == "multilabel":
+        return MultiLabelTally(objective.outputs)
+    return ClassificationTally(objective.outputs)
 
 
 def publish(
-    evaluation: Evaluation, link: Link, split: Split, step: int, epoch: float, classes: list[str], *, best: bool
+    evaluation: Evaluation, link: Link, split: Split, step: int, epoch: float, names: list[str], *, best: bool
 ) -> None:
     """Write the detailed result to ``evaluations/`` and tell the event.
 
     Args:
         step: of the weights that were evaluated.
         epoch: likewise, in epochs.
-        classes: names, as they may be shown.
+        names: of the classes, labels or targets, as they may be shown.
         best: the best validation so far.
     """
-    table = evaluation.to_json(split=split, step=step, epoch=epoch, classes=classes)
+    of = {"targets" if evaluation.task == "regression" else "classes": names}
+    table = evaluation.to_json(split=split, step=step, epoch=epoch, **of)
     try:
         write_atomic(link.run.evaluation(split, step), table)
     except OSError as error:
@@ -135,40 +167,3 @@ def publish(
             best=best,
         )
     )
-
-
-def _result(losses: Tensor, answers: Tensor, labels: Tensor, classes: int, began: float) -> Evaluation:
-    pairs, pictures = torch.unique(labels * classes + answers, return_counts=True)
-    confusion = [
-        (pair // classes, pair % classes, n) for pair, n in zip(pairs.tolist(), pictures.tolist(), strict=True)
-    ]
-    counts = torch.bincount(labels, minlength=classes).tolist()
-    answered = torch.bincount(answers, minlength=classes).tolist()
-    right = [0] * classes
-    for true, answer, n in confusion:
-        if true == answer:
-            right[true] = n
-    recall = [_share(hits, there) for hits, there in zip(right, counts, strict=True)]
-    precision = [_share(hits, said) for hits, said in zip(right, answered, strict=True)]
-    # 2 TP / (2 TP + FP + FN): zero, not undefined, for a class that was never the answer.
-    f1 = [
-        _share(2 * hits, there + said) if there else math.nan
-        for hits, there, said in zip(right, counts, answered, strict=True)
-    ]
-    total = len(labels)
-    metrics = {
-        LOSS.name: float(losses.double().sum()) / total if total else math.nan,
-        ACCURACY.name: _share(sum(right), total),
-        BALANCED_ACCURACY.name: _mean(recall),
-        MACRO_F1.name: _mean(f1),
-    }
-    return Evaluation(metrics, recall, precision, f1, counts, confusion, time.monotonic() - began)
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
-
-
-def _mean(values: list[float]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
-    return math.fsum(defined) / len(defined) if defined else math.nan

@@ -15,13 +15,15 @@ from typing import Any, get_args
 
 from tui.core.dataset.exclusions import without
 from tui.core.dataset.problems import Problem
-from tui.core.dataset.samples import Layout, Sample, Target, Task, count_classes
+from tui.core.dataset.samples import Layout, Sample, Target, count_classes
 from tui.core.dataset.scan import Scan, reading_of
 from tui.core.dataset.scan import scan as look_through
 from tui.core.dataset.split import SPLITS, divide
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
+from tui.core.metrics import Task
 from tui.core.settings import Settings
+from tui.core.tasks import check_fits
 from tui.core.text import clean_path
 
 FORMAT = 2
@@ -65,14 +67,15 @@ def make_manifest(scan: Scan, settings: Settings) -> Manifest:
     to read the directory is made again.
 
     Raises:
-        UsageError: a class is too small to divide, a batch is larger than the training split, or the list of
-            pictures to leave out cannot be used.
+        UsageError: the settings do not fit the task, a class is too small to divide, a batch is larger than the
+            training split, or the list of pictures to leave out cannot be used.
     """
     if scan.reading and scan.reading != reading_of(settings.data):
         directory = settings.data.directory
         scan = look_through(Path(directory) if directory else scan.root, settings.data)
     if settings.data.exclude:
         scan = without(scan, Path(settings.data.exclude).expanduser())
+    check_fits(settings, scan.task, len(scan.classes))
     splits = divide(scan, settings.data, settings.training.seed)
     batch, there = settings.training.batch_size, len(splits["train"])
     if batch > there:

@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-Task = Literal["classification", "regression", "multilabel"]
+from tui.core.metrics import Task
+
 Layout = Literal["class_folders", "split_folders", "class_then_split", "list"]
 Target = int | tuple[float, ...]
 Sample = tuple[str, Target]

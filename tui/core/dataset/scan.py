@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui.core.dataset.problems import Problem, many, names_of, passed_over, some_of
-from tui.core.dataset.samples import Layout, Sample, Task, count_classes
+from tui.core.dataset.samples import Layout, Sample, count_classes
 from tui.core.dataset.sizes import Sizes, measure_sizes
 from tui.core.dataset.walk import Account, Cancelled, Listing, Picture, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
+from tui.core.metrics import Task
 from tui.core.text import clean, clean_path
 
 __all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "signature_now"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.core.dataset.samples import Sample, Task
+from tui.core.dataset.samples import Sample
+from tui.core.metrics import Task
 
 
 @dataclass(frozen=True)

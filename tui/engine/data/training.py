@@ -53,6 +53,7 @@ class TrainingData:
         mean: per channel in 0..1, as given or as measured over the training pictures.
         std: likewise.
         skipped: pictures that cannot be read, a problem per split; a streamed set finds more while it trains.
+        targets: of the training pictures, those that cannot be read with them.
         notices: what else a person should know: no room for the cache, changed files, copies between splits.
         images: pictures per split that can be read.
         steps_per_epoch: full batches in the training split; the rest of an epoch is dropped.
@@ -81,6 +82,7 @@ class TrainingData:
         self._targets = {
             name: targets_of(samples, manifest.task, manifest.outputs) for name, samples in manifest.splits.items()
         }
+        self.targets = self._targets["train"]
         self._caches: list[Cache] = []
         self._workers = worker_count(settings.data.workers)
         self._decoders = Decoders(self._workers)

@@ -1,0 +1,85 @@
+"""Settings that contradict the pictures are refused before anything starts, in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from picture_sets import class_folders
+
+from tui.core.dataset.manifest import make_manifest
+from tui.core.dataset.scan import scan
+from tui.core.errors import UsageError
+from tui.core.metrics import TASKS, Task
+from tui.core.schema import with_changes
+from tui.core.settings import Settings
+from tui.core.tasks import LOSSES, check_fits, loss_of
+
+
+def settings(**changes: Any) -> Settings:
+    return with_changes(Settings(), changes, source="test")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
+    check_fits(Settings(), task, 3)
+    assert loss_of(Settings(), task) == LOSSES[task][0]
+    for loss in LOSSES[task]:
+        check_fits(settings(**{"loss.name": loss}), task, 3)
+        assert loss_of(settings(**{"loss.name": loss}), task) == loss
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "said"),
+    [
+        (
+            "classification",
+            {"loss.name": "mse"},
+            "has one class per picture, but loss.name is mse. Set loss.name to auto, cross_entropy or focal.",
+        ),
+        (
+            "multilabel",
+            {"loss.name": "cross_entropy"},
+            "several labels per picture, but loss.name is cross_entropy. Set loss.name to auto, bce or focal.",
+        ),
+        (
+            "regression",
+            {"loss.name": "focal"},
+            "numbers to learn, but loss.name is focal. Set loss.name to auto, mse, l1 or smooth_l1.",
+        ),
+        ("regression", {"loss.label_smoothing": 0.1}, "loss.label_smoothing is 0.1. Set loss.label_smoothing to 0."),
+        (
+            "regression",
+            {"loss.class_weights": "balanced"},
+            "loss.class_weights is balanced. Set loss.class_weights to none.",
+        ),
+        (
+            "classification",
+            {"loss.class_weights": "given", "loss.weights": (1.0, 2.0)},
+            "loss.weights lists 2 weights and there are 3 classes. List one weight per class.",
+        ),
+    ],
+)
+def test_contradictions(task: Task, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_fits(settings(**changes), task, 3)
+    assert said in str(refused.value)
+
+
+def test_class_folders_refuse_a_loss_for_numbers(tmp_path: Path) -> None:
+    class_folders(tmp_path, {"cat": 8, "dog": 8})
+    with pytest.raises(UsageError, match="The settings do not fit the pictures: the data has one class per picture"):
+        make_manifest(scan(tmp_path), settings(**{"loss.name": "smooth_l1", "training.batch_size": 4}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"loss.class_weights": "given"}, "loss.class_weights is given, but loss.weights lists none"),
+        ({"loss.weights": (1.0, 0.0)}, "loss.weights must be positive"),
+    ],
+)
+def test_weights_that_cannot_be(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        settings(**changes)

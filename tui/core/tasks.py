@@ -1,0 +1,68 @@
+"""What fits a task: settings that contradict the dataset's task are refused before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from tui.core.dataset.problems import many
+from tui.core.errors import UsageError
+from tui.core.metrics import Task
+from tui.core.settings import Settings
+
+Loss = Literal["cross_entropy", "focal", "bce", "mse", "l1", "smooth_l1"]
+
+LOSSES: dict[Task, tuple[Loss, ...]] = {
+    "classification": ("cross_entropy", "focal"),
+    "multilabel": ("bce", "focal"),
+    "regression": ("mse", "l1", "smooth_l1"),
+}
+"""The losses that a task can have, the one that ``auto`` takes first."""
+
+_HAS: dict[Task, str] = {
+    "classification": "one class per picture",
+    "multilabel": "several labels per picture",
+    "regression": "numbers to learn",
+}
+
+
+def loss_of(settings: Settings, task: Task) -> Loss:
+    """Return the loss in force: of the settings, or the task's own for ``auto``."""
+    return LOSSES[task][0] if settings.loss.name == "auto" else settings.loss.name
+
+
+def check_fits(settings: Settings, task: Task, classes: int) -> None:
+    """Refuse settings that contradict the dataset.
+
+    Args:
+        settings: of the run.
+        task: of the dataset.
+        classes: how many there are; not looked at for regression.
+
+    Raises:
+        UsageError: names the settings and what to set instead.
+    """
+    found = list(_contradictions(settings, task, classes))
+    if found:
+        causes, steps = zip(*found, strict=True)
+        raise UsageError(
+            "The settings do not fit the pictures",
+            f"the data has {_HAS[task]}, but " + "; ".join(causes),
+            " ".join(dict.fromkeys(steps)),
+        )
+
+
+def _contradictions(settings: Settings, task: Task, classes: int) -> Iterator[tuple[str, str]]:
+    """Yield (what contradicts, what to do)."""
+    loss = settings.loss
+    if loss.name != "auto" and loss.name not in LOSSES[task]:
+        *others, last = LOSSES[task]
+        yield f"loss.name is {loss.name}", f"Set loss.name to {', '.join(['auto', *others])} or {last}."
+    if task == "regression":
+        if loss.class_weights != "none":
+            yield f"loss.class_weights is {loss.class_weights}", "Set loss.class_weights to none."
+        if loss.label_smoothing:
+            yield f"loss.label_smoothing is {loss.label_smoothing:g}", "Set loss.label_smoothing to 0."
+    elif loss.class_weights == "given" and len(loss.weights) != classes:
+        there = f"there {'is' if classes == 1 else 'are'} {many(classes, 'class')}"
+        yield f"loss.weights lists {many(len(loss.weights), 'weight')} and {there}", "List one weight per class."
