@@ -1,0 +1,367 @@
+"""Conditions in which nothing is learned: gradients, updates and units (3 to 10, 14, 18)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tui.core.diagnosis import limits, offers
+from tui.core.diagnosis.course import Floats
+from tui.core.diagnosis.finding import Advice, Evidence
+from tui.core.diagnosis.rule import Reading
+from tui.core.diagnosis.signals import Activations
+from tui.core.diagnosis.view import View
+
+# --- 3: exploding --------------------------------------------------------------------------------------
+
+
+def exploding(view: View) -> Reading | None:
+    """The gradient norm jumps in two of five steps, and the loss with it; looked for since the last judgement."""
+    few, many = limits.EXPLODING_STEPS
+    rows = view.course.steps.last(50 + limits.EVERY + many)
+    if len(rows) < 30:
+        return None
+    split = len(rows) - limits.EVERY - many
+    usual, usual_loss = np.median(rows[:split, 4]), np.median(rows[:split, 1])
+    recent = rows[split:]
+    if not usual > 0 or not usual_loss > 0:
+        return None
+    jumps = recent[:, 4] / usual
+    windows = [np.sort(jumps[i : i + many])[-few] for i in range(len(jumps) - many + 1)]
+    loss = float(np.median(recent[-many:, 1]) / usual_loss) if len(recent) >= many else math.nan
+    return (
+        Evidence("gradient norm, times the median", float(max(windows)), limits.EXPLODING, "above", "below 5"),
+        Evidence("loss, times the median", loss, limits.EXPLODING_LOSS, "above", "about 1"),
+    )
+
+
+def tell_exploding(view: View) -> Advice:
+    """Name the layer whose gradient grew most; clip at what was usual."""
+    rows = view.course.gradients.last()
+    name = ""
+    if len(rows) > 15:
+        usual = np.nanmedian(rows[:-15], axis=0)
+        with np.errstate(all="ignore"):
+            growth = np.where(usual > 0, np.nanmax(rows[-15:], axis=0) / usual, 0)
+        name = view.facts.layers[int(np.nanargmax(growth))].name
+    where = f" at {name}" if name else ""
+    text = f"The gradients blew up{where}, and the loss with them: clip them at their usual size, take smaller steps."
+    return Advice(text, name, offers.clipped(view), "checkpoint" if view.course.validated else "scratch")
+
+
+# --- 4: vanishing --------------------------------------------------------------------------------------
+
+
+def vanishing(view: View) -> Reading | None:
+    """Early layers get a tiny part of the gradient; nothing is learned, and no layer is dead or without gradient."""
+    norms = view.hidden_gradients
+    learning = sum(layer.trained and not layer.frozen for layer in view.facts.layers)
+    if len(norms) < 2 or len(norms) < learning or _dead_now(view) is not None:
+        return None
+    ratio = min(norms.values()) / max(norms.values())
+    return (
+        Evidence("smallest over largest layer gradient", ratio, limits.GRADIENT_RATIO, "below", "0.04 and more"),
+        *view.stuck,
+    )
+
+
+def tell_vanishing(view: View) -> Advice:
+    """Say how small a part arrives where."""
+    norms = view.hidden_gradients
+    index = min(norms, key=lambda each: norms[each])
+    name = view.facts.layers[index].name
+    part = max(norms.values()) / norms[index]
+    text = (
+        f"{name} gets 1/{part:,.0f} of the gradient of the strongest layer, so the early layers do not learn. "
+        "BatchNorm and ReLU keep the signal alive."
+    )
+    return Advice(text, name, offers.alive(view), "scratch")
+
+
+# --- 5: learning rate too high -------------------------------------------------------------------------
+
+
+def rate_high(view: View) -> Reading | None:
+    """Nothing is learned, and the first steps were huge or drove the loss up."""
+    course = view.course
+    if not course.from_start or view.step < limits.LR_HIGH_FROM or math.isnan(view.chance):
+        return None
+    evidence = _early(view)
+    return None if evidence is None else (evidence, *view.stuck)
+
+
+def _early(view: View) -> Evidence | None:
+    """Return the stronger of the two early signs."""
+    course = view.course
+    reference = max(view.loss, view.chance)
+    if math.isnan(reference):
+        return None
+    loss = Evidence(
+        "highest early loss",
+        course.early_peak,
+        limits.EARLY_LOSS * reference,
+        "above",
+        f"near {view.chance:.2f} or below",
+    )
+    early = view.early_updates[: limits.WINDOW]
+    early = early[~np.isnan(early)]
+    if len(early) < limits.HIGH_UPDATES:
+        return loss
+    fifth = float(np.sort(early)[-limits.HIGH_UPDATES])
+    update = Evidence("early step over weight (5th largest)", fifth, limits.HIGH_UPDATE, "above", "below 0.04")
+    return max((loss, update), key=lambda each: each.closeness)
+
+
+def rate_blew_up(view: View) -> Reading | None:
+    """A number became infinite soon after the start, and the steps before it were huge or drove the loss up."""
+    course = view.course
+    bad = course.nonfinite is not None or course.bad_steps > 0
+    if not course.from_start or not bad or math.isnan(view.chance):
+        return None
+    if course.nonfinite is not None and course.nonfinite.where.startswith("input"):
+        return None
+    if not course.first_steps or course.first_steps[0].loss > limits.BAD_INITIAL_LOSS * view.chance:
+        return None
+    start = course.first_steps[0].loss
+    peak = max(course.early_peak, float(view.losses[-limits.MEAN :].max()))
+    loss = Evidence("loss before it, times the first", peak / start, limits.BAD_INITIAL_LOSS, "above", "about 1")
+    early = view.early_updates
+    if not len(early) or math.isnan(early[-1]):
+        return (loss,)
+    update = Evidence("step over weight", float(np.nanmax(early)), 1.0, "above", "below 0.04")
+    return (max((loss, update), key=lambda each: each.closeness),)
+
+
+def tell_rate_high(view: View) -> Advice:
+    """Say how large the steps were."""
+    early = view.early_updates[~np.isnan(view.early_updates)]
+    if len(early) and float(np.median(early)) > 0:
+        size = f"The first steps changed the weights by {100 * float(np.median(early)):.3g} % each"
+        size += f" (about {100 * view.target:g} % is right)"
+    else:
+        size = f"The loss rose to {view.course.early_peak:.3g} in the first steps"
+    name = _largest_update(view)
+    text = f"{size}, and nothing is learned: the learning rate of {view.course.peak_rate:g} is too high."
+    return Advice(text, name, offers.lower_rate(view), "scratch")
+
+
+def _largest_update(view: View) -> str:
+    rows = np.array([each.ratios for each in view.course.first_updates])
+    if not rows.size or np.isnan(rows).all():
+        return ""
+    with np.errstate(all="ignore"):
+        return view.facts.layers[int(np.nanargmax(np.nanmax(rows, axis=0)))].name
+
+
+# --- 6 and 7: learning rate too low --------------------------------------------------------------------
+
+
+def rate_low(view: View) -> Reading | None:
+    """The weights hardly move though much is left to learn; not in a warm-up, and not in a decayed tail."""
+    if view.decayed or math.isnan(view.update) or view.rate < 0.3 * view.course.peak_rate:
+        return None
+    return (_small_steps(view), _unlearned(view))
+
+
+def _small_steps(view: View) -> Evidence:
+    return Evidence("step over weight", view.update, limits.LOW_UPDATE, "below", "0.001 and more")
+
+
+def _unlearned(view: View) -> Evidence:
+    return Evidence("loss, share of chance", view.loss / view.chance, limits.LEARNING, "above", "falls below")
+
+
+def tell_rate_low(view: View) -> Advice:
+    """Say how small the steps are."""
+    text = (
+        f"Each step moves the weights by {100 * view.update:.1g} %; about {100 * view.target:g} % is right: "
+        f"the learning rate of {view.course.peak_rate:g} is too low."
+    )
+    return Advice(text, "", offers.higher_rate(view), "checkpoint" if view.course.validated else "scratch")
+
+
+def decayed_early(view: View) -> Reading | None:
+    """The schedule has brought the learning rate to nothing before half of the run, and much is left to learn."""
+    if math.isnan(view.rate) or math.isnan(view.chance):
+        return None
+    return (
+        Evidence("learning rate, share of its peak", view.rate / view.course.peak_rate, limits.TAIL, "below", ""),
+        Evidence("share of the run that is done", view.progress, 0.5, "below", ""),
+        _unlearned(view),
+    )
+
+
+def tell_decayed_early(view: View) -> Advice:
+    """Stretch the schedule."""
+    text = (
+        f"After {100 * view.progress:.0f} % of the run the learning rate is down to "
+        f"{100 * view.rate / view.course.peak_rate:.2g} % of its peak, and there is much left to learn: "
+        "let it fall over the whole run."
+    )
+    change = {"schedule.name": "cosine", "schedule.cycles": 1}
+    return Advice(text, "", change, "checkpoint" if view.course.validated else "scratch")
+
+
+# --- 8 and 9: dead -------------------------------------------------------------------------------------
+
+
+def _dead(sample: Activations | None, view: View) -> tuple[int, float] | None:
+    """Return (the layer with the largest share of dead channels, that share); outputs are no such layer."""
+    if sample is None:
+        return None
+    shares = [
+        (share, -index)
+        for index, (share, layer) in enumerate(zip(sample.dead, view.facts.layers, strict=True))
+        if not math.isnan(share) and not layer.output
+    ]
+    if not shares:
+        return None
+    share, index = max(shares)
+    return -index, share
+
+
+def _dead_now(view: View) -> int | None:
+    """Return the layer that is dead in the newest sample."""
+    found = _dead(view.course.activations[-1] if view.course.activations else None, view)
+    return found[0] if found and found[1] >= limits.DEAD else None
+
+
+def dead_start(view: View) -> Reading | None:
+    """Nearly all channels of a layer were zero for every picture from the first steps on."""
+    if not view.course.from_start:
+        return None
+    found = _dead(view.course.first_activations, view)
+    return None if found is None else (_dead_share(found[1]), *view.stuck)
+
+
+def _dead_share(share: float) -> Evidence:
+    return Evidence("dead channels of a layer", share, limits.DEAD - 1e-9, "above", "below 63 %")
+
+
+def tell_dead_start(view: View) -> Advice:
+    """Name the layer."""
+    found = _dead(view.course.first_activations, view)
+    assert found is not None
+    name = view.facts.layers[found[0]].name
+    text = (
+        f"{100 * found[1]:.0f} % of the channels behind {name} were zero for every picture from the start. "
+        "Draw the weights anew, with biases at zero, and let negative numbers leak through."
+    )
+    return Advice(text, name, offers.sound_start(view, "leaky_relu"), "scratch")
+
+
+def died(view: View) -> Reading | None:
+    """Nearly all channels of a layer went dead; it was alive at the start."""
+    course = view.course
+    if not course.activations or course.activations[-1].step <= limits.DEAD_START:
+        return None
+    first, now = _dead(course.first_activations, view), _dead(course.activations[-1], view)
+    if now is None or (first is not None and first[1] >= limits.DEAD):
+        return None
+    return (_dead_share(now[1]), *view.stuck)
+
+
+def tell_died(view: View) -> Advice:
+    """The learning rate killed it, and what is dead cannot go on."""
+    found = _dead(view.course.activations[-1], view)
+    assert found is not None
+    name = view.facts.layers[found[0]].name
+    text = (
+        f"{100 * found[1]:.0f} % of the channels behind {name} died in training: steps that were too large pushed "
+        "them below zero for good. Start again with a lower learning rate; dead weights cannot be continued."
+    )
+    return Advice(text, name, offers.lower_rate(view), "scratch")
+
+
+# --- 10: saturated -------------------------------------------------------------------------------------
+
+
+def saturated(view: View) -> Reading | None:
+    """Most units of a hidden layer are at the end of their range in two samples, and much is left to learn."""
+    samples = list(view.course.activations)[-2:]
+    if len(samples) < 2 or math.isnan(view.chance):
+        return None
+    shares = _saturated(samples, view)
+    if not len(shares) or np.isnan(shares).all():
+        return None
+    share = float(np.nanmax(shares))
+    return (Evidence("saturated units of a layer", share, limits.SATURATED, "above", "below 30 %"), _unlearned(view))
+
+
+def _saturated(samples: list[Activations], view: View) -> Floats:
+    shares = np.min([each.saturated for each in samples], axis=0)
+    outputs = np.array([layer.output for layer in view.facts.layers], dtype=bool)
+    return np.where(outputs, np.nan, shares)
+
+
+def tell_saturated(view: View) -> Advice:
+    """Name the layer."""
+    shares = _saturated(list(view.course.activations)[-2:], view)
+    index = int(np.nanargmax(shares))
+    layer = view.facts.layers[index]
+    text = (
+        f"{100 * shares[index]:.0f} % of the units behind {layer.name} are at the end of the range of "
+        f"{layer.activation or 'their activation'}, where the gradient is nearly zero."
+    )
+    return Advice(f"{text} BatchNorm and ReLU keep units in range.", layer.name, offers.alive(view), "scratch")
+
+
+# --- 14: weight decay dominates ------------------------------------------------------------------------
+
+
+def decay_dominates(view: View) -> Reading | None:
+    """Weights shrink by half within 50 steps while nothing is learned, and the decay alone explains it."""
+    left = view.course.kept
+    if math.isnan(left) or not view.facts.settings.optimizer.weight_decay:
+        return None
+    return (
+        Evidence(f"weight left after {limits.DECAY_STEPS} steps", left, limits.DECAY_HALVING, "below", "0.9 and more"),
+        Evidence(
+            "pull of the decay per 50 steps",
+            view.course.peak_rate * view.facts.settings.optimizer.weight_decay * limits.DECAY_STEPS,
+            0.1,
+            "above",
+            "below 0.01",
+        ),
+        *view.stuck,
+    )
+
+
+def tell_decay_dominates(view: View) -> Advice:
+    """Say how fast."""
+    decay = view.facts.settings.optimizer.weight_decay
+    text = (
+        f"Within {limits.DECAY_STEPS} steps the weights shrink to {100 * view.course.kept:.2g} % of their size: "
+        f"the weight decay of {decay:g} pulls harder than the gradient."
+    )
+    return Advice(text, "", {"optimizer.weight_decay": 5e-4}, "scratch")
+
+
+# --- 18: labels carry no signal ------------------------------------------------------------------------
+
+
+def no_signal(view: View) -> Reading | None:
+    """For long nothing is learned, the steps have a sound size, and two halves of a batch do not agree."""
+    course = view.course
+    enough = max(limits.NO_SIGNAL_STEPS, limits.NO_SIGNAL_EPOCHS * view.facts.steps_per_epoch)
+    samples = [each for each in course.halves if each.step > course.facts.first_step + limits.FIRST]
+    if view.course.seen < enough or len(samples) < limits.NO_SIGNAL_SAMPLES or view.update < limits.LOW_UPDATE:
+        return None
+    squared = np.array([2 * each.whole - each.half for each in samples])
+    mean, error = float(squared.mean()), float(squared.std(ddof=1) / math.sqrt(len(squared)))
+    return (
+        Evidence(
+            "agreement of two halves of a batch, standard errors", mean / max(error, 1e-300), 2.0, "below", "3 and more"
+        ),
+        *view.stuck,
+    )
+
+
+def tell_no_signal(view: View) -> Advice:
+    """Ask to look at the pictures."""
+    text = (
+        "The gradients of two halves of a batch have nothing in common, and nothing is learned though the steps are "
+        "of a sound size: the labels seem not to belong to the pictures. Look at some samples with their classes."
+    )
+    return Advice(text, "", {}, "scratch")
