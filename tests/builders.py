@@ -23,7 +23,7 @@ import tomli_w
 
 from tui.core import events
 from tui.core.metrics import BATCH
-from tui.core.records import BATCHES, LAYERS, Encoder, Header
+from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES, WEIGHTS, Encoder, Header
 from tui.core.rundir import FORMAT, RunDir
 from tui.core.schema import nested, validated
 from tui.runs.host import boot_id, host_name, start_time
@@ -195,6 +195,26 @@ class _Story:
                 self.epoch()
         append_records(self.run, BATCHES, attempt, tuple(metric.name for metric in BATCH), batches)
         append_records(self.run, LAYERS, attempt, self.layers, norms)
+        self.diagnostics(attempt, first, last)
+
+    def diagnostics(self, attempt: int, first: int, last: int) -> None:
+        """Write what is measured now and then: update ratios, weights, dead and saturated shares."""
+        many = len(self.layers)
+        moment = self.clock - (last - first) * SECONDS_PER_STEP
+
+        def rows(steps: list[int], value: Any) -> list[list[float]]:
+            return [
+                [step, moment + (step - first) * SECONDS_PER_STEP, *(value(step, i) for i in range(many))]
+                for step in steps
+            ]
+
+        measured = [step for step in range(first, last + 1) if step <= 64 or step % 16 == 0]
+        sampled = [step for step in range(first, last + 1) if step == 1 or step % 50 == 0]
+        ratio = lambda step, i: 0.02 * math.exp(-2 * self.progress(step)) * (1 + 0.3 * math.sin(step + i))  # noqa: E731
+        append_records(self.run, UPDATES, attempt, self.layers, rows(measured, ratio))
+        append_records(self.run, WEIGHTS, attempt, self.layers, rows(measured, lambda step, i: 8.0 + i + step / 1000))
+        append_records(self.run, DEAD, attempt, self.layers, rows(sampled, lambda step, i: i / (4 * many)))
+        append_records(self.run, SATURATED, attempt, self.layers, rows(sampled, lambda step, i: 0.0))
 
     def started(self, attempt: int) -> events.Started:
         return events.Started(

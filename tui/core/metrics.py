@@ -190,6 +190,28 @@ AVERAGE_PRECISION = Metric(
     help="Area under a label's precision against recall: the mean precision at each picture that has it.",
 )
 
+WEIGHT_NORM = Metric("weight_norm", "weight norm", form="scientific", help="L2 norm of a layer's weight.")
+UPDATE_RATIO = Metric(
+    "update_ratio",
+    "update ratio",
+    form="scientific",
+    help="How far a step moved a layer's weight, as a share of the weight.",
+)
+DEAD_CHANNELS = Metric(
+    "dead_channels",
+    "dead channels",
+    better="min",
+    form="percent",
+    help="Share of a layer's channels whose activation was zero for every picture of a sampled batch.",
+)
+SATURATED_UNITS = Metric(
+    "saturated_units",
+    "saturated units",
+    better="min",
+    form="percent",
+    help="Share of a layer's units at the end of the range of tanh or sigmoid.",
+)
+
 LARGEST_ANSWER = Metric(
     "largest_answer",
     "most common answer",

@@ -44,13 +44,12 @@ class RunFollower:
     def __init__(self, run: RunDir, history: bool = True) -> None:
         self.run = run
         self._events = EventTail(run.events)
-        self._batches: History | None = None
-        self._layers: History | None = None
+        self._histories: dict[str, History] = {}
+        """By the kind of record; polled in this order."""
+        self._rewinds: list[tuple[int, int]] = []
         if history:
-            from tui.runs.history import History
-
-            self._batches = History(run, BATCHES)
-            self._layers = History(run, LAYERS)
+            self.history(BATCHES)
+            self.history(LAYERS)
         self._newest: RecordTail | None = None
         self._newest_size = -1
         self._void: dict[int, int] = {}
@@ -65,14 +64,23 @@ class RunFollower:
     @property
     def batches(self) -> History:
         """The per-batch records; columns are those of `tui.core.metrics.BATCH`."""
-        assert self._batches is not None, "made with history=False"
-        return self._batches
+        return self._histories[BATCHES]
 
     @property
     def layers(self) -> History:
         """The gradient norms per layer; columns are the names of the weights."""
-        assert self._layers is not None, "made with history=False"
-        return self._layers
+        return self._histories[LAYERS]
+
+    def history(self, kind: str) -> History:
+        """Return the records of a kind (`tui.core.records`); they are read from the next poll on."""
+        from tui.runs.history import History
+
+        history = self._histories.get(kind)
+        if history is None:
+            history = self._histories[kind] = History(self.run, kind)
+            for attempt, step in self._rewinds:
+                history.rewind(attempt, step)
+        return history
 
     def poll(self, budget: float | None = None) -> bool:
         """Read what is new; return whether anything that can be shown has changed.
@@ -82,12 +90,9 @@ class RunFollower:
         """
         deadline = math.inf if budget is None else time.monotonic() + budget
         changed = self._read_events(deadline)
-        for history in (self._batches, self._layers):
-            if history is not None:
-                changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
-        self.behind = self._events.waiting() > 0 or any(
-            history is not None and history.behind for history in (self._batches, self._layers)
-        )
+        for history in self._histories.values():
+            changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
+        self.behind = self._events.waiting() > 0 or any(history.behind for history in self._histories.values())
         newest = self._read_newest()
         changed |= newest
         ending = self.state.ended is not None and self.state.live
@@ -105,6 +110,7 @@ class RunFollower:
                 self._restarts = self._events.restarts
                 self.state = RunState(self.run)
                 self._settings_seen = None
+                self._rewinds.clear()
             for event in events:
                 fold(self.state, event)
                 if isinstance(event, (Rewound, Started)):
@@ -134,9 +140,9 @@ class RunFollower:
     def _rewind(self, attempt: int, step: int) -> None:
         for earlier in range(1, min(attempt, 10_000)):
             self._void[earlier] = min(step, self._void.get(earlier, step))
-        for history in (self._batches, self._layers):
-            if history is not None:
-                history.rewind(attempt, step)
+        self._rewinds.append((attempt, step))
+        for history in self._histories.values():
+            history.rewind(attempt, step)
 
     def _choose_newest(self) -> None:
         """Find the segment with the newest record that counts."""

@@ -49,6 +49,9 @@ class WatchScreen(Screen[None]):
         Binding("p", "continue", "Continue", id="watch.continue", tooltip="Let the training go on."),
         Binding("v", "validate", "Validate", id="watch.validate", tooltip="Validate now."),
         Binding("c", "save", "Save", id="watch.save", tooltip="Save a checkpoint now."),
+        Binding(
+            "y", "layers", "Layers", id="watch.layers", tooltip="Gradients, updates, dead channels: layer by layer."
+        ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
     ]
 
@@ -230,6 +233,13 @@ class WatchScreen(Screen[None]):
         from tui.app.screens.begin import begin
 
         begin(self.app, starts.resumed(self.run))
+
+    def action_layers(self) -> None:
+        """Show what was recorded of each layer."""
+        if self.follower is not None:
+            from tui.app.screens.layers import LayersScreen
+
+            self.app.push_screen(LayersScreen(self.follower))
 
     def _ask(self, action: Action, said: str) -> None:
         from tui.core import control

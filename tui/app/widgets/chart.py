@@ -35,6 +35,8 @@ class Plot:
     value_tone: Tone = "line"
     cursor: int | None = None
     """A step that gets a vertical line."""
+    levels: Sequence[float] = ()
+    """Values that get a faint horizontal line: the edges of what is healthy."""
 
 
 class Chart(Panel):
@@ -150,7 +152,7 @@ class Chart(Panel):
         if self._ceiling is not None and scale.high > self._ceiling > scale.low and not scale.log:
             scale = Scale(scale.low, self._ceiling)
         plane = Plane(inner, rows, self._plot.first, self._plot.last, scale)
-        drawn = draw(plane, self._plot.traces, self._plot.marks, self._plot.cursor)
+        drawn = draw(plane, self._plot.traces, self._plot.marks, self._plot.cursor, self._plot.levels)
         labels = self._labels(scale, rows)
         edge = self._MARGIN - 2
         body: list[Row] = []
@@ -171,6 +173,7 @@ class Chart(Panel):
                 good = values[np.isfinite(values)]
                 into.append(good[good > 0] if self.log_axis else good)
         points = [m.value for m in self._plot.marks if m.value is not None and math.isfinite(m.value)]
+        points += self._plot.levels
         marked = np.array([p for p in points if p > 0 or not self.log_axis], np.float64)
         low, high = np.concatenate([*lows, marked]), np.concatenate([*highs, marked])
         if not len(low) or not len(high):

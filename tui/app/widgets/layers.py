@@ -44,7 +44,7 @@ class LayerNorms(ScrollPanel):
             norms: one for each name.
             heat: [names, bins] norms over the run, NaN where nothing was recorded.
         """
-        self._names, self._norms, self._heat = _shortened(names), list(norms), heat
+        self._names, self._norms, self._heat = shortened(names), list(norms), heat
         positive = [norm for norm in norms if math.isfinite(norm) and norm > 0]
         if positive:
             self._scale = fitted(min(positive), max(positive), log=True, before=self._scale)
@@ -129,7 +129,7 @@ class LayerNorms(ScrollPanel):
         return tuple(axis)
 
 
-def _shortened(names: Sequence[str]) -> list[str]:
+def shortened(names: Sequence[str]) -> list[str]:
     """Return the names without an ending that all have in common: ``.weight``."""
     if names and all(name.endswith(".weight") for name in names):
         return [name.removesuffix(".weight") for name in names]

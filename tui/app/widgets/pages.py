@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tui.app.widgets.panel import Row, Rows, Run
+from tui.app.palette import Tone
+from tui.app.widgets.panel import Row, Rows, Run, cells
 
 
 class Pages(Rows):
@@ -22,12 +23,20 @@ class Pages(Rows):
 
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the row."""
+        for gap in (4, 2, 1):
+            row = self._row(gap)
+            if cells(row) <= width + gap:
+                break
+        return [tuple(row)]
+
+    def _row(self, gap: int) -> list[Run]:
         runs: list[Run] = []
         number = 1
         for name, panels in self.pages:
             last = number + len(panels) - 1
             keys = f"{number}" if last == number else f"{number}-{last}"
             here = name == self._current
-            runs += [(keys, "focus" if here else "muted"), (f" {name}    ", "strong" if here else "muted")]
+            tone: Tone = "strong" if here else "muted"
+            runs += [(keys, "focus" if here else "muted"), (f" {name}{' ' * gap}", tone)]
             number = last + 1
-        return [tuple(runs)]
+        return runs

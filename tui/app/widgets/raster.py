@@ -28,6 +28,7 @@ _STROKES = np.array([[[sum(dots[first:last]) for last in range(5)] for first in 
 _BLANK = 0x20
 _NONFINITE = "!"
 _CURSOR = "│"
+_LEVEL = "┄"
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,30 @@ class Plane:
         return int(self.column(np.array([step], np.float64))[0]) // 2
 
 
-def draw(plane: Plane, traces: Sequence[Trace], marks: Sequence[Mark] = (), cursor: int | None = None) -> list[Row]:
-    """Return the rows of the plane, ``height`` of them, each ``width`` cells long; a line stands at the cursor."""
+def draw(
+    plane: Plane,
+    traces: Sequence[Trace],
+    marks: Sequence[Mark] = (),
+    cursor: int | None = None,
+    levels: Sequence[float] = (),
+) -> list[Row]:
+    """Return the rows of the plane, ``height`` of them, each ``width`` cells long.
+
+    Args:
+        plane: where they are drawn.
+        traces: from the lowest to the one on top.
+        marks: on top of all traces.
+        cursor: a step at which a line stands, below the traces.
+        levels: values at which a faint line lies, below the traces; those outside of the plane are left out.
+    """
     codes = np.full((plane.height, plane.width), _BLANK, np.uint32)
     tones = np.zeros((plane.height, plane.width), np.int8)
-    names: list[Tone] = ["text", "mark"]
+    names: list[Tone] = ["text", "mark", "faint"]
+    for level in levels:
+        share = plane.scale.share_of(level)
+        if 0 <= share <= 1:
+            y = min(plane.height - 1, int((1 - share) * plane.height))
+            codes[y], tones[y] = ord(_LEVEL), 2
     if cursor is not None and plane.first <= cursor <= plane.last:
         column = plane.cell(cursor)
         codes[:, column], tones[:, column] = ord(_CURSOR), 1
