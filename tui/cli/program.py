@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tui.cli import complete
+from tui.cli import complete, program_trained
 from tui.cli.failures import exit_code_of
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
@@ -57,6 +57,8 @@ presets_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(presets_app)
+for name, command in program_trained.COMMANDS.items():
+    app.command(name)(command)
 
 
 def _version(wanted: bool) -> None:

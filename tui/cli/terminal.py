@@ -111,6 +111,28 @@ def wrapped(text: str, indent: str, *, first: str = "", piped: int = 100) -> str
     )
 
 
+class StageLine:
+    """One line on stderr, if that is a terminal, that says what a long job is at."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def show(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Show it, if it is time to."""
+        now = time.monotonic()
+        if is_terminal(sys.stderr) and now - self._shown > 0.1:
+            self._shown = now
+            amount = f": {done:,} of {total:,}" if total else f": {done:,}" if done else ""
+            room = max(shutil.get_terminal_size().columns - 1, 10)
+            _write(sys.stderr, f"\r\x1b[K{clean(f'{stage}{amount}', room)}")
+
+    def wipe(self) -> None:
+        """Take the line away; something else is to be written."""
+        if self._shown:
+            self._shown = 0.0
+            _write(sys.stderr, "\r\x1b[K")
+
+
 @contextmanager
 def ticking(what: str) -> Iterator[Tick]:
     """Show on stderr, if that is a terminal, how far ``what`` has come; the line is wiped at the end."""

@@ -4,7 +4,6 @@ settings.toml        resolved settings, with the versions they ran on
 dataset.json         class map (from train), split membership, sizes, problems found
 metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
 extensions.json      from which steps on the run was made longer
-metrics/*.seg        per-batch and per-layer records, one segment per kind and attempt
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them

@@ -169,7 +169,18 @@ class Store:
             Damaged: it does not verify.
             OSError: it cannot be read.
         """
-        name = self._named("best")
+        return self.named("best")
+
+    def named(self, kind: str) -> Checkpoint | None:
+        """Return the ``last`` or ``best`` checkpoint and change nothing; None when there is none.
+
+        Raises:
+            Damaged: it does not verify, or is a link.
+            OSError: it cannot be read.
+        """
+        name = self._named(kind)
+        if name and (self._root / name).is_symlink():
+            raise Damaged(f"{name} is a link")
         return load(self._root / name) if name else None
 
     def _set_aside(self, path: Path) -> None:

@@ -40,6 +40,13 @@ def build(settings: Settings, classes: int) -> nn.Module:
     return zoo.build(settings, classes)
 
 
+def unloaded(settings: Settings, classes: int) -> nn.Module:
+    """Return the network of the settings with weights that mean nothing: trained ones are to be put in."""
+    if settings.model.name == SIMPLE_CNN:
+        return SimpleCNN(settings.model, settings.data.channels, classes)
+    return zoo.unloaded(settings, classes)
+
+
 def check_size(settings: Settings, classes: int) -> None:
     """Try the network's shapes without arithmetic, on torch's meta device.
 

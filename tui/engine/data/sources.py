@@ -6,7 +6,8 @@ Both are asked in the same way: `request` now, `Pending.take` when the pixels ar
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -37,6 +38,21 @@ class Source(Protocol):
 
     def request(self, positions: Positions) -> Pending:
         """Ask for the pictures at these positions of the split."""
+
+
+def ahead(source: Source, chunks: Iterator[Positions]) -> Generator[tuple[Positions, Pending], None, None]:
+    """Yield what was requested, with as many requests under way as the source can use."""
+    waiting: deque[tuple[Positions, Pending]] = deque()
+    try:
+        for positions in chunks:
+            waiting.append((positions, source.request(positions)))
+            if len(waiting) >= source.ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        for _, pending in waiting:
+            pending.cancel()
 
 
 class CachedSource:

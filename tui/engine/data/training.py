@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import NoReturn
@@ -29,7 +28,7 @@ from tui.core.text import clean, clean_path
 from tui.engine.data.augment import Augmentation, Pictures, Positions, resized, shuffled, stored_size
 from tui.engine.data.batches import Batch, Prefetch
 from tui.engine.data.cache import Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
-from tui.engine.data.sources import CachedSource, Pending, Source, StreamedSource
+from tui.engine.data.sources import CachedSource, Source, StreamedSource, ahead
 from tui.engine.data.statistics import MOST_VALUES, mean_and_deviation, spread_evenly
 
 __all__ = ["Stopped", "TrainingData"]
@@ -112,7 +111,7 @@ class TrainingData:
         source, usable = self._sources[split], self._usable[split]
         starts = range(0, len(usable), batch_size)
         chunks = (usable[start : start + batch_size] for start in starts)
-        for positions, pending in _ahead(source, chunks):
+        for positions, pending in ahead(source, chunks):
             pictures, reasons = pending.take()
             if reasons:
                 self._name(split, positions, reasons)
@@ -147,7 +146,7 @@ class TrainingData:
                     epochs[epoch] = shuffled(self._usable["train"], seed, epoch)
                 yield epochs[epoch][place * self._batch_size : (place + 1) * self._batch_size]
 
-        requests = _ahead(self._sources["train"], chunks())
+        requests = ahead(self._sources["train"], chunks())
         with closing(requests):
             for step, (positions, pending) in enumerate(requests, first_step):
                 pictures, reasons = pending.take()
@@ -280,21 +279,6 @@ class TrainingData:
         cause = f'the {_NOUNS[split]} picture "{clean(path, 120)}" cannot be read ({clean(reason, 160)}){more}'
         step = "Mend or exclude it, or set data.unreadable to skip, and resume the run."
         raise FailureError("The run stopped at a picture, as data.unreadable says", cause, step)
-
-
-def _ahead(source: Source, chunks: Iterator[Positions]) -> Generator[tuple[Positions, Pending], None, None]:
-    """Yield what was requested, with as many requests under way as the source can use."""
-    waiting: deque[tuple[Positions, Pending]] = deque()
-    try:
-        for positions in chunks:
-            waiting.append((positions, source.request(positions)))
-            if len(waiting) >= source.ahead:
-                yield waiting.popleft()
-        while waiting:
-            yield waiting.popleft()
-    finally:
-        for _, pending in waiting:
-            pending.cancel()
 
 
 def _replaced(pictures: Pictures, positions: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
