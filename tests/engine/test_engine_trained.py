@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import safetensors
 import torch
 
 from tui.core.dataset.demo import make_demo
-from tui.core.dataset.manifest import load_manifest
+from tui.core.dataset.manifest import load_manifest, save_manifest
 from tui.core.errors import FailureError, UsageError
 from tui.core.events import Evaluated, decode
 from tui.core.presets import read_settings
@@ -225,3 +226,39 @@ def test_a_damaged_checkpoint_is_not_used(copy: RunDir) -> None:
     weights.write_bytes(bytes(data))
     with pytest.raises(FailureError, match=r"the best checkpoint is damaged.*--weights last"):
         load(copy.path, "best")
+
+
+def test_a_regression_is_predicted_and_exported_in_its_own_units(finished: RunDir, tmp_path: Path) -> None:
+    """Targets far from zero: standardised inside, in their own units outside."""
+    changes = {**CHANGES, "data.directory": str(load_manifest(finished.dataset).root), "training.epochs": 1}
+    run = create(with_changes(Settings(), changes, source="test"), root=tmp_path / "runs", name="weights")
+    found = load_manifest(run.dataset)
+    splits = {
+        split: [(path, (5000.0 + 100 * index,)) for index, (path, _) in enumerate(samples)]
+        for split, samples in found.splits.items()
+    }
+    manifest = replace(found, task="regression", classes=(), target_names=("weight",), splits=splits)
+    save_manifest(manifest, run.dataset)
+    paths = [path for path, _ in splits["test"]]
+    train(run)
+    ear = Ear()
+    job = {"run": str(run.path), "weights": "last"}
+    predict({**job, "paths": [str(manifest.root / path) for path in paths[:4]], "top": None}, ear)
+    values = [item["answers"][0][1] for item in ear.items]
+    assert [item["answers"][0][0] for item in ear.items] == ["weight"] * 4
+    assert all(5000 - 20_000 < value < 5000 + 20_000 and abs(value) > 100 for value in values)
+    table = evaluate_run({**job, "split": "validation"}, Ear())
+    assert table["metrics"]["mae"] < 20_000
+    output = tmp_path / "model.pt2"
+    exporting.export({**job, "format": "pt2", "output": str(output), "replace": False}, Ear())
+    trained = load(run.path, "last", device="cpu")
+    images = exporting._pictures(trained, 4)
+    with torch.inference_mode():
+        expected = trained.objective.predictions(trained.model(images))
+        found = torch.export.load(output).module()(images)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-2)
+    weights = tmp_path / "model.safetensors"
+    exporting.export({**job, "format": "safetensors", "output": str(weights), "replace": False}, Ear())
+    beside = json.loads((tmp_path / "model.safetensors.json").read_text())
+    assert beside["output_mean"][0] > 5000
+    assert "targets' units" in beside["output_meaning"]

@@ -63,8 +63,11 @@ def export(job: dict[str, Any], listener: Listener) -> dict[str, Any]:
     trained = load(Path(job["run"]), job["weights"], device="cpu")
     for note in trained.notes:
         listener.warn(note)
-    text = to_text(preprocessing(trained))
+    only_weights = job["format"] == "safetensors"
+    text = to_text(preprocessing(trained, only_weights=only_weights))
     model = copy.deepcopy(trained.model).to(memory_format=torch.contiguous_format).eval()
+    if not only_weights:
+        model = _in_units(trained, model)
     listener.progress(f"writing {job['format']}")
     with _aside(output) as path, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of exporters about themselves
@@ -132,6 +135,23 @@ def _check_packages(form: str) -> None:
     if missing:
         cause = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         raise UsageError("ONNX cannot be written", cause, "Install them with `pip install 'cnntrain[onnx]'`.")
+
+
+def _in_units(trained: Trained, model: nn.Module) -> nn.Module:
+    """Return the network; of a regression with its outputs in the targets' units."""
+    import torch
+    from torch import nn
+
+    from tui.engine.trained import scale_of
+
+    scale = scale_of(trained)
+    if scale is None:
+        return model
+    last = nn.Linear(len(scale[0]), len(scale[0]))
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor(scale[0]))
+        last.weight.copy_(torch.diag(torch.tensor(scale[1])))
+    return nn.Sequential(model, last).eval()
 
 
 def _pictures(trained: Trained, count: int) -> Tensor:

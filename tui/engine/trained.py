@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tui.core.dataset.manifest import Manifest, load_manifest
+from tui.core.dataset.targets import targets_of
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import Started, decode
 from tui.core.presets import read_settings
@@ -76,7 +77,9 @@ def load(path: Path, weights: Weights, *, device: str = "auto") -> Trained:
     mean, std = _normalisation(run, settings)
     chosen = devices.choose(settings.training.model_copy(update={"device": device}))
     devices.prepare(chosen, settings.training.model_copy(update={"threads": 0}))
-    objective = losses.objective(settings.loss, manifest.outputs)
+    objective = losses.objective(
+        settings, targets_of(manifest.splits["train"], manifest.task, manifest.outputs), chosen
+    )
     model = _network(settings, objective.outputs, checkpoint, run)
     return Trained(
         run=run,
@@ -159,19 +162,36 @@ def _last_start(run: RunDir) -> Started | None:
     return found
 
 
-def preprocessing(trained: Trained) -> dict[str, Any]:
-    """Return what must happen to a picture before the network sees it, and what its outputs mean, as plain values."""
+def scale_of(trained: Trained) -> tuple[list[float], list[float]] | None:
+    """Return (mean, deviation) per output that bring a regression's outputs into the targets' units, else None."""
+    if not isinstance(trained.objective, losses.Regression):
+        return None
+    return trained.objective.mean.tolist(), trained.objective.deviation.tolist()
+
+
+def preprocessing(trained: Trained, *, only_weights: bool = False) -> dict[str, Any]:
+    """Return what must happen to a picture before the network sees it, and what its outputs mean, as plain values.
+
+    Args:
+        trained: the network.
+        only_weights: its outputs are as the network was trained; else a regression's are in the targets' units.
+    """
     data = trained.settings.data
     meanings = {
         "classification": "logits; softmax over them gives the probabilities of the classes",
         "multilabel": "logits; sigmoid of each gives the probability of its label",
-        "regression": "numbers",
+        "regression": "numbers in the targets' units",
     }
+    meaning = meanings[trained.objective.task]
+    scale = scale_of(trained) if only_weights else None
+    if scale is not None:
+        meaning = "standardised numbers: times output_deviation plus output_mean they are in the targets' units"
     return {
         "format": 1,
         "task": trained.objective.task,
         "outputs": trained.names,
-        "output_meaning": meanings[trained.objective.task],
+        "output_meaning": meaning,
+        **({} if scale is None else {"output_mean": scale[0], "output_deviation": scale[1]}),
         "input": {
             "layout": "float32 [batch, channels, height, width]",
             "size": data.image_size,
