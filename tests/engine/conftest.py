@@ -23,6 +23,7 @@ from tui.core.settings import Settings
 from tui.engine.attempt import begin
 from tui.engine.data.augment import Augmentation, shuffled
 from tui.engine.data.batches import Batch
+from tui.engine.data.statistics import spread_evenly
 from tui.engine.link import Link
 from tui.engine.trainer import Trainer
 
@@ -38,6 +39,7 @@ SMALL = {
     "training.device": "cpu",
     "training.threads": 1,
     "schedule.warmup_epochs": 0.5,
+    "diagnosis.preflight": "off",
 }
 
 
@@ -64,6 +66,7 @@ class Pictures:
             samples = [("", _target(int(label), task)) for label in labels]
             self.shown[split] = targets_of(samples, task, CLASSES if task != "regression" else 2)
         self.targets = self.shown["train"]
+        self.duplicates = 0
         self.before: Callable[[int], None] = lambda step: None
         """Called with the number of steps done before each training batch."""
 
@@ -83,11 +86,15 @@ class Pictures:
             yield self._batch(images, self.shown["train"].take(positions), positions)
             step += 1
 
-    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        for start in range(0, self.images[split], batch_size):
-            part = slice(start, start + batch_size)
-            positions = np.arange(self.images[split], dtype=np.int64)[part]
-            yield self._batch(self.pixels[split][part], self.shown[split].take(positions), positions)
+    def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
+        usable = np.arange(self.images[split], dtype=np.int64)
+        usable = usable if most is None else spread_evenly(usable, most)
+        for start in range(0, len(usable), batch_size):
+            positions = usable[start : start + batch_size]
+            yield self._batch(self.pixels[split][positions], self.shown[split].take(positions), positions)
+
+    def picture(self, split: str, position: int) -> str:
+        return f"{split}/{position}.png"
 
     @staticmethod
     def _batch(images: Any, targets: Any, positions: Any) -> Batch:

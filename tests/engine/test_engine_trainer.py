@@ -181,9 +181,9 @@ def test_a_stop_during_validation_does_not_skip_it(trainer: Any, settings: Any, 
     loop, data, _ = trainer(settings())
     batches = data.evaluation_batches
 
-    def asked(split: str, size: int) -> Any:
+    def asked(split: str, size: int, most: int | None = None) -> Any:
         control.ask(run, "stop")
-        return batches(split, size)
+        return batches(split, size, most)
 
     data.evaluation_batches = asked
     with pytest.raises(Stopped, match="after step 10"):
@@ -198,10 +198,10 @@ def test_a_stop_during_the_final_test_tests_again(trainer: Any, settings: Any, r
     loop, data, _ = trainer(settings())
     batches = data.evaluation_batches
 
-    def asked(split: str, size: int) -> Any:
+    def asked(split: str, size: int, most: int | None = None) -> Any:
         if split == "test":
             control.ask(run, "stop")
-        return batches(split, size)
+        return batches(split, size, most)
 
     data.evaluation_batches = asked
     with pytest.raises(Stopped, match="final test"):
@@ -451,6 +451,7 @@ def test_a_step_on_an_accelerator_reads_nothing_back(
 
     with data.training_batches(0) as batches:
         loop._recorder.restart_clock()
+        loop._step.instruments.begin()
         loop._step.make(batches)  # the optimizer makes its state
         prepared = [next(batches) for _ in range(6)]
         with monkeypatch.context() as patch:

@@ -167,20 +167,22 @@ class Nonfinite(Event):
 
 
 class Found(Event):
-    """The doctor has raised a finding (`tui.core.diagnosis`)."""
+    """The doctor has raised a finding (`tui.core.diagnosis`), or raised it again with other effects or evidence."""
 
     kind = "found"
     code: str
     severity: str
     """info, warning or critical."""
+    title: str
+    """A few words."""
     message: str
     layer: str = ""
     evidence: list[dict[str, Any]] = []
-    """Each: what was measured, its value, and what it is compared with."""
+    """Each as `tui.core.diagnosis.finding.Evidence`: what was measured, its value, and what it is compared with."""
     change: dict[str, Any] = {}
     """The settings that are proposed, by their keys."""
     restart: str = ""
-    """From where a run with this change may start."""
+    """From where a run with this change may start: scratch, or a good checkpoint; empty without a change."""
     effects: list[str] = []
     """Codes of findings that follow from this one."""
 
@@ -190,6 +192,7 @@ class Cleared(Event):
 
     kind = "cleared"
     code: str
+    title: str
 
 
 class Governed(Event):

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from tui.core.groups.data import DataSettings
 from tui.core.groups.declare import Group
+from tui.core.groups.diagnosis import DiagnosisSettings
 from tui.core.groups.loss import LossSettings
 from tui.core.groups.model import ModelSettings
 from tui.core.groups.optimizer import OptimizerSettings
@@ -19,6 +20,7 @@ from tui.core.groups.training import TrainingSettings
 
 __all__ = [
     "DataSettings",
+    "DiagnosisSettings",
     "LossSettings",
     "ModelSettings",
     "OptimizerSettings",
@@ -37,6 +39,7 @@ class Settings(Group):
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), title="Schedule")
     loss: LossSettings = Field(default=LossSettings(), title="Loss")
     training: TrainingSettings = Field(default=TrainingSettings(), title="Training")
+    diagnosis: DiagnosisSettings = Field(default=DiagnosisSettings(), title="Diagnosis")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -49,12 +49,16 @@ class Data(Protocol):
     notices: list[Problem]
     targets: Targets
     """Of the training pictures."""
+    duplicates: int
 
     def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
         """Endless batches from the one after ``first_step`` steps on."""
 
-    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        """Every picture of a split once."""
+    def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
+        """Every picture of a split once, or ``most`` of them."""
+
+    def picture(self, split: str, position: int) -> str:
+        """The name of a picture, as it may be shown."""
 
 
 @dataclass

@@ -175,9 +175,10 @@ class Ring:
     ) -> None:
         self.transport: Transport = transport or (CudaTransport() if device.type == "cuda" else HostTransport())
         self._rows = rows or (1 if device.type == "cpu" else ROWS)
-        self._immediate = self._rows == 1
+        self.immediate = self._rows == 1
+        """Whether rows are read as they are pushed."""
         self._free: deque[_Buffer] = deque()
-        for _ in range(0 if self._immediate else BUFFERS):
+        for _ in range(0 if self.immediate else BUFFERS):
             block = torch.zeros(self._rows, width, device=device)
             self._free.append(_Buffer(block, self.transport.host_buffer(block)))
         self._filling: _Buffer | None = None
@@ -186,7 +187,7 @@ class Ring:
 
     def push(self, note: Note, row: Tensor) -> None:
         """Queue one step's row; never waits unless every buffer is on its way."""
-        if self._immediate:
+        if self.immediate:
             self._arrived.append((note, row.tolist()))
             return
         if self._filling is None:
@@ -206,7 +207,7 @@ class Ring:
         Args:
             wait: send what is there and wait for everything.
         """
-        if wait and self._filling is not None:
+        if self._filling is not None and (wait or time.monotonic() - self._filling.since >= SECONDS):
             self._send()
         while self._travelling and (wait or self._arrival(self._travelling[0]).query()):
             self._receive(self._travelling.popleft())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -28,15 +28,36 @@ class Diverged(Exception):  # noqa: N818  the trainer makes the sentence
         self.value = "NaN" if math.isnan(value) else "infinite"
 
 
+class Listener(Protocol):
+    """Who else wants the numbers (`tui.engine.diagnosis.instruments.Instruments`)."""
+
+    def stepped(self, note: Note, values: tuple[float, float, float], norms: list[float], seconds: float) -> None:
+        """Take a step's loss, score and gradient norm, the norms of the layers, and what the step took."""
+
+    def read(self, *, wait: bool) -> None:
+        """Take what else has arrived."""
+
+
 class Recorder:
     """Writes one record per step, in order, as soon as its numbers have left the device."""
 
     def __init__(self, link: Link, settings: Settings, norms: GradientNorms, device: torch.device) -> None:
         self.outside = 0.0
-        """Seconds since the last step ended that went to norms, records and requests."""
+        """Seconds since the last step ended that went to norms, probes, records and requests."""
+        self.listener: Listener | None = None
+        self._device = device
         self._link, self._training, self._norms = link, settings.training, norms
         self._ring = Ring(3 + norms.width, device)
         self._mark: Any = None
+
+    @property
+    def immediate(self) -> bool:
+        """Whether the host may read a number at once, because nothing is queued."""
+        return self._ring.immediate
+
+    def ring(self, width: int) -> Ring:
+        """Return another ring from the same device."""
+        return Ring(width, self._device)
 
     def restart_clock(self) -> None:
         """Leave what was done since the last step (a validation, a pause) out of the next step's time."""
@@ -73,13 +94,20 @@ class Recorder:
             shares = (min(1.0, note.wait / seconds), min(1.0, note.overhead / seconds))
             values = [loss, score, note.learning_rate, norm, self._training.batch_size / seconds, *shares]
             self._link.record(BATCHES, note.step, note.moment, values)
+            layers = self._norms.of_layers(norms)
             if note.step <= FIRST_STEPS or note.step % self._training.layers_every == 0:
-                self._link.record(LAYERS, note.step, note.moment, self._norms.of_layers(norms))
+                self._link.record(LAYERS, note.step, note.moment, layers)
             progress.loss += loss
             progress.score += score
             progress.seconds += seconds
             progress.counted += 1
+            if self.listener is not None:
+                self.listener.stepped(note, (loss, score, norm), layers, seconds)
             if self._training.stop_on_nonfinite and not (math.isfinite(loss) and math.isfinite(norm)):
+                if self.listener is not None:
+                    self.listener.read(wait=True)
                 what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
                 raise Diverged(what, value, note.step, note.learning_rate)
+        if self.listener is not None:
+            self.listener.read(wait=wait)
         self.outside += time.perf_counter() - began

@@ -25,6 +25,7 @@ from tui.engine import device as devices
 from tui.engine import optim
 from tui.engine.attempt import Attempt
 from tui.engine.data.batches import Batch
+from tui.engine.diagnosis.instruments import Instruments
 
 
 class Step:
@@ -34,6 +35,8 @@ class Step:
         self._attempt, self._settings, self._device = attempt, attempt.settings, attempt.device
         self._model, self._optimizer, self._norms = attempt.model, attempt.optimizer, attempt.norms
         self._recorder, self._objective = attempt.recorder, attempt.objective
+        self.instruments = Instruments(attempt, self._forward, self._seed)
+        """What is measured beside the steps."""
 
     def make(self, batches: Iterator[Batch]) -> None:
         """Make one optimizer step from the next batch, count it and record it.
@@ -41,30 +44,40 @@ class Step:
         Raises:
             StopIteration: there are no more batches.
         """
-        images, targets, wait = self._take(batches)
-        rate = self._begin(self._attempt.progress.step + 1)
+        step = self._attempt.progress.step + 1
+        batch, images, targets, wait = self._take(batches)
+        rate = self._begin(step)
+        self.instruments.before(step)
         outputs, loss = self._forward(images, targets)
         self._backward(loss)
         norm, norms = self._measure()
+        self.instruments.gradient(step, norm, batch)
         self._clip(norm)
+        self.instruments.copy(step)
         self._update()
+        self.instruments.after(step)
         self._record(
             rate, wait, torch.stack((loss.detach().float(), self._objective.score(outputs, targets), norm)), norms
         )
+        self.instruments.rest(step, batch)
 
-    def _take(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor, float]:
-        """Return (pictures float32 [B, C, H, W], targets [B, ...], seconds waited for them)."""
+    def _take(self, batches: Iterator[Batch]) -> tuple[Batch, Tensor, Tensor, float]:
+        """Return (the batch, its pictures float32 [B, C, H, W], targets [B, ...], seconds waited for them)."""
         asked = time.perf_counter()
         batch = next(batches)
         wait = time.perf_counter() - asked
-        return self._attempt.normalise(batch.images), batch.targets.to(self._device, non_blocking=True), wait
+        return batch, self._attempt.normalise(batch.images), batch.targets.to(self._device, non_blocking=True), wait
 
     def _begin(self, step: int) -> float:
         """Put in force what depends on the step alone; return the learning rate."""
         rate = self._attempt.schedule.rate(step)
         optim.set_learning_rate(self._optimizer, rate)
-        devices.seed(self._device, _mixed(self._settings.training.seed, step))  # for dropout
+        self._seed(step)
         return rate
+
+    def _seed(self, step: int) -> None:
+        """Set the numbers that dropout draws from."""
+        devices.seed(self._device, _mixed(self._settings.training.seed, step))
 
     def _forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return (outputs [B, ...], the loss, a scalar)."""

@@ -62,6 +62,7 @@ class Trainer:
     # -- the loop ------------------------------------------------------------------------------------
 
     def _train(self) -> None:
+        self._step.instruments.begin()
         with self._data.training_batches(self._progress.step) as batches:
             self._recorder.restart_clock()
             while True:
@@ -138,20 +139,23 @@ class Trainer:
         self._stopping.validated(evaluation.metrics)
         self._judge(evaluation)
 
-    def _evaluate(self, split: Split) -> evaluate.Evaluation | None:
-        """Evaluate a split and write the detailed result; None when a stop came in between."""
+    def _evaluate(self, split: Split, most: int | None = None) -> evaluate.Evaluation | None:
+        """Evaluate a split, or ``most`` pictures of it; None when a stop came in between."""
         self._recorder.read(self._progress, wait=True)
         size = evaluate.batch_size(self._settings.training.batch_size, self._settings.data.image_size)
         return evaluate.evaluate(
             self._attempt.model,
-            self._data.evaluation_batches(split, size),
+            self._data.evaluation_batches(split, size, most),
             self._attempt.objective,
             normalise=self._attempt.normalise,
             stopping=self._link.stop_wanted,
         )
 
     def _judge(self, evaluation: evaluate.Evaluation) -> None:
-        """Report a validation; when it is the best so far, save."""
+        """Report a validation, with training pictures beside it; when it is the best so far, save."""
+        instruments = self._step.instruments
+        sample = self._evaluate("train", instruments.pictures) if instruments.pictures else None
+        instruments.validated(self._progress.step, evaluation, sample)
         best = self._stopping.better(evaluation.metrics, self._progress.step)
         if note := self._stopping.unmeasured(evaluation.metrics):
             self._link.message("warning", note)

@@ -53,6 +53,7 @@ class TrainingData:
         std: likewise.
         skipped: pictures that cannot be read, a problem per split; a streamed set finds more while it trains.
         targets: of the training pictures, those that cannot be read with them.
+        duplicates: validation pictures that are exact copies of training pictures; 0 too where none are kept decoded.
         notices: what else a person should know: no room for the cache, changed files, copies between splits.
         images: pictures per split that can be read.
         steps_per_epoch: full batches in the training split; the rest of an epoch is dropped.
@@ -82,6 +83,7 @@ class TrainingData:
             name: targets_of(samples, manifest.task, manifest.outputs) for name, samples in manifest.splits.items()
         }
         self.targets = self._targets["train"]
+        self.duplicates = 0
         self._caches: list[Cache] = []
         self._workers = worker_count(settings.data.workers)
         self._decoders = Decoders(self._workers)
@@ -106,9 +108,17 @@ class TrainingData:
         """
         return Prefetch(lambda: self._training(first_step))
 
-    def evaluation_batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        """Yield every picture of a split that can be read once, in order and as it is; the last batch is partial."""
+    def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
+        """Yield every picture of a split that can be read once, in order and as it is; the last batch is partial.
+
+        Args:
+            split: of which.
+            batch_size: pictures at a time.
+            most: so many of them, evenly spread; None: all.
+        """
         source, usable = self._sources[split], self._usable[split]
+        if most is not None:
+            usable = spread_evenly(usable, most)
         starts = range(0, len(usable), batch_size)
         chunks = (usable[start : start + batch_size] for start in starts)
         for positions, pending in ahead(source, chunks):
@@ -119,6 +129,10 @@ class TrainingData:
                 pictures, positions = pictures[good], positions[good]
             if len(positions):
                 yield self._batch(split, resized(pictures, self._settings.data.image_size), positions)
+
+    def picture(self, split: str, position: int) -> str:
+        """Return the name of a picture by its place in the split's list, as it may be shown."""
+        return clean(self._splits[split][position][0], 200)
 
     def close(self) -> None:
         """Give back decoders and cache; batches that are asked for later fail."""
@@ -209,6 +223,9 @@ class TrainingData:
                 reasons = {place: cache.unreadable[int(rows[place])] for place in np.flatnonzero(bad).tolist()}
                 self._name(split, np.arange(len(rows)), reasons)
         self.notices += find_duplicates(self._splits, digests)
+        if "validation" in digests:
+            known = digests["train"][digests["train"] != 0]
+            self.duplicates = int(np.isin(digests["validation"], known).sum())
         return sources, usable
 
     def _recipes(self, signature: str) -> list[tuple[tuple[str, ...], Recipe]]:
