@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from picture_sets import class_folders
 
+from tui.core import caches as stored
 from tui.core.dataset.decoders import Decoders
 from tui.core.dataset.pictures import load_picture
 from tui.core.dataset.scan import scan
@@ -165,7 +166,7 @@ def test_two_runs_that_make_the_same_cache_get_the_same_pixels(tmp_path: Path) -
 def test_the_second_of_two_runs_waits_for_the_first(root: Path, pool: Decoders) -> None:
     recipe, told = recipe_of(root), []
     (cache_directory() / "decoded").mkdir(parents=True)
-    lock = caches._locked(cache_directory() / "decoded" / f"{recipe.key}.lock", exclusive=True)
+    lock = stored.lock(cache_directory() / "decoded" / f"{recipe.key}.lock", exclusive=True)
     assert lock is not None
     threading.Timer(0.6, os.close, [lock]).start()
     opened(recipe, pool, progress=lambda stage, *rest: told.append(stage))
@@ -257,5 +258,5 @@ def test_a_file_system_without_locks(root: Path, pool: Decoders, monkeypatch: py
     def unsupported(handle: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(caches.fcntl, "flock", unsupported)
+    monkeypatch.setattr(stored.fcntl, "flock", unsupported)
     assert opened(recipe_of(root), pool).pixels.shape == (21, 8, 8, 3)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from tui.cli import complete, program_trained
+from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
@@ -57,6 +58,7 @@ presets_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(presets_app)
+app.add_typer(cache_app)
 for name, command in program_trained.COMMANDS.items():
     app.command(name)(command)
 

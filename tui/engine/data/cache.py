@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import mmap
@@ -30,14 +29,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tui.core import caches
+from tui.core.caches import ENTRY
 from tui.core.dataset.decoder import Job
 from tui.core.dataset.decoders import Answer, Decoders
 from tui.core.dataset.pictures import VERSION, Resize
-from tui.core.files import cache_directory, sync_directory
+from tui.core.files import sync_directory
 from tui.core.text import clean_path
 
 FORMAT = 1
-_ENTRY, _PIXELS, _DIGESTS = "entry.json", "pixels.bin", "digests.bin"
+_PIXELS, _DIGESTS = "pixels.bin", "digests.bin"
 _MARGIN = 512 << 20
 """Bytes that stay free on the disk."""
 
@@ -95,7 +96,7 @@ class Cache:
     """
 
     def __init__(self, directory: Path, recipe: Recipe, lock: int) -> None:
-        entry: Any = json.loads((directory / _ENTRY).read_bytes())
+        entry: Any = json.loads((directory / ENTRY).read_bytes())
         shape = (len(recipe.paths), recipe.size, recipe.size, recipe.channels)
         if entry["format"] != FORMAT or entry["key"] != recipe.key:
             raise ValueError("another cache")
@@ -112,7 +113,7 @@ class Cache:
         self.pixels: NDArray[np.uint8] = mapped.view(np.ndarray)
         self._lock = lock
         with contextlib.suppress(OSError):
-            os.utime(directory / _ENTRY)
+            os.utime(directory / ENTRY)
 
     def close(self) -> None:
         """Allow others to prune the cache; the pixels stay readable as long as they are referred to."""
@@ -123,7 +124,7 @@ class Cache:
 
 def is_cached(recipe: Recipe) -> bool:
     """Whether there seems to be a cache already, made now or by an earlier run."""
-    return (_directory() / recipe.key / _ENTRY).exists()
+    return (caches.directory() / recipe.key / ENTRY).exists()
 
 
 def open_cache(
@@ -143,7 +144,7 @@ def open_cache(
         Stopped: as asked; what was made so far is removed, and the decoders are closed.
         FailureError: decoders keep dying.
     """
-    directory = _directory()
+    directory = caches.directory()
     if recipe.total_bytes > budget:
         gib = recipe.total_bytes / (1 << 30)
         raise NoCache(f"they would take {gib:.1f} GiB, more than data.cache_gib allows")
@@ -154,7 +155,7 @@ def open_cache(
             cache = _existing(directory, recipe)
             if cache is not None:
                 return cache
-            lock = _locked(directory / f"{recipe.key}.lock", exclusive=True)
+            lock = caches.lock(directory / f"{recipe.key}.lock", exclusive=True)
             if lock is not None:
                 break
             progress("waiting for another run that decodes the same pictures", 0, 0)
@@ -170,10 +171,6 @@ def open_cache(
     if cache is None:
         raise NoCache(f"another program uses {clean_path(directory)}")
     return cache
-
-
-def _directory() -> Path:
-    return cache_directory() / "decoded"
 
 
 def _check_own(directory: Path) -> None:
@@ -193,9 +190,9 @@ def _pause(stopping: Callable[[], bool]) -> None:
 
 def _existing(directory: Path, recipe: Recipe) -> Cache | None:
     """Return the cache if it is there and complete."""
-    if not (directory / recipe.key / _ENTRY).exists():
+    if not (directory / recipe.key / ENTRY).exists():
         return None
-    lock = _locked(directory / f"{recipe.key}.lock", exclusive=False)
+    lock = caches.lock(directory / f"{recipe.key}.lock", exclusive=False)
     if lock is None:
         return None
     try:
@@ -203,23 +200,6 @@ def _existing(directory: Path, recipe: Recipe) -> Cache | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         os.close(lock)
         return None
-
-
-def _locked(path: Path, *, exclusive: bool) -> int | None:
-    """Return a handle that holds the lock until it is closed, or None while someone else holds it."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                os.close(handle)
-                return None
-            return handle  # a file system without locks: as good as it gets
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
-                return handle
-        os.close(handle)  # the file was removed between opening and locking it
 
 
 def _make_room(directory: Path, recipe: Recipe, budget: int) -> None:
@@ -232,22 +212,22 @@ def _make_room(directory: Path, recipe: Recipe, budget: int) -> None:
     sizes: dict[Path, int] = {}
     used: dict[Path, float] = {}
     for path in directory.iterdir():
-        if path.suffix == ".tmp":
+        if path.suffix == caches.UNFINISHED:
             key = path.name.split(".")[0]
             if key == recipe.key:
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                _remove_unused(directory, key, path)
+                caches.remove_unused(directory, key, path)
         elif path.is_dir():
             with contextlib.suppress(OSError):
-                sizes[path] = sum(file.stat().st_size for file in path.iterdir())
-                used[path] = (path / _ENTRY).stat().st_mtime if (path / _ENTRY).exists() else 0.0
+                sizes[path] = caches.size_of(path)
+                used[path] = (path / ENTRY).stat().st_mtime if (path / ENTRY).exists() else 0.0
     needed = recipe.total_bytes
     for path in sorted(sizes, key=lambda path: used.get(path, 0.0)):
         free = shutil.disk_usage(directory).free
         if sum(sizes.values()) + needed <= budget and free >= needed + _MARGIN:
             break
-        if _remove_unused(directory, path.name, path):
+        if caches.remove_unused(directory, path.name, path):
             del sizes[path]
     if sum(sizes.values()) + needed > budget:
         raise NoCache("caches that other runs use fill data.cache_gib")
@@ -255,23 +235,11 @@ def _make_room(directory: Path, recipe: Recipe, budget: int) -> None:
         raise NoCache(f"the disk of {clean_path(directory)} has too little room for {needed / (1 << 30):.1f} GiB")
 
 
-def _remove_unused(directory: Path, key: str, path: Path) -> bool:
-    """Remove a cache or leftover that nobody holds."""
-    lock = _locked(directory / f"{key}.lock", exclusive=True)
-    if lock is None:
-        return False
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.unlink(directory / f"{key}.lock")
-    os.close(lock)
-    return not path.exists()
-
-
 def _build(
     directory: Path, recipe: Recipe, decoders: Decoders, progress: Progress, stopping: Callable[[], bool]
 ) -> None:
     """Decode all pictures into a new directory and give it the cache's name."""
-    temporary = Path(tempfile.mkdtemp(prefix=f"{recipe.key}.", suffix=".tmp", dir=directory))
+    temporary = Path(tempfile.mkdtemp(prefix=f"{recipe.key}.", suffix=caches.UNFINISHED, dir=directory))
     try:
         pixels = temporary / _PIXELS
         with pixels.open("wb") as file:
@@ -281,8 +249,9 @@ def _build(
         digests = np.array([answer.digest for answer in answers], dtype="<u8")
         _write(temporary / _DIGESTS, digests.tobytes())
         unreadable = {row: answer.reason for row, answer in enumerate(answers) if answer.reason}
-        entry = {"format": FORMAT, "key": recipe.key, "unreadable": unreadable}
-        _write(temporary / _ENTRY, json.dumps(entry).encode())
+        about = {"root": recipe.root, "pictures": len(recipe.paths), "size": recipe.size, "channels": recipe.channels}
+        entry = {"format": FORMAT, "key": recipe.key, "about": about, "unreadable": unreadable}
+        _write(temporary / ENTRY, json.dumps(entry).encode())
         sync_directory(temporary)
         os.rename(temporary, directory / recipe.key)
         sync_directory(directory)
