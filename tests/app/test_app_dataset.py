@@ -24,6 +24,7 @@ from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars, bar
 from tui.app.widgets.folder_tree import FolderTree, folders_in
 from tui.app.widgets.path_input import PathInput, completed
+from tui.app.widgets.row_list import RowList
 from tui.core import presets, recent
 from tui.core.dataset import scan as scanning
 from tui.core.settings import Settings
@@ -45,6 +46,11 @@ async def opened(pilot: Pilot[None], tmp_path: Path, preset: str = "simple-cnn")
 
 def words(screen: DatasetScreen, name: str = "summary") -> str:
     return str(screen.query_one(f"#{name}", Static).render())
+
+
+def findings(screen: DatasetScreen) -> str:
+    rows = screen.query_one("#findings", RowList)
+    return "\n".join(str(rows.get_option_at_index(index).prompt) for index in range(rows.option_count))
 
 
 async def test_the_last_folder_is_looked_at_without_being_asked(app: CnntrainApp, tmp_path: Path) -> None:
@@ -71,13 +77,14 @@ async def test_problems_are_told(app: CnntrainApp, tmp_path: Path) -> None:
         screen = await opened(pilot, tmp_path)
         screen.choose(pictures)
         await settle(pilot)
-        told = words(screen, "problem-list")
+        told = findings(screen)
         assert "in the folders train, test" in words(screen)
         assert "no validation pictures" in told
         assert '"test" has no pictures of "dog"' in told
         assert "1 file of other kinds" in told
-        assert "1 picture of the sample cannot be read: train/cat/broken.jpg" in told
+        assert '1 file has a picture\'s name and is none: "train/cat/broken.jpg"' in told
         assert told.index("!") < told.index("·")
+        assert "findings headers only" in words(screen, "check")
 
 
 @pytest.mark.parametrize(

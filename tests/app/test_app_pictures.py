@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import builders
+import hostile_dataset
 import pytest
 from picture_sets import class_folders, write_picture
+from PIL import Image, ImageDraw
 from textual.pilot import Pilot
-from walking import make_app, settle
+from walking import breathe, make_app, settle
 
 from tui.app.app import CnntrainApp
 from tui.app.widgets.form import Form
 from tui.core import presets, recent
+from tui.core.preview import AnswerHead, PreviewRequest
+from tui.runs import previewer
 
 SIZES = [(80, 24), (120, 40)]
 Snap = Callable[..., bool]
@@ -78,6 +83,132 @@ def test_pictures(size: tuple[int, int], app: CnntrainApp, snap_compare: Snap) -
         await settle(pilot)
         await pilot.press("down", "enter")
         await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_what_the_check_found(size: tuple[int, int], app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
+    (tmp_path / "outside").mkdir()
+    hostile_dataset.make_hostile(tmp_path / "hostile", tmp_path / "outside")
+    recent.remember(tmp_path / "hostile")
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        pilot.app.screen.query_one("#findings").focus()
+        await pilot.press("down", "down", "ctrl+o")
+        await settle(pilot)
+        pilot.app.clear_notifications()
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def photographs(root: Path) -> Path:
+    """Pictures with something to see: a bright disc that is not in the middle."""
+    for name, colour in (("daisy", (250, 220, 60)), ("rose", (220, 40, 70))):
+        for number in range(70):
+            image = Image.new("RGB", (90, 60), (40, 90 + number, 50))
+            ImageDraw.Draw(image).ellipse((5 + number // 2, 10, 45 + number // 2, 50), fill=colour)
+            (root / name).mkdir(parents=True, exist_ok=True)
+            image.save(root / name / f"{number:03d}.png")
+    return root
+
+
+async def complete(pilot: Pilot[None]) -> None:
+    """Wait until what is decoded elsewhere is shown."""
+    for _ in range(600):
+        await breathe()
+        if pilot.app.screen.complete:  # type: ignore[attr-defined]
+            break
+        await asyncio.sleep(0.05)
+    await breathe()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_gallery(size: tuple[int, int], app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
+    recent.remember(photographs(tmp_path / "flowers"))
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("ctrl+g")
+        await complete(pilot)
+        await pilot.press("down", "enter", "right", "down")
+        await complete(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_gallery_in_16_colours(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Snap
+) -> None:
+    monkeypatch.delenv("COLORTERM")
+    monkeypatch.setenv("TERM", "linux")
+    recent.remember(photographs(tmp_path / "flowers"))
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("ctrl+g")
+        await complete(pilot)
+
+    assert snap_compare(CnntrainApp(runs_root=Path("runs")), terminal_size=(80, 24), run_before=before)
+
+
+class Cutter:
+    """Stands for the training code: parts of a drawing."""
+
+    def ask(self, request: PreviewRequest) -> tuple[AnswerHead, list[bytes]]:
+        image = Image.open(Path(request.root) / request.path)
+        whole = [image.crop((15, 0, 75, 60)), image, image.resize((40, 60))]
+        drawn = [image.crop((epoch * 7, epoch, 45 + epoch * 7, 45 + epoch)) for epoch in request.epochs]
+        pixels = [picture.resize((32, 32)).tobytes() for picture in [*whole, *drawn]]
+        return AnswerHead(32, 3, len(request.resizes), len(request.epochs)), pixels
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_what_the_network_sees(
+    size: tuple[int, int], app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Snap
+) -> None:
+    monkeypatch.setattr(previewer, "Previewer", Cutter)
+    recent.remember(photographs(tmp_path / "flowers"))
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("ctrl+g")
+        await complete(pilot)
+        await pilot.press("ctrl+g")
+        await complete(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_finding(size: tuple[int, int], app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
+    flowers = photographs(tmp_path / "flowers")
+    for number in range(3):
+        (flowers / "rose" / f"copy {number}.png").write_bytes((flowers / "daisy" / f"00{number}.png").read_bytes())
+    recent.remember(flowers)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        pilot.app.screen.query_one("#findings").focus()
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("down", "x", "down", "down")
+        await complete(pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
 

@@ -44,6 +44,7 @@ _NARROW = frozenset(
     for point in range(first, last + 1)
 )
 """Characters that every terminal shows in one cell."""
+_MOST_PENS = 50_000
 _SEEN_ON_BLANKS = {"4", "7", "9", "21", "51", "52", "53"}
 """Attributes that show on a blank: underline, reverse, strike-through, frames, overline."""
 
@@ -140,6 +141,9 @@ class Frame:
             pen = self._known_pens.setdefault(pen, pen)
             if len(self._pen_of) > 4096:
                 self._pen_of.clear()
+            if len(self._known_pens) > _MOST_PENS:
+                # Pictures have a pen for each pair of colours. What is forgotten is written once more than needed.
+                self._known_pens = {_PLAIN: _PLAIN, pen: pen}
             self._pen_of[style, blank] = pen
         return pen
 

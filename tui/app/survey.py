@@ -53,7 +53,6 @@ class Survey:
         changed()
 
     def _look(self, changed: Callable[[], None]) -> None:
-        from tui.core.dataset.manifest import make_manifest
         from tui.core.dataset.scan import measure_sizes, scan
 
         _check_name(self.path)
@@ -63,15 +62,27 @@ class Survey:
             progress=self._count,
             cancelled=lambda: self.cancelled,
         )
-        try:
-            manifest = make_manifest(found, self.settings)
-            self.splits = {name: len(samples) for name, samples in manifest.splits.items()}
-        except UsageError as error:
-            self.warning = str(error)
+        self._divide(found)
         self.scan = found
         changed()
         if not self.cancelled:
             self.sizes = measure_sizes(found)
+
+    def divide(self, changed: Callable[[], None]) -> None:
+        """Divide what was found anew, by other settings. Runs in a thread."""
+        if self.scan is not None:
+            self._divide(self.scan)
+            changed()
+
+    def _divide(self, found: Scan) -> None:
+        from tui.core.dataset.manifest import make_manifest
+
+        try:
+            manifest = make_manifest(found, self.settings)
+        except UsageError as error:
+            self.warning, self.splits = str(error), {}
+        else:
+            self.warning, self.splits = "", {name: len(samples) for name, samples in manifest.splits.items()}
 
     def _count(self, seen: int) -> None:
         self.seen = seen

@@ -9,13 +9,17 @@ from pathlib import Path
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, OptionList, Static
 
+from tui.app.checkup import Checkup
 from tui.app.draft import Draft
+from tui.app.exclusion import Exclusion
+from tui.app.outline import bars, progress, summary, told
+from tui.app.screens.begin import explain
 from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars
 from tui.app.widgets.columns import Cell, line
@@ -23,31 +27,49 @@ from tui.app.widgets.folder_tree import FolderTree
 from tui.app.widgets.path_input import PathInput
 from tui.app.widgets.row_list import RowList
 from tui.core import recent
+from tui.core.dataset.findings import Finding, of_problem
 from tui.core.dataset.problems import many
-from tui.core.dataset.scan import Scan
-from tui.core.dataset.sizes import Sizes
-from tui.core.settings import Settings
+from tui.core.errors import CnntrainError
 from tui.core.text import clean, clean_path
 
 _TYPING = 0.4
 """Seconds without a key after which a typed path is looked at."""
 _MOST_RECENT = 5
-_SIGNS = {"error": ("✗", "$text-error"), "warning": ("!", "$text-warning"), "info": ("·", "$foreground-muted")}
 
 
 class DatasetScreen(Screen[None]):
     """Choose the pictures of a `Draft`."""
 
     CSS_PATH = "dataset.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     BINDINGS = [
         Binding("ctrl+n", "proceed", "Next", id="dataset.use", tooltip="Go on to the settings."),
-        Binding("escape", "back", "Back", id="dataset.back", tooltip="Stop looking, or go back."),
+        Binding("ctrl+g", "gallery", "Pictures", id="dataset.gallery", tooltip="Look at the pictures of each class."),
+        Binding(
+            "ctrl+r",
+            "check",
+            "Check",
+            id="dataset.check",
+            tooltip="Decode every picture: finds damage, copies in other files and pictures that look alike.",
+        ),
+        Binding(
+            "ctrl+o",
+            "leave_out",
+            "Leave out",
+            id="dataset.leave_out",
+            show=False,
+            tooltip="Leave out what cannot be used and copies but one: writes a list for the run, not into the folder.",
+        ),
+        Binding("escape", "back", "Back", id="dataset.back", tooltip="Stop looking or checking, or go back."),
     ]
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
         self._survey: Survey | None = None
+        self._checkup: Checkup | None = None
+        self._findings: list[Finding] = []
+        self._exclusion: Exclusion | None = None
         self._wait: Timer | None = None
         self._proceeding = False
 
@@ -66,8 +88,8 @@ class DatasetScreen(Screen[None]):
             with Vertical(id="found"):
                 yield Static(id="summary")
                 yield ClassBars(id="bars")
-                with VerticalScroll(id="problems"):
-                    yield Static(id="problem-list")
+                yield Static(id="check")
+                yield RowList(id="findings")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -94,6 +116,11 @@ class DatasetScreen(Screen[None]):
         survey = self._survey
         return survey is not None and survey.scan is not None and survey.path == self.query_one(PathInput).path
 
+    def on_descendant_focus(self) -> None:
+        """Where there is little room, what was found gets all of it while it is looked at."""
+        found = self.query_one("#found")
+        self.set_class(self.focused is not None and found in self.focused.ancestors, "-looking")
+
     def choose(self, path: Path) -> None:
         """Look through a folder."""
         self.query_one(PathInput).show(path)
@@ -119,7 +146,7 @@ class DatasetScreen(Screen[None]):
     def typed(self) -> None:
         """Look at what is typed as soon as it is a folder and the typing rests."""
         self._cancel()
-        self._survey = None
+        self._survey = self._checkup = None
         self._proceeding = False
         self._show()
         if self._wait is not None:
@@ -160,16 +187,94 @@ class DatasetScreen(Screen[None]):
         self._draft.use_directory(survey.path, survey.scan)
         self.app.push_screen(SettingsScreen(self._draft))
 
+    def action_gallery(self) -> None:
+        """Look at the pictures of each class."""
+        from tui.app.screens.gallery import GalleryScreen
+
+        survey = self._survey
+        if survey is None or survey.scan is None:
+            self.notify("Choose a folder of pictures first.", severity="error")
+            return
+        self.app.push_screen(GalleryScreen(self._draft, survey.scan))
+
+    def action_check(self) -> None:
+        """Decode every picture."""
+        if self._survey is None or self._survey.scan is None:
+            self.notify("Choose a folder of pictures first.", severity="error")
+        elif self._checkup is not None and self._checkup.deep and not self._checkup.done:
+            self.notify("Every picture is being decoded already; Escape stops it.")
+        else:
+            self._begin_check(deep=True)
+
+    @on(OptionList.OptionSelected, "#findings")
+    def finding_chosen(self, event: OptionList.OptionSelected) -> None:
+        """Show the files of a finding."""
+        from tui.app.screens.finding import FindingScreen
+
+        survey = self._survey
+        finding = self._findings[int(event.option_id or 0)]
+        if survey is None or survey.scan is None or self._exclusion is None:
+            return
+        if not finding.paths:
+            self.notify(f"{finding.text} ({finding.done})", markup=False, timeout=8)
+            return
+        pictures = frozenset(path for samples in survey.scan.samples.values() for path, _ in samples)
+        self.app.push_screen(FindingScreen(finding, survey.scan.root, self._exclusion, pictures))
+
+    def action_leave_out(self) -> None:
+        """Write the list of what to leave out, and have the run use it; a second time takes it back."""
+        report = self._checkup.report if self._checkup is not None else None
+        if report is None or self._exclusion is None:
+            self.notify("The check is not done yet: it finds what to leave out.", markup=False)
+            return
+        if not report.exclude:
+            more = "" if report.deep else " ^r decodes every picture and finds more."
+            self.notify(f"Nothing has to be left out.{more}", markup=False)
+            return
+        taken_back = self._exclusion.paths.issuperset(report.exclude)
+        try:
+            if taken_back:
+                self._exclusion.change(take_back=report.exclude)
+            else:
+                self._exclusion.change(add=report.exclude)
+        except CnntrainError as error:
+            explain(self.app, error)
+            return
+        self._divide_again()
+        number = many(len(report.exclude), "picture")
+        if taken_back:
+            self.notify(f"{number} taken back into the run.", markup=False)
+        else:
+            self.notify(f"{number} left out of the run, listed in {clean_path(self._exclusion.file)}", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Pictures may have been left out on the screen that was above."""
+        if self._survey is not None and self._survey.scan is not None:
+            self._divide_again()
+
+    def _divide_again(self) -> None:
+        survey = self._survey
+        if survey is not None and survey.scan is not None and survey.settings is not self._draft.settings:
+            survey.settings = self._draft.settings
+            self._exclusion = Exclusion(self._draft, survey.scan.root)
+            changed = partial(self.app.call_from_thread, self._changed, survey)
+            self.run_worker(partial(survey.divide, changed), thread=True, exit_on_error=False)
+        self._show()
+
     def action_back(self) -> None:
-        """Stop looking, or go back."""
+        """Stop looking or checking, or go back."""
         if self._survey is not None and not self._survey.done and self._survey.scan is None:
             self._cancel()
+        elif self._checkup is not None and self._checkup.deep and not self._checkup.done:
+            self._checkup.cancelled = True
         else:
             self.app.pop_screen()
 
     def _cancel(self) -> None:
         if self._survey is not None:
             self._survey.cancelled = True
+        if self._checkup is not None:
+            self._checkup.cancelled = True
 
     def _look_if_folder(self) -> None:
         path = self.query_one(PathInput).path
@@ -188,6 +293,7 @@ class DatasetScreen(Screen[None]):
         """Begin to look through the folder that is named; whatever was looked through before is given up."""
         self._cancel()
         path = self.query_one(PathInput).path
+        self._checkup = None
         if path is None:
             self._survey = None
             self._show()
@@ -200,106 +306,82 @@ class DatasetScreen(Screen[None]):
     def _changed(self, survey: Survey) -> None:
         if survey is not self._survey or not self.is_attached:
             return
+        if survey.scan is not None and self._checkup is None:
+            self._exclusion = Exclusion(self._draft, survey.scan.root)
+            self._begin_check(deep=False)
         self._show()
         if self._proceeding and (survey.scan is not None or survey.done):
             self._proceeding = False
             self.action_proceed()
 
+    def _begin_check(self, *, deep: bool) -> None:
+        """Begin to look into the files; a check that is under way is given up, one that is done stays shown."""
+        assert self._survey is not None
+        if self._checkup is not None:
+            self._checkup.cancelled = True
+        checkup = self._checkup = Checkup(self._survey.path, self._draft.settings.data, deep)
+        changed = partial(self.app.call_from_thread, self._checked, checkup)
+        self.run_worker(partial(checkup.work, changed), thread=True, exit_on_error=False)
+
+    def _checked(self, checkup: Checkup) -> None:
+        if checkup is self._checkup and self.is_attached:
+            self._show()
+
     def _show_progress(self) -> None:
-        survey = self._survey
+        survey, checkup = self._survey, self._checkup
         if survey is not None and survey.scan is None and not survey.done:
-            self.query_one("#summary", Static).update(_progress(survey), layout=False)
+            self.query_one("#summary", Static).update(progress(survey), layout=False)
+        if checkup is not None and not checkup.done:
+            self.query_one("#check", Static).update(_check_words(checkup), layout=False)
 
     def _show(self) -> None:
-        survey = self._survey
+        survey, checkup = self._survey, self._checkup
         scan = survey.scan if survey is not None else None
-        self.query_one("#summary", Static).update(_summary(survey))
-        bars = self.query_one(ClassBars)
-        bars.display = scan is not None
-        problems = _problems(survey)
-        self.query_one("#problems").display = bool(problems)
-        self.query_one("#problem-list", Static).update(Content("\n").join(problems))
-        if scan is not None:
-            bars.show(scan.classes, _per_class(scan))
+        self.query_one("#summary", Static).update(summary(survey))
+        self.query_one(ClassBars).display = scan is not None
+        self.query_one("#check").display = self.query_one("#findings").display = scan is not None
+        if scan is None:
+            return
+        names, counts = bars(scan)
+        self.query_one(ClassBars).show(names, counts)
+        self.query_one(ClassBars).styles.height = max(1, len(names))  # the stylesheet says how much at most
+        self.query_one("#check", Static).update(_check_words(checkup), layout=False)
+        if checkup is not None and checkup.report is not None:
+            self._findings = checkup.report.findings
+        elif checkup is None or not checkup.deep:  # else the quick one's stay until the deep one is done
+            order = ("error", "warning", "info")
+            found = sorted(scan.problems, key=lambda problem: order.index(problem.severity))
+            self._findings = [of_problem(problem) for problem in found]
+        out = self._exclusion.paths if self._exclusion is not None else set()
+        rows = {str(index): partial(_finding_line, finding, out) for index, finding in enumerate(self._findings)}
+        self.query_one("#findings", RowList).show(rows)
+
+
+def _finding_line(finding: Finding, out: set[str], width: int) -> Content:
+    return told(finding, sum(path in out for path in finding.paths) if out else 0)
+
+
+def _check_words(checkup: Checkup | None) -> Content:
+    if checkup is None:
+        return Content("")
+    heading = ("Check ", "bold $primary")
+    if checkup.error:
+        return Content.assemble(heading, (f"✗ {clean(checkup.error, 200)}", "$text-error"))
+    if checkup.cancelled:
+        return Content.assemble(heading, ("stopped; ^r decodes every picture", "$foreground-muted"))
+    report = checkup.report
+    if report is None:
+        of = f" of {checkup.total:,}" if checkup.total else ""
+        return Content.assemble(heading, f"{checkup.stage or 'begins'}: {checkup.count:,}{of}")
+    style = {"clean": "$text-success", "findings": "$text-warning", "unusable": "$text-error"}[report.verdict]
+    serious = sum(finding.severity != "info" for finding in report.findings)
+    verdict = {"clean": "clean", "findings": many(serious, "finding"), "unusable": "not usable"}
+    how = "all decoded" if report.deep else "headers only"
+    words = Content.assemble(heading, (verdict[report.verdict], style), (f" {how}", "$foreground-muted"))
+    if report.exclude:
+        words = words.append(Content.assemble(" ", ("^o", "bold $accent"), f" leave out {len(report.exclude):,}"))
+    return words
 
 
 def _path_line(path: Path, width: int) -> Content:
     return line([Cell(clean_path(path, max(8, width)), width)])
-
-
-def _per_class(scan: Scan) -> list[int]:
-    return [sum(counts) for counts in zip(*scan.counts.values(), strict=True)]
-
-
-def _progress(survey: Survey) -> Content:
-    """Return how far it is. How many files there are in all is not known before: the bar only shows that it moves."""
-    width = 24
-    at = (survey.seen // 512) % (2 * (width - 6))
-    at = min(at, 2 * (width - 6) - at)
-    if survey.cancelled:
-        return Content("Stopped.")
-    return Content.assemble(
-        f"Looking through it… {survey.seen:,} files\n",
-        ("─" * at, "$border-blurred"),
-        ("━" * 6, "$primary"),
-        ("─" * (width - 6 - at), "$border-blurred"),
-        ("  Escape stops", "$foreground-muted"),
-    )
-
-
-def _summary(survey: Survey | None) -> Content:
-    if survey is None:
-        return Content.styled(
-            "Choose a folder that holds one folder per class, or train, val and test folders of them.",
-            "$foreground-muted",
-        )
-    if survey.error:
-        return Content.styled(f"✗ {clean(survey.error, 600)}", "$text-error")
-    if survey.scan is None:
-        return Content("Stopped.") if survey.cancelled else _progress(survey)
-    scan = survey.scan
-    lines = [
-        Content.styled(f"{many(len(scan.classes), 'class')}, {many(scan.total, 'picture')}", "bold"),
-        Content(_layout_words(scan, survey.settings)),
-        Content(_split_words(survey)),
-        Content(_size_words(survey.sizes) if survey.sizes is not None else "measuring sizes…"),
-    ]
-    if survey.warning:
-        lines.append(Content.styled(f"! {clean(survey.warning, 400)}", "$text-warning"))
-    return Content("\n").join(words for words in lines if words.plain)
-
-
-def _layout_words(scan: Scan, settings: Settings) -> str:
-    if scan.layout == "split_folders":
-        return f"in the folders {', '.join(scan.counts)}"
-    validation, test = round(100 * settings.data.validation_fraction), round(100 * settings.data.test_fraction)
-    return f"one folder per class, divided {100 - validation - test}/{validation}/{test}"
-
-
-def _split_words(survey: Survey) -> str:
-    return " · ".join(f"{name} {count:,}" for name, count in survey.splits.items() if count)
-
-
-def _size_words(sizes: Sizes) -> str:
-    if not sizes.measured:
-        return "no picture could be measured"
-    (w_low, w_mid, w_high), (h_low, h_mid, h_high) = sizes.width, sizes.height
-    modes = ", ".join(clean(mode, 12) for mode in list(sizes.modes)[:4])
-    if (w_low, h_low) == (w_high, h_high):
-        return f"all {w_low}×{h_low} px, {modes}"
-    return f"{w_mid}×{h_mid} px in the middle, {w_low}–{w_high} × {h_low}–{h_high}, {modes}"
-
-
-def _problems(survey: Survey | None) -> list[Content]:
-    if survey is None or survey.scan is None:
-        return []
-    order = ("error", "warning", "info")
-    told = [
-        Content.assemble((f"{_SIGNS[p.severity][0]} ", _SIGNS[p.severity][1]), clean(p.text, 400))
-        for p in sorted(survey.scan.problems, key=lambda problem: order.index(problem.severity))
-    ]
-    if survey.sizes is not None and survey.sizes.unreadable:
-        some = ", ".join(clean(path, 60) for path in survey.sizes.unreadable[:3])
-        number = many(len(survey.sizes.unreadable), "picture")
-        told.append(Content.assemble(("! ", "$text-warning"), f"{number} of the sample cannot be read: {some}."))
-    return told

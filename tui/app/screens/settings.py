@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from pathlib import Path
 
 from rich.cells import cell_len
 from textual import on
@@ -15,13 +17,16 @@ from textual.widgets import Footer, OptionList, Static
 
 from tui.app import starts
 from tui.app.draft import DIRECTORY, Draft, fields, problem_words
+from tui.app.samples import mixed
 from tui.app.screens.ask import AskLine, Confirm
 from tui.app.screens.begin import begin, explain
+from tui.app.survey import Survey
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.form import Form, choices_of
 from tui.app.widgets.row_list import RowList
 from tui.core import presets
 from tui.core.dataset.problems import many
+from tui.core.dataset.scan import Scan
 from tui.core.errors import CnntrainError, UsageError
 from tui.core.schema import Setting, in_words
 from tui.core.text import clean, clean_path
@@ -39,6 +44,13 @@ class SettingsScreen(Screen[None]):
         Binding("ctrl+t", "train", "Train", id="settings.train", tooltip="Start the run and watch it.", priority=True),
         Binding("ctrl+s", "save", "Save", id="settings.save", tooltip="Save these settings as your own preset."),
         Binding(
+            "ctrl+g",
+            "preview",
+            "See",
+            id="settings.preview",
+            tooltip="What the network sees of the pictures with these settings.",
+        ),
+        Binding(
             "ctrl+y",
             "copy",
             "Copy command",
@@ -53,6 +65,7 @@ class SettingsScreen(Screen[None]):
         super().__init__()
         self._draft = draft
         self._setting: Setting | None = None
+        self._survey: Survey | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -96,6 +109,40 @@ class SettingsScreen(Screen[None]):
             self.query_one(Form).enter(wrong)  # what is wrong with it is told there
             return
         begin(self.app, starts.fresh(self._draft))
+
+    def action_preview(self) -> None:
+        """Show what the network sees with these settings."""
+        draft = self._draft
+        if draft.scan is not None:
+            self._show_preview(draft.scan)
+        elif not draft.directory:
+            self.query_one(Form).enter(DIRECTORY)
+        elif self._survey is None or self._survey.done:
+            survey = self._survey = Survey(Path(draft.directory), draft.settings)
+            changed = partial(self.app.call_from_thread, self._surveyed, survey)
+            self.run_worker(partial(survey.look, changed), thread=True, exit_on_error=False)
+            self.notify("Looking through the pictures…", markup=False)
+
+    def _surveyed(self, survey: Survey) -> None:
+        if survey.error:
+            self.notify(clean(survey.error, 600), severity="error", markup=False)
+        elif survey.done and survey.scan is not None and self.is_current:
+            if os.path.abspath(survey.path) == self._draft.directory:
+                self._draft.use_directory(survey.path, survey.scan)
+            self._show_preview(survey.scan)
+
+    def _show_preview(self, scan: Scan) -> None:
+        from tui.app.screens.preview import PreviewScreen
+
+        self.app.push_screen(PreviewScreen(self._draft, scan, mixed(scan)))
+
+    def on_screen_resume(self) -> None:
+        """The preview may have changed a setting."""
+        self._show()
+
+    def on_unmount(self) -> None:
+        if self._survey is not None:
+            self._survey.cancelled = True
 
     def action_copy(self) -> None:
         """Put the command line into the clipboard of the terminal."""

@@ -1,0 +1,115 @@
+"""What a survey and a check have found, in words and in bars; no widget here."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from tui.app.samples import value_words, values_of
+from tui.app.survey import Survey
+from tui.core.dataset.findings import DONE, Finding
+from tui.core.dataset.problems import many
+from tui.core.dataset.samples import DIVIDED
+from tui.core.dataset.scan import Scan
+from tui.core.dataset.sizes import Sizes
+from tui.core.settings import Settings
+from tui.core.text import clean
+
+SIGNS = {"error": ("✗", "$text-error"), "warning": ("!", "$text-warning"), "info": ("·", "$foreground-muted")}
+_BINS = 10
+
+
+def summary(survey: Survey | None) -> Content:
+    """Return what is in the folder, in a few lines."""
+    if survey is None:
+        return Content.styled(
+            "Choose a folder that holds one folder per class, or train, val and test folders of them.",
+            "$foreground-muted",
+        )
+    if survey.error:
+        return Content.styled(f"✗ {clean(survey.error, 600)}", "$text-error")
+    if survey.scan is None:
+        return Content("Stopped.") if survey.cancelled else progress(survey)
+    lines = [
+        Content.styled(_count_words(survey.scan), "bold"),
+        Content(_layout_words(survey.scan, survey.settings)),
+        Content(" · ".join(f"{name} {count:,}" for name, count in survey.splits.items() if count)),
+        Content(_size_words(survey.sizes) if survey.sizes is not None else "measuring sizes…"),
+    ]
+    if survey.warning:
+        lines.append(Content.styled(f"! {clean(survey.warning, 400)}", "$text-warning"))
+    return Content("\n").join(words for words in lines if words.plain)
+
+
+def progress(survey: Survey) -> Content:
+    """Return how far it is. How many files there are in all is not known before: the bar only shows that it moves."""
+    width = 24
+    at = (survey.seen // 512) % (2 * (width - 6))
+    at = min(at, 2 * (width - 6) - at)
+    if survey.cancelled:
+        return Content("Stopped.")
+    return Content.assemble(
+        f"Looking through it… {survey.seen:,} files\n",
+        ("─" * at, "$border-blurred"),
+        ("━" * 6, "$primary"),
+        ("─" * (width - 6 - at), "$border-blurred"),
+        ("  Escape stops", "$foreground-muted"),
+    )
+
+
+def bars(scan: Scan) -> tuple[list[str], list[int]]:
+    """Return names and counts: of the classes, or for numbers of equal parts of their range."""
+    if scan.task != "regression":
+        return list(scan.classes), [sum(counts) for counts in zip(*scan.counts.values(), strict=True)]
+    values = sorted(values_of(scan))
+    if not values:
+        return [], []
+    low, high = values[0], values[-1]
+    if low == high:
+        return [value_words(low)], [len(values)]
+    edges = [low + (high - low) * number / _BINS for number in range(_BINS + 1)]
+    counts = [0] * _BINS
+    for value in values:
+        counts[min(_BINS - 1, int((value - low) / (high - low) * _BINS))] += 1
+    return [f"{value_words(edges[bin])} – {value_words(edges[bin + 1])}" for bin in range(_BINS)], counts
+
+
+def told(finding: Finding, left_out: int = 0) -> Content:
+    """Return a finding with what is done about it."""
+    sign, style = SIGNS[finding.severity]
+    parts: list[Content | tuple[str, str]] = [(f"{sign} ", style), Content(clean(finding.text, 400))]
+    if finding.code != "unusable":
+        parts.append((f" {DONE[finding.action]}", "$accent" if finding.action != "keep" else "$foreground-muted"))
+    if left_out:
+        parts.append((f" ✗ {left_out:,} left out", "$text-success"))
+    return Content.assemble(*parts)
+
+
+def _count_words(scan: Scan) -> str:
+    pictures = many(scan.total, "picture")
+    if scan.task == "regression":
+        names = ", ".join(clean(name, 24) for name in scan.target_names[:4])
+        return f"{pictures}, {many(len(scan.target_names), 'number')} to learn: {names}"
+    if scan.task == "multilabel":
+        return f"{many(len(scan.classes), 'label')}, {pictures}"
+    return f"{many(len(scan.classes), 'class')}, {pictures}"
+
+
+def _layout_words(scan: Scan, settings: Settings) -> str:
+    if scan.layout in DIVIDED:
+        where = ", ".join(scan.counts)
+        return f"in the folders {where}" if scan.layout == "split_folders" else f"{where} folders in each class"
+    how = "a list file" if scan.layout == "list" else "one folder per class"
+    if "all" not in scan.samples:
+        return f"{how}, divided already: {', '.join(scan.samples)}"
+    validation, test = round(100 * settings.data.validation_fraction), round(100 * settings.data.test_fraction)
+    return f"{how}, divided {100 - validation - test}/{validation}/{test}"
+
+
+def _size_words(sizes: Sizes) -> str:
+    if not sizes.measured:
+        return "no picture could be measured"
+    (w_low, w_mid, w_high), (h_low, h_mid, h_high) = sizes.width, sizes.height
+    modes = ", ".join(clean(mode, 12) for mode in list(sizes.modes)[:4])
+    if (w_low, h_low) == (w_high, h_high):
+        return f"all {w_low}×{h_low} px, {modes}"
+    return f"{w_mid}×{h_mid} px in the middle, {w_low}–{w_high} × {h_low}–{h_high}, {modes}"
