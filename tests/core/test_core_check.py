@@ -25,6 +25,8 @@ from tui.core.dataset.scan import scan, signature_now
 from tui.core.schema import all_settings
 from tui.core.text import clean
 
+LEAVE_OUT = settings_for(data={"empty_classes": "leave_out"}).data
+
 
 class Hostile(NamedTuple):
     root: Path
@@ -49,7 +51,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     place = tmp_path_factory.mktemp("hostile")
     expected = make_hostile(place / "data", place / "outside")
     before = traces(place)
-    shallow, deep = check(place / "data"), check(place / "data", deep=True)
+    shallow = check(place / "data", data=LEAVE_OUT)
+    deep = check(place / "data", deep=True, data=LEAVE_OUT)
     return Hostile(place / "data", expected, shallow, deep, traces(place) != before)
 
 
@@ -114,7 +117,9 @@ def test_training_lives_with_what_is_found(hostile: Hostile, tmp_path: Path) -> 
     unusable = set.union(*(hostile.expected[code] for code in ("damaged", "unsupported", "bomb", "not_a_picture")))
 
     def failing(exclude: str) -> set[str]:
-        manifest = make_manifest(scan(hostile.root), settings_for(data={"exclude": exclude}))
+        manifest = make_manifest(
+            scan(hostile.root), settings_for(data={"exclude": exclude, "empty_classes": "leave_out"})
+        )
         failed = set()
         for path, _ in (sample for samples in manifest.splits.values() for sample in samples):
             try:

@@ -10,6 +10,7 @@ import pytest
 from picture_sets import class_folders, settings_for, write_picture
 
 from tui.core.dataset import scan as scanning
+from tui.core.dataset.manifest import make_manifest
 from tui.core.dataset.scan import Cancelled, Scan, measure_sizes, scan, signature_now
 from tui.core.errors import UsageError
 
@@ -17,9 +18,10 @@ from tui.core.errors import UsageError
 HOSTILE = ["[", "[red]x", "\x1b]52;c;aGk=\x07", "\x9b2J", "\u202egpj", "n" * 200, os.fsdecode(b"caf\xe9")]
 
 
-def refused(directory: Path) -> str:
+def refused(directory: Path, **data: object) -> str:
+    settings = settings_for(data=data)
     with pytest.raises(UsageError) as caught:
-        scan(directory)
+        make_manifest(scan(directory, settings.data), settings)
     return str(caught.value)
 
 
@@ -159,7 +161,9 @@ def test_one_class(tmp_path: Path) -> None:
 
 
 def test_one_class_and_an_empty_one(tmp_path: Path) -> None:
-    assert 'only one class with pictures, "cat"' in refused(class_folders(tmp_path, {"cat": 3, "dog": 0}))
+    assert 'only one class with pictures, "cat"' in refused(
+        class_folders(tmp_path, {"cat": 3, "dog": 0}), empty_classes="leave_out"
+    )
 
 
 def test_folders_without_any_picture(tmp_path: Path) -> None:

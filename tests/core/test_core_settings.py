@@ -19,7 +19,10 @@ TUI = Path(schema.__file__).parents[1]
 READ_ELSEWHERE = {
     "data.directory": "runs",
     "data.exclude": "core/dataset",
-    **{f"data.{name}": "core/dataset" for name in ("follow_links", "task", "layout", "list", "list_root")},
+    **{
+        f"data.{name}": "core/dataset"
+        for name in ("follow_links", "task", "layout", "list", "list_root", "empty_classes")
+    },
     **{f"data.{name}_column": "core/dataset" for name in ("path", "split", "group")},
     "data.label_columns": "core/dataset",
     "data.validation_fraction": "core/dataset",

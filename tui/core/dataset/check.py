@@ -19,9 +19,11 @@ from tui.core.dataset.examination import examine_all
 from tui.core.dataset.facts import Depth, Facts
 from tui.core.dataset.findings import FAULTS, TRAITS, Finding, faulty, of_problem, unusual
 from tui.core.dataset.problems import many, names_of
+from tui.core.dataset.samples import classes_of
 from tui.core.dataset.scan import Scan, colliding, scan
 from tui.core.dataset.sizes import Sizes, sizes_of
 from tui.core.dataset.split import divide
+from tui.core.dataset.spread import spreads_of
 from tui.core.errors import UsageError
 from tui.core.settings import DataSettings
 from tui.core.text import clean
@@ -112,7 +114,7 @@ def check(
     members = [Member(split, path, label) for split, own in found.samples.items() for path, label in own]
     facts = examine_all(
         str(found.root),
-        _wanted(found.root, [member.path for member in members], deep),
+        _wanted(found, [member.path for member in members], deep),
         workers=workers,
         progress=lambda done, total: tell("decoding every picture" if deep else "reading headers", done, total),
         cancelled=cancelled,
@@ -132,20 +134,13 @@ def check(
     return report
 
 
-def _wanted(root: Path, paths: Sequence[str], deep: bool) -> list[tuple[str, Depth]]:
+def _wanted(found: Scan, paths: Sequence[str], deep: bool) -> list[tuple[str, Depth]]:
     """Return how much to read of each file: without ``deep``, only files of equal size can be equal."""
     if deep:
         return [(path, "pixels") for path in paths]
-    sizes = [_size(root, path) for path in paths]
+    sizes = [size for stamps in found.stamps.values() for size in stamps[::2]]
     common = Counter(sizes)
     return [(path, "bytes" if common[size] > 1 else "header") for path, size in zip(paths, sizes, strict=True)]
-
-
-def _size(root: Path, path: str) -> int:
-    try:
-        return os.stat(os.path.join(root, path)).st_size
-    except OSError:
-        return -1
 
 
 def _measure(report: Report, members: Sequence[Member], facts: Sequence[Facts]) -> None:
@@ -157,12 +152,14 @@ def _measure(report: Report, members: Sequence[Member], facts: Sequence[Facts]) 
 
 def _about_folders(found: Scan, data: DataSettings) -> list[Finding]:
     findings = []
-    try:
-        divide(found, data, 0)
-    except UsageError as error:
-        findings.append(Finding("unusable", "error", clean(str(error))))
+    if all(problem.severity != "error" for problem in found.problems):
+        try:
+            divide(found, data, 0)
+        except UsageError as error:
+            findings.append(Finding("unusable", "error", clean(str(error))))
+    findings += _about_targets(found)
     counts = next(iter(found.counts.values()))
-    if max(counts) > _IMBALANCE * min(counts):
+    if counts and max(counts) > _IMBALANCE * min(counts):
         most, least = counts.index(max(counts)), counts.index(min(counts))
         text = (
             f"The classes are uneven: {max(counts):,} pictures of {names_of([found.classes[most]])} and "
@@ -178,6 +175,21 @@ def _about_folders(found: Scan, data: DataSettings) -> list[Finding]:
         )
         findings.append(Finding("name_collision", "warning", text, paths, tuple(map(tuple, same))))
     return findings
+
+
+def _about_targets(found: Scan) -> list[Finding]:
+    samples = [sample for own in found.samples.values() for sample in own]
+    flat = [spread.name for spread in spreads_of(samples, found.target_names) if spread.low == spread.high]
+    if flat:
+        are = "is the same number" if len(flat) == 1 else "are the same numbers"
+        text = f"{names_of(flat)} {are} for every picture: there is nothing to learn."
+        return [Finding("target_constant", "warning", text, tuple(flat))]
+    unlabelled = [path for path, target in samples if target == ()]
+    if unlabelled:
+        has = "has" if len(unlabelled) == 1 else "have"
+        text = f"{many(len(unlabelled), 'picture')} {has} no label at all: {names_of(unlabelled, 2)}."
+        return [Finding("no_labels", "info", text, tuple(unlabelled))]
+    return []
 
 
 def _about_files(report: Report, members: Sequence[Member], facts: Sequence[Facts]) -> list[Finding]:
@@ -209,11 +221,12 @@ def _about_files(report: Report, members: Sequence[Member], facts: Sequence[Fact
 def _unreadable_classes(report: Report, members: Sequence[Member], facts: Sequence[Facts]) -> list[Finding]:
     assert report.scan is not None
     split = next(iter(report.scan.samples))
-    labels = {
+    readable = [
         member.label for member, fact in zip(members, facts, strict=True) if member.split == split and not fact.reason
-    }
-    if not labels:
+    ]
+    if not readable:
         return [Finding("unusable", "error", "None of the pictures to train on can be read.")]
+    labels = {label for target in readable for label in classes_of(target, report.scan.task)}
     lost = [name for label, name in enumerate(report.scan.classes) if label not in labels]
     if not lost:
         return []

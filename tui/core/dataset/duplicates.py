@@ -99,8 +99,11 @@ def leak_text(groups: Sequence[Group], split: str, known: str = "train") -> tupl
 
 def contradiction_text(groups: Sequence[Group]) -> str:
     """Return the sentence about pictures in two classes."""
-    are = "picture is" if len(groups) == 1 else "pictures are"
-    return f"{len(groups):,} {are} in two classes at once: {names_of(groups[0].paths, 2)}."
+    if isinstance(groups[0].members[0][2], int):
+        are = "picture is in two classes" if len(groups) == 1 else "pictures are in two classes"
+    else:
+        are = "picture shows two things" if len(groups) == 1 else "pictures show two things"
+    return f"{len(groups):,} {are} at once: {names_of(groups[0].paths, 2)}."
 
 
 def find_duplicates(splits: dict[str, list[Sample]], digests: dict[str, NDArray[np.uint64]]) -> list[Problem]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tui.core.dataset.problems import Problem, many, names_of, some_of
-from tui.core.dataset.samples import classes_of, count_classes
+from tui.core.dataset.samples import Sample, classes_of, count_classes
 from tui.core.dataset.scan import Scan, signature_now
 from tui.core.errors import UsageError
 from tui.core.files import write_atomic
@@ -92,6 +93,13 @@ def without(scan: Scan, path: Path) -> Scan:
         where = "" if first == "all" else f" in {first}"
         cause = f"{shown} leaves no picture of {names_of(lost)}{where}"
         raise UsageError(_TITLE, cause, "Take some lines out of it, or move the class folder away.")
+    stamps = {
+        split: array(
+            "q", [n for place in _left(samples, listed) for n in scan.stamps[split][2 * place : 2 * place + 2]]
+        )
+        for split, samples in scan.samples.items()
+        if split in kept and scan.stamps
+    }
     problems = list(scan.problems)
     if gone := sorted(listed & there):
         are = "is" if len(gone) == 1 else "are"
@@ -106,5 +114,10 @@ def without(scan: Scan, path: Path) -> Scan:
         samples=kept,
         counts={split: count_classes(samples, len(scan.classes), scan.task) for split, samples in kept.items()},
         problems=problems,
+        stamps=stamps,
         signature=signature_now(scan.root, (picture for samples in kept.values() for picture, _ in samples)),
     )
+
+
+def _left(samples: Sequence[Sample], listed: set[str]) -> list[int]:
+    return [place for place, (path, _) in enumerate(samples) if path not in listed]

@@ -36,9 +36,28 @@ RULES: dict[str, tuple[Action, str]] = {
     "not_pictures": ("skip", ""),
     "hidden": ("skip", ""),
     "loose": ("skip", ""),
-    "empty_class": ("skip", ""),
+    "empty_class": ("skip", "data.empty_classes"),
+    "one_class": ("refuse", ""),
+    "class_unknown": ("refuse", ""),
+    "undivided": ("refuse", "data.layout"),
+    "datasets": ("keep", ""),
     "class_missing": ("keep", ""),
     "name_collision": ("keep", ""),
+    # From list files.
+    "list_line": ("skip", ""),
+    "list_split": ("skip", "data.split_column"),
+    "list_missing": ("skip", "data.list_root"),
+    "list_outside": ("skip", "data.follow_links"),
+    "list_ambiguous": ("skip", ""),
+    "list_label": ("skip", "data.label_columns"),
+    "list_duplicate": ("skip", ""),
+    "list_contradiction": ("skip", "data.task"),
+    "list_two_splits": ("keep", ""),
+    "list_unlisted": ("skip", ""),
+    "list_unused": ("skip", ""),
+    "list_encoding": ("keep", ""),
+    "target_constant": ("keep", "data.label_columns"),
+    "no_labels": ("keep", ""),
     # From the files.
     "unreadable": ("skip", ""),
     "not_a_picture": ("skip", ""),
@@ -82,11 +101,13 @@ class Finding:
     """All that it is about, raw and relative to the root (at most a hundred of what a scan passes over)."""
     groups: tuple[tuple[str, ...], ...] = ()
     """For copies: which belong together."""
+    decided: Action | None = None
+    """What is done about this one, if that is not what `RULES` say."""
 
     @property
     def action(self) -> Action:
         """What is done about it by default."""
-        return RULES[self.code][0]
+        return self.decided or RULES[self.code][0]
 
     @property
     def setting(self) -> str:
@@ -96,13 +117,15 @@ class Finding:
     @property
     def done(self) -> str:
         """What is done about it and what changes that, as a clause."""
-        done = RULES[self.code][0]
+        done = self.action
         return f"{DONE[done]}; {self.setting} changes that" if self.setting else DONE[done]
 
 
 def of_problem(problem: Problem) -> Finding:
     """Return what a scan has found as a finding."""
-    return Finding(problem.code, problem.severity, problem.text, problem.paths)
+    text = f"{problem.text} {problem.step}" if problem.step else problem.text
+    action: Action | None = "refuse" if problem.severity == "error" else None
+    return Finding(problem.code, problem.severity, text, problem.paths, decided=action)
 
 
 TRAITS = {

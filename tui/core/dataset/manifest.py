@@ -14,7 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from tui.core.dataset.exclusions import without
-from tui.core.dataset.problems import Problem
+from tui.core.dataset.folders import TITLE
+from tui.core.dataset.problems import Problem, names_of, some_of
+from tui.core.dataset.same import Progress, find_same
 from tui.core.dataset.samples import Layout, Sample, Target, count_classes
 from tui.core.dataset.scan import Scan, reading_of
 from tui.core.dataset.scan import scan as look_through
@@ -60,11 +62,16 @@ class Manifest:
         return count_classes(self.splits[split], len(self.classes), self.task)
 
 
-def make_manifest(scan: Scan, settings: Settings) -> Manifest:
+def make_manifest(scan: Scan, settings: Settings, progress: Progress | None = None) -> Manifest:
     """Divide the pictures of a scan for a run.
 
     Pictures that ``data.exclude`` lists are left out first. A scan that was made with other settings of how
     to read the directory is made again.
+
+    Args:
+        scan: what there is.
+        settings: of the run.
+        progress: told (done, total) while files are compared.
 
     Raises:
         UsageError: the settings do not fit the task, a class is too small to divide, a batch is larger than the
@@ -75,8 +82,13 @@ def make_manifest(scan: Scan, settings: Settings) -> Manifest:
         scan = look_through(Path(directory) if directory else scan.root, settings.data)
     if settings.data.exclude:
         scan = without(scan, Path(settings.data.exclude).expanduser())
+    for problem in scan.problems:
+        if problem.severity == "error":
+            raise UsageError(TITLE, problem.text.rstrip("."), problem.step)
     check_fits(settings, scan.task, len(scan.classes))
-    splits = divide(scan, settings.data, settings.training.seed)
+    problems = list(scan.problems)
+    splits = divide(scan, settings.data, settings.training.seed, _copies(scan, problems, progress))
+    problems += _unvalidated(scan, splits)
     batch, there = settings.training.batch_size, len(splits["train"])
     if batch > there:
         fitting = 1 << (max(2, there // 4).bit_length() - 1)
@@ -94,10 +106,37 @@ def make_manifest(scan: Scan, settings: Settings) -> Manifest:
         splits=splits,
         signature=scan.signature,
         layout=scan.layout,
-        problems=list(scan.problems),
+        problems=problems,
         task=scan.task,
         target_names=scan.target_names,
     )
+
+
+def _copies(scan: Scan, problems: list[Problem], progress: Progress | None) -> dict[str, int]:
+    """Return the copies among the pictures that we divide, so that none is in two splits."""
+    key = "all" if "all" in scan.samples else "train"
+    if scan.samples.get("validation") or key not in scan.stamps:
+        return {}
+    if key not in scan.copies:
+        paths, sizes = (path for path, _ in scan.samples[key]), scan.stamps[key][::2]
+        scan.copies[key] = find_same(scan.root, zip(paths, sizes, strict=True), progress)
+    found = scan.copies[key]
+    if found is None:
+        text = (
+            "There are too many files of equal size to compare: copies may be in two splits (`cnntrain check` tells)."
+        )
+        problems.append(Problem("copies_unknown", "info", text))
+    return found or {}
+
+
+def _unvalidated(scan: Scan, splits: Mapping[str, list[Sample]]) -> list[Problem]:
+    """Return a problem for classes that no picture validates, where what belongs together left none."""
+    counts = count_classes(splits["validation"], len(scan.classes), scan.task)
+    lacking = [name for name, count in zip(scan.classes, counts, strict=True) if not count]
+    if scan.samples.get("validation") or not lacking:
+        return []
+    text = f"No picture of {names_of(lacking)} is kept for validation: nothing will be measured there."
+    return [Problem("class_unvalidated", "warning", text, some_of(lacking))]
 
 
 def save_manifest(manifest: Manifest, path: Path) -> None:

@@ -23,6 +23,8 @@ class Problem:
     """One sanitized sentence."""
     paths: tuple[str, ...] = ()
     """What it is about, relative to the root and raw; at most a hundred."""
+    step: str = ""
+    """What to do about it, a sanitized sentence; errors have one."""
 
 
 def passed_over(account: Account, follow_links: bool = False) -> list[Problem]:

@@ -16,14 +16,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from tui.core.dataset.walk import Picture
 from tui.core.metrics import Task
+
+__all__ = ["DIVIDED", "SPELLINGS", "Found", "Layout", "Sample", "Target", "classes_of", "count_classes"]
 
 Layout = Literal["class_folders", "split_folders", "class_then_split", "list"]
 Target = int | tuple[float, ...]
 Sample = tuple[str, Target]
 """(path relative to the root, target)."""
+
+SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""How people write the names of splits, case aside."""
 
 DIVIDED: tuple[Layout, ...] = ("split_folders", "class_then_split")
 """Layouts whose folders say what trains and what validates."""
@@ -40,3 +56,19 @@ def count_classes(samples: Sequence[Sample], classes: int, task: Task = "classif
     """Return the number of pictures of each class; empty for regression, which has none."""
     counted = Counter(index for _, target in samples for index in classes_of(target, task))
     return [counted[index] for index in range(classes)]
+
+
+@dataclass
+class Found:
+    """What folders or list files mean, picture by picture."""
+
+    layout: Layout
+    classes: tuple[str, ...]
+    members: dict[str, list[tuple[Picture, Target]]]
+    """By split; ``{"all": ...}`` for what we divide ourselves."""
+    task: Task = "classification"
+    target_names: tuple[str, ...] = ()
+    groups: dict[str, str] = field(default_factory=dict)
+    """What belongs together: a group's name by path; pictures that are not here stand alone."""
+    described: str = ""
+    """Where a list file's columns were found, a sanitized clause."""

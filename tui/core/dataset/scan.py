@@ -1,7 +1,13 @@
-"""What a folder of pictures is: its layout, classes, pictures and everything that is odd about it.
+"""What a directory of pictures is: its layout, task, classes, pictures and everything that is odd about it.
 
-Nothing is opened here: names, sizes and times tell. Folders that cannot be trained on are refused with a
-sentence that says what is wrong; what can be worked around becomes a `Problem` that says what was done.
+No picture is opened here: names, sizes and times tell, and list files. What nothing can be made of is refused
+with a sentence that says what is wrong; everything else becomes a `Problem`, and those of severity ``error``
+keep `tui.core.dataset.manifest.make_manifest` from making a run of it.
+
+There is no cache of scans. A directory is read in one pass of `os.scandir`; to know that nothing changed since
+the last time, each file would have to be asked for its size and time again, which is what the pass costs
+(60,000 pictures: half a second, warm; `tests/bench/dataset.py`). A cache keyed by the times of folders alone
+would miss a picture that was written over in place.
 """
 
 from __future__ import annotations
@@ -9,14 +15,18 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tui.core.dataset.problems import Problem, many, names_of, passed_over, some_of
-from tui.core.dataset.samples import Layout, Sample, count_classes
+from tui.core.dataset.folders import TITLE, read_folders
+from tui.core.dataset.lists import find_lists, read_lists
+from tui.core.dataset.problems import Problem, names_of, passed_over
+from tui.core.dataset.samples import SPELLINGS, Found, Layout, Sample, count_classes
 from tui.core.dataset.sizes import Sizes, measure_sizes
-from tui.core.dataset.walk import Account, Cancelled, Listing, Picture, Walker
+from tui.core.dataset.table import SUFFIXES
+from tui.core.dataset.walk import Account, Cancelled, Listing, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.metrics import Task
@@ -24,30 +34,19 @@ from tui.core.text import clean, clean_path
 
 __all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "signature_now"]
 
-SPELLINGS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-_TITLE = "These pictures cannot be used"
-_LAYOUT_HINT = "Make one folder per class and put its pictures inside, like pictures/cat/1.jpg and pictures/dog/2.jpg."
 _MOST_WRAPPERS = 8
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A folder of pictures that can be trained on."""
+    """A directory of pictures that can be trained on, or nearly: see the problems."""
 
     root: Path
-    """Where the class or split folders are: below the directory that was asked for if that only wraps it."""
+    """What the paths are relative to: below the directory that was asked for if that only wraps it."""
     layout: Layout
     classes: tuple[str, ...]
-    """Raw folder names, sorted; with split folders those of train. Clean them before showing."""
+    """Raw names in the order of their indices; with splits those of train; empty for regression. Clean them
+    before showing."""
     samples: dict[str, list[Sample]]
     """(path relative to the root, target) by split; ``{"all": ...}`` for what we divide ourselves."""
     counts: dict[str, list[int]]
@@ -58,19 +57,35 @@ class Scan:
     task: Task = "classification"
     target_names: tuple[str, ...] = ()
     """What the numbers of a regression are called: raw headings. Clean them before showing."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """What belongs together: a group's name by path; a picture that is not here stands alone."""
+    stamps: dict[str, array[int]] = field(default_factory=dict)
+    """Size and time of change (ns) of each sample, one after the other, by the keys of ``samples``."""
+    described: str = ""
+    """Where a list file's columns were found, a sanitized clause; empty for folders."""
     reading: tuple[object, ...] = ()
     """The settings that decided what was found: `reading_of`."""
+    copies: dict[str, dict[str, int] | None] = field(default_factory=dict, compare=False, repr=False)
+    """What `tui.core.dataset.same.find_same` found, by the keys of ``samples``, once it was asked."""
 
     @property
     def total(self) -> int:
         """The number of pictures."""
         return sum(len(samples) for samples in self.samples.values())
 
+    def pictures(self) -> dict[str, tuple[int, int]]:
+        """Return (size, time of change in ns) of every picture by its path, as it was seen."""
+        return {
+            path: (stamps[2 * place], stamps[2 * place + 1])
+            for key, stamps in self.stamps.items()
+            for place, (path, _) in enumerate(self.samples[key])
+        }
+
 
 def reading_of(data: DataSettings) -> tuple[object, ...]:
     """Return what a scan depends on besides the directory: scans of equal readings are equal."""
     columns = (data.path_column, data.label_columns, data.split_column, data.group_column)
-    return (data.follow_links, data.task, data.layout, data.list, data.list_root, *columns)
+    return (data.follow_links, data.task, data.layout, data.list, data.list_root, data.empty_classes, *columns)
 
 
 def scan(
@@ -80,87 +95,125 @@ def scan(
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Scan:
-    """Look through a folder of pictures.
+    """Look through a directory of pictures.
 
     Args:
-        directory: one folder per class, or train, validation and test folders of them.
+        directory: folders of pictures in any layout, with or without list files; or a list file itself.
         data: how to read it; its own ``directory`` is not looked at.
         progress: told now and then how many files were seen.
         cancelled: asked now and then whether to give up.
 
     Raises:
-        UsageError: it cannot be trained on; the message says why and what to change.
+        UsageError: nothing can be made of it; the message says why and what to change.
         Cancelled: as asked.
     """
     data = data or DataSettings()
-    follow_links = data.follow_links
     problems: list[Problem] = []
-    walker, top = _unwrapped(_root(directory), lambda root: Walker(root, progress, cancelled, follow_links), problems)
+    asked = Path(directory).expanduser()
+    if asked.suffix.casefold() in SUFFIXES and asked.is_file():
+        if data.list:
+            cause = f"data.directory and data.list both name a list: {clean_path(asked, 120)}"
+            raise UsageError(TITLE, cause, "Name the directory, or leave data.list empty.")
+        data = data.model_copy(update={"list": os.path.abspath(asked), "layout": "list"})
+        asked = asked.parent
+
+    walker, top = Walker(_root(asked), progress, cancelled, data.follow_links), Listing()
+    lists = find_lists(walker, data)
+    if lists is None:
+        outer = walker.root
+        walker, top = _unwrapped(outer, walker.at, problems)
+        lists = find_lists(walker.at(walker.root), data) if walker.root != outer else None
+    if lists is not None:
+        walker = lists.lookup.walker
     try:
-        return replace(_judged(walker, top, problems), reading=reading_of(data))
+        found = read_lists(lists, data, problems) if lists else read_folders(walker, top, data, problems)
     except UsageError as error:
-        outside = walker.account.outside
-        if not outside or follow_links:
-            raise
-        lead = "link leads out of it and was" if len(outside) == 1 else "links lead out of it and were"
-        cause = f"{error.cause}; {len(outside):,} {lead} not followed: {names_of(outside)}"
-        raise UsageError(error.title, cause, f"Set data.follow_links to true to use them. {error.next_step}") from error
-
-
-def _judged(walker: Walker, top: Listing, problems: list[Problem]) -> Scan:
-    """Return what the folders mean."""
-    _check_not_flat(walker.root, top, walker.account)
-    splits = _split_folders(walker, top, problems)
-    found: dict[str, list[Sample]]
-    if splits:
-        found, classes, pictures = _scan_splits(walker, splits, problems)
-    else:
-        by_class = _by_class(walker, "", top, problems)
-        classes = tuple(sorted(by_class))
-        _check_classes(classes, walker.root, "")
-        pictures = [picture for name in classes for picture in by_class[name]]
-        found = {"all": [(p.path, index) for index, name in enumerate(classes) for p in by_class[name]]}
-        problems += _datasets_among(by_class)
-    problems += _collisions(classes)
+        raise _with_links(error, walker, data) from error
+    problems += _collisions(found.classes)
     problems += passed_over(walker.account, walker.follow_links)
+    return _scan(*_rerooted(walker.root, found), problems, data)
+
+
+def _scan(root: str, found: Found, problems: list[Problem], data: DataSettings) -> Scan:
+    samples: dict[str, list[Sample]] = {}
+    stamps: dict[str, array[int]] = {}
+    for split, members in found.members.items():
+        samples[split] = [(picture.path, target) for picture, target in members]
+        stamps[split] = array("q", [number for p, _ in members for number in (p.size, p.mtime_ns)])
     return Scan(
-        root=Path(walker.root),
-        layout="split_folders" if splits else "class_folders",
-        classes=classes,
-        samples=found,
-        counts={key: count_classes(samples, len(classes)) for key, samples in found.items()},
+        root=Path(root),
+        layout=found.layout,
+        classes=found.classes,
+        samples=samples,
+        counts={split: count_classes(own, len(found.classes), found.task) for split, own in samples.items()},
         problems=problems,
-        signature=_signature((p.path, p.size, p.mtime_ns) for p in pictures),
+        signature=signature_of(picture for members in found.members.values() for picture, _ in members),
+        task=found.task,
+        target_names=found.target_names,
+        groups=found.groups,
+        stamps=stamps,
+        described=found.described,
+        reading=reading_of(data),
     )
 
 
-def signature_now(root: Path, paths: Iterable[str]) -> str:
-    """Return the `Scan.signature` that these pictures would have now; what is gone counts as size -1."""
-    entries = []
-    for path in paths:
-        try:
-            found = os.stat(os.path.join(root, path))
-            entries.append((path, found.st_size, found.st_mtime_ns))
-        except OSError:
-            entries.append((path, -1, 0))
-    return _signature(entries)
+def _rerooted(root: str, found: Found) -> tuple[str, Found]:
+    """Return a root that holds all pictures, with the paths relative to it: those of lists may lie outside."""
+    outside = [p.path for members in found.members.values() for p, _ in members if os.path.isabs(p.path)]
+    if not outside:
+        return root, found
+    common = os.path.commonpath([root, *map(os.path.dirname, outside)])
+
+    def moved(path: str) -> str:
+        return os.path.relpath(os.path.join(root, path), common)
+
+    members = {
+        split: [(picture._replace(path=moved(picture.path)), target) for picture, target in own]
+        for split, own in found.members.items()
+    }
+    groups = {moved(path): group for path, group in found.groups.items()}
+    return common, replace(found, members=members, groups=groups)
 
 
-def _signature(entries: Iterable[tuple[str, int, int]]) -> str:
+def _with_links(error: UsageError, walker: Walker, data: DataSettings) -> UsageError:
+    """Return the refusal with the links that were not followed, if that may be why."""
+    outside = walker.account.outside
+    if not outside or data.follow_links:
+        return error
+    lead = "link leads out of it and was" if len(outside) == 1 else "links lead out of it and were"
+    cause = f"{error.cause}; {len(outside):,} {lead} not followed: {names_of(outside)}"
+    return UsageError(error.title, cause, f"Set data.follow_links to true to use them. {error.next_step}")
+
+
+def signature_of(pictures: Iterable[tuple[str, int, int]]) -> str:
+    """Return the `Scan.signature` of pictures: (path, size, time of change in ns) of each."""
     digest = hashlib.blake2b(digest_size=16)
-    for path, size, mtime_ns in sorted(entries):
+    for path, size, mtime_ns in sorted(pictures):
         digest.update(f"{path}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _root(directory: Path) -> str:
-    path = Path(directory).expanduser()
+def stamp_now(root: str | os.PathLike[str], path: str) -> tuple[int, int]:
+    """Return (size, time of change in ns) of a picture; what is gone has size -1."""
+    try:
+        found = os.stat(os.path.join(root, path))
+    except (OSError, ValueError):
+        return -1, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def signature_now(root: Path, paths: Iterable[str]) -> str:
+    """Return the `Scan.signature` that these pictures would have now; what is gone counts as size -1."""
+    return signature_of((path, *stamp_now(root, path)) for path in paths)
+
+
+def _root(path: Path) -> str:
     shown = clean_path(path, 200)
     if not os.path.lexists(path):
         near = _near(path)
-        raise UsageError(_TITLE, f"there is no directory {shown}", near or "Check the path.")
+        raise UsageError(TITLE, f"there is no directory {shown}", near or "Check the path.")
     if not path.is_dir():
-        raise UsageError(_TITLE, f"{shown} is not a directory", "Name the folder that holds the class folders.")
+        raise UsageError(TITLE, f"{shown} is not a directory", "Name the folder that holds the class folders.")
     return os.path.abspath(path)
 
 
@@ -184,7 +237,7 @@ def _unwrapped(root: str, walker_of: Callable[[str], Walker], problems: list[Pro
             inner = walker_of(root).look(top.folders[0]) if alone else Listing()
         except OSError as error:
             cause = f"{clean_path(error.filename or root, 200)}: {error.strerror}"
-            raise UsageError(_TITLE, cause, "Check who may read that directory.") from error
+            raise UsageError(TITLE, cause, "Check who may read that directory.") from error
         # A single folder that holds folders is a wrapper, as archives make them; one that holds pictures is a class.
         if not (alone and inner.folders) or top.folders[0].casefold() in SPELLINGS:
             break
@@ -195,165 +248,6 @@ def _unwrapped(root: str, walker_of: Callable[[str], Walker], problems: list[Pro
         inside = clean(os.path.relpath(root, asked), 120)
         problems.append(Problem("wrapped", "info", f'The class folders were found one level down, in "{inside}".'))
     return walker, top
-
-
-def _check_not_flat(root: str, top: Listing, account: Account) -> None:
-    if top.folders:
-        return
-    shown = clean_path(root, 200)
-    if top.pictures:
-        count = many(len(top.pictures), "picture")
-        raise UsageError(_TITLE, f"{shown} is a flat folder of {count} without class folders", _LAYOUT_HINT)
-    other = len(account.not_pictures) + len(account.empty_files)
-    if other:
-        cause = f"{shown} holds no pictures, only {many(other, 'other file')}"
-    elif account.hidden:
-        cause = f"{shown} holds only hidden files"
-    else:
-        cause = f"{shown} is empty"
-    raise UsageError(_TITLE, cause, _LAYOUT_HINT)
-
-
-def _split_folders(walker: Walker, top: Listing, problems: list[Problem]) -> dict[str, str]:
-    """Return {split: folder name} when the folders are splits, or nothing when they are classes."""
-    named = [(name, SPELLINGS[name.casefold()]) for name in top.folders if name.casefold() in SPELLINGS]
-    splits: dict[str, str] = {}
-    for name, split in named:
-        if split in splits:
-            both = f'"{clean(splits[split], 40)}" and "{clean(name, 40)}"'
-            raise UsageError(_TITLE, f"both {both} are {split} folders", "Keep one of them, or join them.")
-        splits[split] = name
-    others = [name for name in top.folders if name.casefold() not in SPELLINGS]
-    if "train" not in splits:
-        if named and not others:
-            have = names_of([name for name, _ in named])
-            raise UsageError(_TITLE, f"there is {have} but no train folder", "Add a folder named train.")
-        return {}
-    train = _listed(Walker(walker.root, follow_links=walker.follow_links), splits["train"])
-    if not train.folders and others:
-        return {}  # bus, car, train: a class of vehicles
-    if others:
-        text = f"{many(len(others), 'folder')} beside the split folders will not be used: {names_of(others)}."
-        problems.append(Problem("extra_folder", "warning", text, some_of(others)))
-    return splits
-
-
-def _listed(walker: Walker, folder: str) -> Listing:
-    try:
-        return walker.look(folder)
-    except OSError as error:
-        cause = f'"{clean(folder, 60)}" cannot be opened: {error.strerror}'
-        raise UsageError(_TITLE, cause, "Check who may read that directory.") from error
-
-
-def _scan_splits(
-    walker: Walker, splits: dict[str, str], problems: list[Problem]
-) -> tuple[dict[str, list[Sample]], tuple[str, ...], list[Picture]]:
-    samples: dict[str, list[Sample]] = {}
-    pictures: list[Picture] = []
-    classes: tuple[str, ...] = ()
-    index: dict[str, int] = {}
-    for split in ("train", "validation", "test"):
-        folder = splits.get(split)
-        by_class: dict[str, list[Picture]] = {}
-        if folder is not None:
-            by_class = _by_class(walker, folder, _listed(walker, folder), problems)
-        if split == "train":
-            classes = tuple(sorted(by_class))
-            _check_classes(classes, walker.root, folder or "")
-            index = {name: number for number, name in enumerate(classes)}
-        elif folder is not None:
-            _check_same_classes(by_class, classes, folder, problems)
-        if by_class:
-            samples[split] = [(p.path, index[name]) for name in sorted(by_class) for p in by_class[name]]
-            pictures += [p for name in sorted(by_class) for p in by_class[name]]
-        elif split == "validation":
-            text = "There are no validation pictures: a share of the training pictures will be kept for validation."
-            problems.append(Problem("no_validation", "info", text))
-        elif split == "test":
-            text = "There are no test pictures: the run ends with its validation."
-            problems.append(Problem("no_test", "info", text))
-    return samples, classes, pictures
-
-
-def _by_class(walker: Walker, folder: str, listing: Listing, problems: list[Problem]) -> dict[str, list[Picture]]:
-    """Return the pictures of each class folder that has any."""
-    where = f' in "{clean(folder, 60)}"' if folder else ""
-    if listing.pictures:
-        loose = [picture.path for picture in listing.pictures]
-        if not listing.folders:
-            cause = f'"{clean(folder, 60)}" is a flat folder of {many(len(loose), "picture")} without class folders'
-            raise UsageError(_TITLE, cause, _LAYOUT_HINT)
-        are = "lies" if len(loose) == 1 else "lie"
-        text = f"{many(len(loose), 'picture')} {are} beside the class folders{where} and will not be used."
-        problems.append(Problem("loose", "warning", text, some_of(loose)))
-    found: dict[str, list[Picture]] = {}
-    empty: list[str] = []
-    for name in listing.folders:
-        pictures = walker.pictures_below(f"{folder}/{name}" if folder else name)
-        if pictures:
-            found[name] = pictures
-        else:
-            empty.append(name)
-    if empty:
-        word = "folder has" if len(empty) == 1 else "folders have"
-        text = f"{len(empty)} class {word} no pictures{where} and will be left out: {names_of(empty)}."
-        problems.append(Problem("empty_class", "warning", text, some_of(empty)))
-    return found
-
-
-def _check_classes(classes: tuple[str, ...], root: str, folder: str) -> None:
-    shown = clean_path(os.path.join(root, folder) if folder else root, 200)
-    if not classes:
-        raise UsageError(_TITLE, f"no folder in {shown} holds a picture", _LAYOUT_HINT)
-    if len(classes) == 1:
-        cause = f'{shown} has only one class with pictures, "{clean(classes[0], 60)}"'
-        raise UsageError(_TITLE, cause, "Training needs at least two class folders.")
-
-
-def _check_same_classes(
-    by_class: dict[str, list[Picture]], classes: tuple[str, ...], folder: str, problems: list[Problem]
-) -> None:
-    unknown = sorted(set(by_class) - set(classes))
-    shown = clean(folder, 60)
-    if unknown:
-        word = "a class" if len(unknown) == 1 else "classes"
-        hint = did_you_mean(unknown[0], classes)
-        step = f"{clean(hint[:1].upper() + hint[1:], 120)} " if hint else ""
-        cause = f'"{shown}" has {word} that train does not have: {names_of(unknown)}'
-        raise UsageError(_TITLE, cause, f"{step}Give every class the same folder name in each split.")
-    missing = sorted(set(classes) - set(by_class))
-    if by_class and missing:
-        text = f'"{shown}" has no pictures of {names_of(missing)}: nothing will be measured there.'
-        problems.append(Problem("class_missing", "warning", text, some_of(missing)))
-
-
-def _datasets_among(by_class: dict[str, list[Picture]]) -> list[Problem]:
-    """Return a warning when what was taken for classes looks like several datasets."""
-    # Pictures in folders inside a class belong to it: only classes without any picture of their own are suspect.
-    inside = {
-        name: {picture.path.split("/")[1].casefold() for picture in pictures}
-        for name, pictures in by_class.items()
-        if all(picture.path.count("/") > 1 for picture in pictures)
-    }
-    splits = {name: {SPELLINGS.get(folder, "") for folder in folders} for name, folders in inside.items()}
-    divided = [name for name, found in splits.items() if "train" in found and found & {"validation", "test"}]
-    if divided:
-        hold, which = ("holds", "it") if len(divided) == 1 else ("hold", "one of them")
-        themselves = "itself" if len(divided) == 1 else "themselves"
-        other = "test" if any("test" in splits[name] for name in divided) else "validation"
-        text = f"{_listed_names(divided)} {hold} train and {other} folders {themselves}"
-        text += f": this looks like a folder of datasets; choose {which}."
-        return [Problem("datasets", "warning", text, some_of(divided))]
-    if len(inside) == len(by_class) and all(len(folders) > 1 for folders in inside.values()):
-        text = f"{_listed_names(sorted(inside))} hold only folders, no pictures of their own"
-        text += ": if this is a folder of datasets, choose one of them."
-        return [Problem("datasets", "warning", text, some_of(sorted(inside)))]
-    return []
-
-
-def _listed_names(names: Sequence[str]) -> str:
-    return " and ".join(names_of([name]) for name in names) if len(names) == 2 else names_of(names)
 
 
 def _collisions(classes: tuple[str, ...]) -> list[Problem]:

@@ -56,6 +56,12 @@ class Account:
     suffixes: Counter[str] = field(default_factory=Counter)
     """Endings of the files in ``not_pictures``."""
 
+    def use(self, path: str) -> None:
+        """Take back that a file was passed over: it is no picture, and used."""
+        if path in self.not_pictures:
+            self.not_pictures.remove(path)
+            self.suffixes -= Counter([os.path.splitext(path.casefold())[1]])
+
 
 class Walker:
     """Lists folders below one root and counts the files it sees."""
@@ -76,6 +82,10 @@ class Walker:
         self._cancelled = cancelled
         self._seen_files = 0
         self._visited: set[tuple[int, int]] = set()
+
+    def at(self, root: str) -> Walker:
+        """Return a walker like this one at another root."""
+        return Walker(root, self._progress, self._cancelled, self.follow_links)
 
     def look(self, folder: str) -> Listing:
         """Return what lies in ``folder`` (relative to the root, ``""`` for the root itself).
@@ -134,7 +144,7 @@ class Walker:
         return self.follow_links
 
     def pictures_below(self, folder: str) -> list[Picture]:
-        """Return all pictures in ``folder`` and the folders in it, each folder visited once in a walk.
+        """Return all pictures in ``folder`` (``""``: the root) and below it, each folder visited once in a walk.
 
         Raises:
             Cancelled: as asked.
@@ -151,7 +161,7 @@ class Walker:
                 self.account.closed.append(path)
                 continue
             found += listing.pictures
-            waiting += [f"{path}/{name}" for name in reversed(listing.folders)]
+            waiting += [f"{path}/{name}" if path else name for name in reversed(listing.folders)]
         found.sort(key=lambda picture: picture.path)
         self._tick()
         return found

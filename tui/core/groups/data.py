@@ -130,6 +130,11 @@ class DataSettings(Group):
         when=("data.layout", "auto", "list"),
         default="",
     )
+    empty_classes: Literal["refuse", "leave_out"] = setting(
+        "Empty classes",
+        "What becomes of a class folder without pictures: refuse to train, or leave the class out.",
+        default="refuse",
+    )
     unreadable: Literal["skip", "stop"] = setting(
         "Unreadable pictures",
         "What becomes of a picture that cannot be read, or is gone, while training: skip it and say so, or stop.",
