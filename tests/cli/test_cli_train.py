@@ -131,7 +131,7 @@ def test_no_pictures_are_named(cnntrain, started) -> None:
 
 def test_wrong_pictures_are_explained(cnntrain, started, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "file.txt").write_text("no folder")
+    (tmp_path / "file.doc").write_text("no folder")
     flat = tmp_path / "flat"
     flat.mkdir()
     Image.new("RGB", (8, 8)).save(flat / "a.png")
@@ -143,10 +143,10 @@ def test_wrong_pictures_are_explained(cnntrain, started, tmp_path: Path) -> None
     pictures(tmp_path / "uneven" / "val", "cats", "birds")
     cases = {
         "missing": ["there is no directory", "Check the path."],
-        "file.txt": ["is not a directory", "the folder that holds the class folders"],
+        "file.doc": ["is not a directory", "the folder that holds the class folders"],
         "empty": ["is empty", "Make one folder per class"],
         "flat": ["is a flat folder of 1 picture without class folders", "Make one folder per class"],
-        "one": ['has only one class with pictures, "cats"', "at least two class folders"],
+        "one": ['has only one class with pictures, "cats"', "at least two classes"],
         "lonely": ['the class "dogs" has only one picture', "add pictures"],
         "uneven": ['"val" has a class that train does not have: "birds"', "the same folder name"],
     }
@@ -171,6 +171,10 @@ def test_what_is_odd_about_the_pictures_is_told(cnntrain, started, data: Path) -
     (data / "cats" / "notes\x1b[2J.txt").write_text("hello")
     (data / "nothing").mkdir()
     result = cnntrain("train", "simple-cnn", "--data", str(data), *SMALL, "--detach")
+    assert result.exit_code == 2
+    assert "Put pictures there, take it away, or set data.empty_classes to leave_out." in result.stderr
+    allowed = ("--set", "data.empty_classes=leave_out")
+    result = cnntrain("train", "simple-cnn", "--data", str(data), *SMALL, "--detach", *allowed)
     assert result.exit_code == 0
     assert len(started) == 1
     assert 'warning: 1 class folder has no pictures and will be left out: "nothing".' in result.stderr

@@ -218,7 +218,7 @@ def test_too_few_readable_pictures_for_a_batch(root: Path) -> None:
 def test_no_readable_validation_picture(root: Path) -> None:
     settings = settings_for()
     for path, _ in manifest_of(root, settings).splits["validation"]:
-        (root / path).write_text("x")
+        (root / path).write_text(path)
     with pytest.raises(FailureError, match="None of the validation pictures can be read"):
         prepared(root, settings)
 
@@ -271,7 +271,7 @@ def test_copies_between_splits_and_classes_are_reported(root: Path) -> None:
     shutil.copy(root / train[0][0], root / test[0][0])
     other = next(path for path, label in train if label != train[1][1])
     shutil.copy(root / train[1][0], root / other)
-    with prepared(root, settings) as data:
+    with prepared(root, settings, manifest) as data:
         codes = {problem.code: problem for problem in data.notices}
     assert codes["leak"].paths == (test[0][0],)
     assert "1 test picture is an exact copy" in codes["leak"].text

@@ -53,6 +53,7 @@ class Survey:
         changed()
 
     def _look(self, changed: Callable[[], None]) -> None:
+        from tui.core.dataset.folders import TITLE
         from tui.core.dataset.scan import measure_sizes, scan
 
         _check_name(self.path)
@@ -62,6 +63,9 @@ class Survey:
             progress=self._count,
             cancelled=lambda: self.cancelled,
         )
+        for problem in found.problems:
+            if problem.severity == "error" and "data." not in problem.step:
+                raise UsageError(TITLE, problem.text.rstrip("."), problem.step)  # no setting helps
         self._divide(found)
         self.scan = found
         changed()

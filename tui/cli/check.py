@@ -5,23 +5,36 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.cli.terminal import complain, emit, say, ticking, wrapped
+from tui.cli.train import absolute
+from tui.core.dataset.problems import many
 from tui.core.errors import FailureError, UsageError
 from tui.core.text import clean, clean_path
 
 if TYPE_CHECKING:
     from tui.core.dataset.check import Report
     from tui.core.dataset.findings import Finding
+    from tui.core.dataset.scan import Scan
     from tui.core.dataset.sizes import Sizes
 
 EXIT_CODES = {"clean": 0, "findings": 3, "unusable": 2}
+LAYOUTS = {
+    "class_folders": "class folders",
+    "split_folders": "split folders",
+    "class_then_split": "split folders in class folders",
+    "list": "list",
+}
+_BARS = " ▁▂▃▄▅▆▇█"
 _HEADINGS = {"error": "Not usable", "warning": "Findings", "info": "Notes"}
 
 
-def tell_findings(directory: str, *, as_json: bool, deep: bool, follow_links: bool, fix_list: str | None) -> int:
+def tell_findings(
+    directory: str, *, as_json: bool, deep: bool, fix_list: str | None, assignments: Sequence[str]
+) -> int:
     """Check a dataset, write what was found and return the exit code.
 
     Raises:
@@ -29,12 +42,15 @@ def tell_findings(directory: str, *, as_json: bool, deep: bool, follow_links: bo
         FailureError: the list cannot be written.
     """
     from tui.core.dataset.check import check
-    from tui.core.settings import DataSettings
+    from tui.core.schema import parse_assignments, with_changes
+    from tui.core.settings import Settings
 
     asked = Path(directory).expanduser()
-    target = None if fix_list is None else _outside(Path(fix_list).expanduser(), asked)
+    pictures = asked.parent if asked.is_file() else asked
+    target = None if fix_list is None else _outside(Path(fix_list).expanduser(), pictures)
+    new = {**parse_assignments(assignments), "data.directory": directory}
+    data = with_changes(Settings(), {**new, **absolute(new)}, source="--set").data
     with ticking("checking") as tick:
-        data = DataSettings(follow_links=follow_links)
         report = check(asked, deep=deep, data=data, progress=lambda stage, done, total: tick(done, total))
     if as_json:
         emit(json.dumps(_as_object(report), indent=2, ensure_ascii=True) + "\n")
@@ -98,20 +114,50 @@ def _sentence(finding: Finding) -> str:
 def _outline(report: Report) -> list[str]:
     assert report.scan is not None
     found = report.scan
-    layout = "class folders" if found.layout == "class_folders" else "split folders"
+    layout = found.described or LAYOUTS[found.layout]
     parts = [f"{split} {sum(counts):,}" for split, counts in found.counts.items() if split != "all"]
     lines = [
-        f"{clean_path(found.root)}: {found.total:,} pictures in {len(found.classes):,} classes",
+        f"{clean_path(found.root)}: {found.total:,} pictures{_of_task(found)}",
         f"  layout   {', '.join([layout, *parts])}",
     ]
-    counts = next(iter(found.counts.values()))
-    most, least = counts.index(max(counts)), counts.index(min(counts))
-    where = "" if found.layout == "class_folders" else " in train"
-    names = [f'"{clean(found.classes[index], 40)}" {counts[index]:,}' for index in (most, least)]
-    lines.append(f"  balance  largest class {names[0]}, smallest {names[1]}{where}")
+    lines += _target_lines(found)
     if report.sizes is not None and report.sizes.measured:
         lines += _size_lines(report.sizes, report.formats)
     return lines
+
+
+def _of_task(found: Scan) -> str:
+    if found.task == "regression":
+        return f" with {many(len(found.target_names), 'number')} each"
+    return f" in {many(len(found.classes), 'class')}" + (", several to a picture" if found.task == "multilabel" else "")
+
+
+def _target_lines(found: Scan) -> list[str]:
+    """Return how what is learned is spread: class by class, or number by number."""
+    from tui.core.dataset.spread import labels_per_picture, spreads_of
+
+    samples = [sample for own in found.samples.values() for sample in own]
+    if found.task == "regression":
+        return [
+            f'  target   "{clean(one.name, 40)}" {one.low:g} to {one.high:g} (middle {one.middle:g})'
+            f"  {bars(one.histogram)}"
+            for one in spreads_of(samples, found.target_names)
+        ]
+    counts = next(iter(found.counts.values()))
+    most, least = counts.index(max(counts)), counts.index(min(counts))
+    where = " in train" if "train" in found.counts else ""
+    names = [f'"{clean(found.classes[index], 40)}" {counts[index]:,}' for index in (most, least)]
+    lines = [f"  balance  largest class {names[0]}, smallest {names[1]}{where}"]
+    if found.task == "multilabel":
+        mean, none = labels_per_picture(samples)
+        lines.append(f"  labels   {mean:.1f} to a picture, {none:,} without any")
+    return lines
+
+
+def bars(counts: Sequence[int]) -> str:
+    """Return counts as a row of bars, the highest full; what is not zero is never blank."""
+    top = max(counts, default=0)
+    return "".join(_BARS[max(1, round(8 * count / top))] if count else " " for count in counts)
 
 
 def _size_lines(sizes: Sizes, formats: dict[str, int]) -> list[str]:
@@ -135,6 +181,9 @@ def _as_object(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "root": str(found.root) if found else None,
         "layout": found.layout if found else None,
+        "task": found.task if found else None,
+        "target_names": list(found.target_names) if found else [],
+        "described": found.described if found else "",
         "classes": list(found.classes) if found else [],
         "counts": found.counts if found else {},
         "sizes": {"width": sizes.width, "height": sizes.height} if sizes else None,

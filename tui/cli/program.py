@@ -108,7 +108,7 @@ def train(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="The pictures: one folder per class, or train/val/test folders of them.",
+            help="The pictures: folders of classes, of splits, or with a list file; or the list file itself.",
             show_default=False,
         ),
     ] = None,
@@ -167,6 +167,16 @@ def check(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Use what is linked from outside, as data.follow_links does.")
     ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Read it as this setting says, like data.list=FILE or data.layout=class_folders; can be repeated.",
+            autocompletion=complete.assignments,
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Look into every file of a dataset and say what is wrong with it. Nothing is changed there.
 
@@ -174,7 +184,8 @@ def check(
     """
     from tui.cli.check import tell_findings
 
-    return tell_findings(directory, as_json=json, deep=deep, follow_links=follow_links, fix_list=fix_list)
+    assignments = [*(["data.follow_links=true"] if follow_links else []), *(set_ or [])]
+    return tell_findings(directory, as_json=json, deep=deep, fix_list=fix_list, assignments=assignments)
 
 
 @app.command()

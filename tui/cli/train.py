@@ -28,20 +28,24 @@ def resolved(preset: presets.Preset, data: str | None, assignments: Sequence[str
     new = parse_assignments(assignments)
     if data is not None:
         new["data.directory"] = data
-    settings = with_changes(presets.load(preset), {**new, **_absolute(new)}, source="--set")
+    settings = with_changes(presets.load(preset), {**new, **absolute(new)}, source="--set")
     if not settings.data.directory:
         raise UsageError("There is nothing to train on", "no folder of pictures is named", "Add --data DIR.")
     return settings
 
 
-def _absolute(new: dict[str, object]) -> dict[str, object]:
+def absolute(new: dict[str, object]) -> dict[str, object]:
     """The engine works from another directory: a path must not depend on this one."""
     paths: dict[str, object] = {}
-    for key in ("data.directory", "data.exclude"):
+    for key in ("data.directory", "data.exclude", "data.list", "data.list_root"):
         typed = new.get(key)
         if not isinstance(typed, str) or not typed:
             continue
-        path = os.path.abspath(os.path.expanduser(typed))
+        if key in ("data.list", "data.list_root"):
+            # They start at the pictures; from here only if they are here and not there.
+            path = _from_pictures(typed, str(new.get("data.directory") or ""))
+        else:
+            path = os.path.abspath(os.path.expanduser(typed))
         try:
             path.encode()
         except UnicodeEncodeError:
@@ -49,6 +53,13 @@ def _absolute(new: dict[str, object]) -> dict[str, object]:
             raise UsageError("A name cannot be kept in settings", cause, "Rename it, or link to it.") from None
         paths[key] = path
     return paths
+
+
+def _from_pictures(typed: str, directory: str) -> str:
+    base = os.path.abspath(os.path.expanduser(directory))
+    base = os.path.dirname(base) if os.path.isfile(base) else base
+    there = os.path.join(base, os.path.expanduser(typed))
+    return os.path.abspath(typed) if os.path.exists(typed) and not os.path.exists(there) else typed
 
 
 def train(settings: Settings, *, root: Path, name: str, preset: str, view: View) -> int:

@@ -53,14 +53,29 @@ def _cut(
     scan: Scan, samples: Set, fractions: tuple[float, float], seed: int, same: Mapping[str, Hashable]
 ) -> dict[str, Set]:
     strata = _strata(scan, samples)
+    _check_enough(scan, Counter(strata.values()), len(samples))
+    chosen = _placed(samples, strata, fractions, seed, _together(samples, scan.groups, same))
+    if same and _lacking(scan, strata, chosen):
+        # So many copies that nothing else is left: told by the check, no reason to refuse.
+        chosen = _placed(samples, strata, fractions, seed, _together(samples, scan.groups, {}))
+    if lacking := _lacking(scan, strata, chosen):
+        raise UsageError(_TITLE, lacking, "Set data.group_column to none, or to a column with more groups.")
+    splits: dict[str, Set] = {name: [] for name in SPLITS}
+    for sample in samples:
+        splits[chosen[sample[0]]].append(sample)
+    return splits
+
+
+def _placed(
+    samples: Set, strata: Mapping[str, int], fractions: tuple[float, float], seed: int, sets: Sequence[Set]
+) -> dict[str, str]:
+    """Return the split of each picture by path."""
     counts = Counter(strata.values())
-    _check_enough(scan, counts, len(samples))
     wanted: dict[str, dict[int, int]] = {name: {} for name in SPLITS}
     for stratum, count in counts.items():
         validation, test = shares(count, *fractions) if count > 1 else (0, 0)
         for name, share in zip(SPLITS, (count - validation - test, validation, test), strict=True):
             wanted[name][stratum] = share
-    sets = _together(samples, scan.groups, same)
     place = _Placing(wanted, strata)
     for own in sorted((own for own in sets if len(own) > 1), key=lambda own: (-len(own), _rank(seed, own[0][0]))):
         place.best(own)
@@ -72,11 +87,7 @@ def _cut(
         place.fill(stratum, sorted(alone, key=lambda sample: _rank(seed, sample[0])))
     if len(sets) < len(samples):
         place.mend(sets)
-    _check_trained(scan, strata, place.chosen)
-    splits: dict[str, Set] = {name: [] for name in SPLITS}
-    for sample in samples:
-        splits[place.chosen[sample[0]]].append(sample)
-    return splits
+    return place.chosen
 
 
 def _strata(scan: Scan, samples: Set) -> dict[str, int]:
@@ -198,17 +209,17 @@ def _check_enough(scan: Scan, counts: Mapping[int, int], total: int) -> None:
         )
 
 
-def _check_trained(scan: Scan, strata: Mapping[str, int], chosen: Mapping[str, str]) -> None:
+def _lacking(scan: Scan, strata: Mapping[str, int], chosen: Mapping[str, str]) -> str:
+    """Return what is missing where pictures belong together, a clause; empty: nothing is."""
     there = {(split, strata[path]) for path, split in chosen.items()}
     for split in ("train", "validation"):
         if all(name != split for name, _ in there):
-            cause = f"everything belongs together in one group, which leaves nothing for {split}"
-            raise UsageError(_TITLE, cause, "Set data.group_column to none, or to a column with more groups.")
+            return f"everything belongs together in one group, which leaves nothing for {split}"
     if scan.task == "classification":
         lost = [name for index, name in enumerate(scan.classes) if ("train", index) not in there]
         if lost:
-            cause = f"no group of {names_of(lost)} is left to train on"
-            raise UsageError(_TITLE, cause, "Set data.group_column to none, or to a column with more groups.")
+            return f"no group of {names_of(lost)} is left to train on"
+    return ""
 
 
 def _rank(seed: int, path: str) -> bytes:
