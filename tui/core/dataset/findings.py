@@ -40,7 +40,6 @@ RULES: dict[str, tuple[Action, str]] = {
     "one_class": ("refuse", ""),
     "class_unknown": ("refuse", ""),
     "undivided": ("refuse", "data.layout"),
-    "datasets": ("keep", ""),
     "class_missing": ("keep", ""),
     "name_collision": ("keep", ""),
     # From list files.
