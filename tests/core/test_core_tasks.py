@@ -49,6 +49,8 @@ def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
             "numbers to learn, but loss.name is focal. Set loss.name to auto, mse, l1 or smooth_l1.",
         ),
         ("regression", {"loss.label_smoothing": 0.1}, "loss.label_smoothing is 0.1. Set loss.label_smoothing to 0."),
+        ("regression", {"data.cutmix": 1.0}, "data.cutmix is 1. Set data.cutmix to 0; data.mixup can be used."),
+        ("multilabel", {"data.sampler": "balanced"}, "data.sampler is balanced. Set data.sampler to shuffled."),
         (
             "regression",
             {"loss.class_weights": "balanced"},

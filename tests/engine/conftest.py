@@ -21,8 +21,9 @@ from tui.core.rundir import RunDir
 from tui.core.schema import with_changes
 from tui.core.settings import Settings
 from tui.engine.attempt import begin
-from tui.engine.data.augment import Augmentation, shuffled
+from tui.engine.data.augment import Augmentation
 from tui.engine.data.batches import Batch
+from tui.engine.data.order import balanced, shuffled
 from tui.engine.data.statistics import spread_evenly
 from tui.engine.link import Link
 from tui.engine.trainer import Trainer
@@ -80,10 +81,17 @@ class Pictures:
         while True:
             self.before(step)
             epoch, place = divmod(step, self.steps_per_epoch)
-            order = shuffled(np.arange(self.images["train"], dtype=np.int64), seed, epoch)
-            positions = order[place * batch : (place + 1) * batch]
-            images = augmentation.apply(self.pixels["train"][positions], epoch, positions)
-            yield self._batch(images, self.shown["train"].take(positions), positions)
+            total = self.images["train"]
+            every = np.arange(total, dtype=np.int64)
+            order = shuffled(every, seed, epoch)
+            if self.settings.data.sampler == "balanced":
+                order = balanced(every, self.targets.values, total, seed, epoch)
+            keys = order[place * batch : (place + 1) * batch]
+            images = augmentation.apply(self.pixels["train"][keys % total], epoch, keys)
+            targets = self.targets.take(keys % total)
+            if augmentation.mixes:
+                images, targets = augmentation.mix(images, targets, self.targets.width, epoch, keys)
+            yield self._batch(images, targets, keys % total)
             step += 1
 
     def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:

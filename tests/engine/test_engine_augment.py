@@ -11,8 +11,11 @@ from picture_sets import settings_for
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from tui.engine.data import augment
-from tui.engine.data.augment import Augmentation, resized, resized_boxes, shuffled, stored_size
+from tui.engine.data import augment, draws
+from tui.engine.data.augment import Augmentation, stored_size
+from tui.engine.data.draws import below, draw
+from tui.engine.data.geometry import ATTEMPTS, resized, resized_boxes
+from tui.engine.data.order import shuffled
 
 SIZE = 12
 
@@ -25,8 +28,13 @@ def pictures(count: int, side: int = SIZE, channels: int = 3) -> np.ndarray[Any,
     return np.random.default_rng(0).integers(1, 256, (count, side, side, channels), dtype=np.uint8)
 
 
-def bits(count: int, draws: int = augment._DRAWS) -> np.ndarray[Any, Any]:
-    return augment._bits(0, 0, 2, np.arange(count), draws)
+def bits(count: int, number: int = augment._DRAWS, stream: int = draws.AUGMENT) -> np.ndarray[Any, Any]:
+    return draw(0, 0, stream, np.arange(count), number)
+
+
+def boxes_of(drawn: np.ndarray[Any, Any], side: int, smallest: float, aspect: float = 4 / 3) -> np.ndarray[Any, Any]:
+    area, top = augment._AREA, augment._TOP
+    return resized_boxes(drawn[:, area : area + 2 * ATTEMPTS], drawn[:, top : top + 2], side, smallest, aspect)
 
 
 def uniformity(counts: np.ndarray[Any, Any]) -> float:
@@ -110,7 +118,7 @@ def test_flips_are_torchvisions_and_half_of_them() -> None:
 def test_flip_and_shift_are_independent() -> None:
     drawn = bits(20_000)
     flip = drawn[:, augment._FLIP] >> np.uint64(63)
-    top = augment._below(drawn[:, augment._TOP], 9)
+    top = below(drawn[:, augment._TOP], 9)
     assert uniformity(np.bincount((flip * 9).astype(int) + top, minlength=18)) < 2
 
 
@@ -128,7 +136,7 @@ def test_resized_crops_are_drawn_as_torchvision_draws_them(smallest: float) -> N
     reference = v2.RandomResizedCrop(size=32, scale=(smallest, 1.0))
     theirs_drawn = [reference.make_params([torch.zeros(3, side, side)]) for _ in range(count)]
     theirs = np.array([[drawn[name] for name in ("top", "left", "height", "width")] for drawn in theirs_drawn])
-    ours = resized_boxes(bits(count), side, smallest)
+    ours = boxes_of(bits(count), side, smallest)
     assert (ours[:, 0] + ours[:, 2] <= side).all()
     assert (ours[:, 1] + ours[:, 3] <= side).all()
     assert (ours >= 0).all()
@@ -154,8 +162,8 @@ def _kolmogorov(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float
 def test_a_crop_that_never_fits_becomes_the_whole_picture() -> None:
     drawn = bits(50)
     drawn[:, augment._AREA : augment._AREA + 10] = np.uint64(2**64 - 1)  # the whole area
-    drawn[:, augment._ASPECT : augment._ASPECT + 10] = np.uint64(2**64 - 1)  # at 4:3
-    assert (resized_boxes(drawn, 64, 0.35) == (0, 0, 64, 64)).all()
+    drawn[:, augment._AREA + 10 :] = np.uint64(2**64 - 1)  # at 4:3
+    assert (boxes_of(drawn, 64, 0.35) == (0, 0, 64, 64)).all()
 
 
 def test_resized_crops_use_torchvisions_kernel() -> None:
@@ -165,7 +173,7 @@ def test_resized_crops_use_torchvisions_kernel() -> None:
     images = pictures(20, side)
     found = one.apply(images.copy(), 0, np.arange(20))
     assert found.shape == (20, SIZE, SIZE, 3)
-    boxes = resized_boxes(bits(20), side, one.data.crop_scale)
+    boxes = boxes_of(bits(20), side, one.data.crop_scale, one.data.crop_ratio)
     for image, (top, left, height, width), result in zip(images, boxes.tolist(), found, strict=True):
         expected = functional.resized_crop(
             torch.from_numpy(image).permute(2, 0, 1), top, left, height, width, [SIZE, SIZE], antialias=True

@@ -33,7 +33,8 @@ def preview(request: PreviewRequest, decoders: Any) -> tuple[AnswerHead, bytes]:
     import numpy as np
 
     from tui.core.schema import validated
-    from tui.engine.data.augment import Augmentation, resized, stored_size
+    from tui.engine.data.augment import Augmentation, stored_size
+    from tui.engine.data.geometry import resized
     from tui.engine.data.sources import StreamedSource
 
     settings = validated(request.settings, source="the form")

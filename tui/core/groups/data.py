@@ -55,10 +55,94 @@ class DataSettings(Group):
         gt=0,
         le=1,
     )
+    crop_ratio: float = setting(
+        "Crop aspect",
+        "How far a random resized crop can be from square: at most so many times as wide as high, or as high as wide.",
+        when=("data.crop", "random_resized"),
+        default=1.3333,
+        ge=1,
+        le=10,
+    )
     flip: bool = setting(
         "Horizontal flip",
         "Training only. Mirror half of the pictures; switch off where left and right differ (text, digits).",
         default=True,
+    )
+    vertical_flip: bool = setting(
+        "Vertical flip",
+        "Training only. Turn half of the pictures upside down (from above, through a microscope).",
+        default=False,
+    )
+    rotation: float = setting(
+        "Rotation",
+        "Training only. Turn by up to this much in both directions; corners become black.",
+        unit="degrees",
+        default=0.0,
+        ge=0,
+        le=180,
+    )
+    brightness: float = setting(
+        "Brightness", "Training only. Multiply by 1 - this to 1 + this; 0.2 to 0.4 is usual.", default=0.0, ge=0, le=2
+    )
+    contrast: float = setting(
+        "Contrast", "Training only. Like brightness, away from the picture's mean grey.", default=0.0, ge=0, le=2
+    )
+    saturation: float = setting(
+        "Saturation", "Training only. Like brightness, away from each pixel's grey.", default=0.0, ge=0, le=2
+    )
+    hue: float = setting(
+        "Hue",
+        "Training only. Turn the colours by up to this share of the circle in both directions; 0.1 is much.",
+        default=0.0,
+        ge=0,
+        le=0.5,
+    )
+    auto_augment: Literal["none", "randaugment", "trivialaugment"] = setting(
+        "Auto augment",
+        "Training only. randaugment makes several of 14 changes with one strength, trivialaugment one with any strength: strong, for long runs.",
+        default="none",
+    )
+    randaugment_ops: int = setting(
+        "RandAugment changes",
+        "How many changes each picture gets, one after the other.",
+        when=("data.auto_augment", "randaugment"),
+        default=2,
+        ge=1,
+        le=8,
+    )
+    randaugment_magnitude: int = setting(
+        "RandAugment strength",
+        "How strong they are, of 31 steps from 0.",
+        when=("data.auto_augment", "randaugment"),
+        default=9,
+        ge=0,
+        le=30,
+    )
+    erase: float = setting(
+        "Random erasing",
+        "Training only. Share of the pictures in which a box of 2 to 33 % of the area becomes black.",
+        default=0.0,
+        ge=0,
+        le=1,
+    )
+    mixup: float = setting(
+        "MixUp",
+        "Training only. Blend pictures in pairs, and their targets; the share is drawn from Beta(this, this). 0.2 is usual, 0: off.",
+        default=0.0,
+        ge=0,
+        le=100,
+    )
+    cutmix: float = setting(
+        "CutMix",
+        "Training only. Paste a box of another picture in, and mix the targets by area; drawn from Beta(this, this). 1 is usual, 0: off. With MixUp each picture gets one of the two.",
+        default=0.0,
+        ge=0,
+        le=100,
+    )
+    sampler: Literal["shuffled", "balanced"] = setting(
+        "Sampler",
+        "shuffled: every picture once an epoch. balanced: every class equally often, so that pictures of small classes come several times.",
+        default="shuffled",
     )
     validation_fraction: float = setting(
         "Validation share",

@@ -1,33 +1,26 @@
-"""Order and augmentation of training pictures, as pure functions of (seed, epoch, position in the split).
+"""Augmentation of training pictures, as a pure function of (seed, epoch, key).
 
-There is no generator whose state could be lost, shared between workers or drawn from in another order:
-every random number is a hash of what it is for. A run that is resumed at any step, with any number of
-workers, sees the same bytes. Whole batches are augmented at once, in plain numpy: torch's own threads
-would compete with the training step.
+A run that is resumed at any step, with any number of workers, sees the same bytes. Whole batches are augmented at
+once, in plain numpy: torch's own threads would compete with the training step. The order is crop, flips,
+rotation, colours, RandAugment or TrivialAugment, erasing; then pictures are mixed in pairs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-from torchvision.transforms.v2 import functional
 
 from tui.core.settings import DataSettings
+from tui.engine.data import colour, draws, geometry, mixing, policies
+from tui.engine.data.draws import Bits, Numbers, Pictures, Positions, below, coin, draw, uniform
+from tui.engine.data.geometry import ATTEMPTS
 
-Pictures = NDArray[np.uint8]
-Positions = NDArray[np.int64]
-
-_MASK = (1 << 64) - 1
-_STEP = 0x9E3779B97F4A7C15
-_ORDER, _AUGMENT = 1, 2
-_ATTEMPTS = 10
-_FLIP, _TOP, _LEFT, _AREA, _ASPECT = 0, 1, 2, 3, 3 + _ATTEMPTS
-_DRAWS = 3 + 2 * _ATTEMPTS
+_FLIP, _TOP, _LEFT, _AREA = 0, 1, 2, 3
+_DRAWS = 3 + 2 * ATTEMPTS
 _ROOM = 1.25
 
 
@@ -39,129 +32,132 @@ def stored_size(data: DataSettings) -> int:
     return round(data.image_size * _ROOM) if data.crop == "random_resized" else data.image_size
 
 
-def shuffled(positions: Positions, seed: int, epoch: int) -> Positions:
-    """Return ``positions`` in the order of one epoch; leaving one out leaves the others in their order."""
-    return positions[np.argsort(_bits(seed, epoch, _ORDER, positions, 1)[:, 0], kind="stable")]
-
-
-def _mix(x: Any) -> Any:
-    """Turn 64 bits into 64 bits that look unrelated (the finalizer of SplitMix64)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def _bits(seed: int, epoch: int, stream: int, positions: Positions, draws: int) -> NDArray[np.uint64]:
-    """Return 64 random bits for each position and draw: ``[len(positions), draws]``."""
-    key = np.zeros(1, dtype=np.uint64)
-    for part in (seed, epoch, stream):
-        key = _mix(key + np.uint64((part + 1) * _STEP & _MASK))
-    own = _mix(key + positions.astype(np.uint64) * np.uint64(_STEP))
-    numbers = np.arange(1, draws + 1, dtype=np.uint64) * np.uint64(0xD1B54A32D192ED03)
-    return np.asarray(_mix(own[:, None] + numbers[None, :]), dtype=np.uint64)
-
-
-def _uniform(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Return numbers in [0, 1)."""
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _below(bits: NDArray[np.uint64], limit: Any) -> NDArray[np.int64]:
-    """Return whole numbers in [0, limit), for limits far below 2**32."""
-    return ((bits >> np.uint64(32)) * np.asarray(limit).astype(np.uint64) >> np.uint64(32)).astype(np.int64)
-
-
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training pictures; distributed like torchvision's RandomCrop, RandomResizedCrop and flip."""
+    """What happens to training pictures; distributed like torchvision's transforms of these names."""
 
     data: DataSettings
     seed: int
 
-    def apply(self, pictures: Pictures, epoch: int, positions: Positions) -> Pictures:
+    def apply(self, pictures: Pictures, epoch: int, keys: Positions) -> Pictures:
         """Return augmented pictures.
 
         Args:
             pictures: uint8 ``[B, S, S, C]`` with the side of `stored_size`; may be changed.
             epoch: counted from 0.
-            positions: of the pictures in the training split, ``[B]``.
+            keys: of the pictures in this epoch ``[B]``, as `tui.engine.data.order` gives them; of a picture that
+                comes once, its position in the training split.
 
         Returns:
             uint8 ``[B, size, size, C]``, contiguous.
         """
-        bits = _bits(self.seed, epoch, _AUGMENT, positions, _DRAWS)
-        size = self.data.image_size
+        pictures = self._cropped_and_flipped(pictures, epoch, keys)
+        if self.data.rotation:
+            turn = 2 * uniform(self._draw(epoch, draws.ROTATION, keys, 1)[:, 0]) - 1
+            pictures = geometry.rotated(pictures, self.data.rotation * turn)
+        pictures = self._jittered(pictures, epoch, keys)
+        if self.data.auto_augment != "none":
+            pictures = self._changed(pictures, epoch, keys)
+        if self.data.erase:
+            bits = self._draw(epoch, draws.ERASING, keys, 1 + _DRAWS)
+            boxes, some = geometry.erased_boxes(bits[:, 3 : 3 + 2 * ATTEMPTS], bits[:, 1:3], pictures.shape[1])
+            places = np.flatnonzero((uniform(bits[:, 0]) < self.data.erase) & some)
+            # Indexing with an array would erase in a copy.
+            geometry.erase([pictures[place] for place in places.tolist()], boxes[places])
+        return pictures
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures are mixed with each other, so that targets become shares."""
+        return bool(self.data.mixup or self.data.cutmix)
+
+    def mix(
+        self, pictures: Pictures, targets: NDArray[Any], classes: int, epoch: int, keys: Positions
+    ) -> tuple[Pictures, NDArray[np.float32]]:
+        """Return pictures mixed with their neighbours in the batch, and their targets.
+
+        Args:
+            pictures: uint8 ``[B, size, size, C]``, as `apply` returns them.
+            targets: int64 ``[B]`` or float32 ``[B, outputs]``.
+            classes: outputs of the network.
+            epoch, keys: as for `apply`.
+
+        Returns:
+            uint8 ``[B, size, size, C]``; float32 ``[B, outputs]``.
+        """
+        bits = self._draw(epoch, draws.MIXING, keys, mixing.DRAWS)
+        pictures, shares = mixing.mixed(pictures, bits, self.data.mixup, self.data.cutmix)
+        return pictures, mixing.mixed_targets(targets, shares, classes)
+
+    def _draw(self, epoch: int, stream: int, keys: Positions, count: int) -> Bits:
+        return draw(self.seed, epoch, stream, keys, count)
+
+    def _cropped_and_flipped(self, pictures: Pictures, epoch: int, keys: Positions) -> Pictures:
+        bits = self._draw(epoch, draws.AUGMENT, keys, _DRAWS)
         if self.data.crop == "random_resized":
-            boxes = resized_boxes(bits, pictures.shape[1], self.data.crop_scale)
-            pictures = _resized_crops(pictures, boxes, size)
-        elif self.data.crop == "padded" and self.data.crop_padding > 0:
-            shifts = 2 * self.data.crop_padding + 1
-            pictures = _shifted(
-                pictures, self.data.crop_padding, _below(bits[:, _TOP], shifts), _below(bits[:, _LEFT], shifts)
+            boxes = geometry.resized_boxes(
+                bits[:, _AREA:],
+                bits[:, _TOP : _LEFT + 1],
+                pictures.shape[1],
+                self.data.crop_scale,
+                self.data.crop_ratio,
             )
+            pictures = geometry.resized_crops(pictures, boxes, self.data.image_size)
+        elif self.data.crop == "padded" and self.data.crop_padding > 0:
+            top, left = (below(bits[:, draw], 2 * self.data.crop_padding + 1) for draw in (_TOP, _LEFT))
+            pictures = geometry.shifted(pictures, self.data.crop_padding, top, left)
         if self.data.flip:
-            _flip(pictures, np.flatnonzero(bits[:, _FLIP] >> np.uint64(63)))
+            geometry.mirror(pictures, np.flatnonzero(coin(bits[:, _FLIP])))
+        if self.data.vertical_flip:
+            upside_down = np.flatnonzero(coin(self._draw(epoch, draws.VERTICAL, keys, 1)[:, 0]))
+            pictures[upside_down] = pictures[upside_down, ::-1]
+        return pictures
+
+    def _jittered(self, pictures: Pictures, epoch: int, keys: Positions) -> Pictures:
+        """Change brightness, contrast, saturation and hue, for each picture in an order of its own."""
+        data = self.data
+        if not (data.brightness or data.contrast or data.saturation or data.hue):
+            return pictures
+        order, factors = jitter(self._draw(epoch, draws.JITTER, keys, 8), data)
+        makers: tuple[Callable[[Pictures, Numbers], Pictures], ...] = (
+            colour.brightness,
+            colour.contrast,
+            colour.saturation,
+            colour.hue,
+        )
+        used = [
+            number for number, limit in enumerate((data.brightness, data.contrast, data.saturation, data.hue)) if limit
+        ]
+        for turn in range(4):
+            for number in used:
+                places = np.flatnonzero(order[:, turn] == number)
+                if len(places):
+                    pictures[places] = makers[number](pictures[places], factors[places, number])
+        return pictures
+
+    def _changed(self, pictures: Pictures, epoch: int, keys: Positions) -> Pictures:
+        data = self.data
+        random = data.auto_augment == "randaugment"
+        count = data.randaugment_ops if random else 1
+        bits = self._draw(epoch, draws.POLICY, keys, policies.DRAWS * count)
+        for number in range(count):
+            part = bits[:, policies.DRAWS * number : policies.DRAWS * (number + 1)]
+            magnitude = data.randaugment_magnitude if random else None
+            pictures = policies.changed(pictures, *policies.chosen(part, pictures.shape[1], magnitude))
         return pictures
 
 
-def _shifted(pictures: Pictures, padding: int, top: Positions, left: Positions) -> Pictures:
-    """Cut each picture out of itself with a black border of ``padding``, at its own (top, left)."""
-    count, height, width, channels = pictures.shape
-    shape = (count, height + 2 * padding, width + 2 * padding, channels)
-    padded = np.zeros(shape, dtype=np.uint8)
-    padded[:, padding : padding + height, padding : padding + width] = pictures
-    picture, row, column, _ = padded.strides
-    # Every place where a crop can start, as a view whose innermost axis is a whole contiguous line.
-    windows = as_strided(
-        padded,
-        (count, 2 * padding + 1, 2 * padding + 1, height, width * channels),
-        (picture, row, column, row, 1),
-        writeable=False,
-    )
-    return windows[np.arange(count), top, left].reshape(pictures.shape)
+def jitter(bits: Bits, data: DataSettings) -> tuple[Positions, Numbers]:
+    """Return the order of the four changes ``[n, 4]`` and their factors ``[n, 4]``, as torchvision's ColorJitter draws.
 
+    Brightness, contrast and saturation are uniform in [max(0, 1 - limit), 1 + limit], hue in [-limit, limit].
 
-def _flip(pictures: Pictures, which: Positions) -> None:
-    """Mirror some pictures in place; channel by channel is four times as fast as numpy's own reversal."""
-    straight = pictures[which]
-    mirrored = np.empty_like(straight)
-    for channel in range(pictures.shape[3]):
-        mirrored[..., channel] = straight[:, :, ::-1, channel]
-    pictures[which] = mirrored
-
-
-def resized_boxes(bits: NDArray[np.uint64], side: int, smallest: float) -> NDArray[np.int64]:
-    """Return (top, left, height, width) for each row of bits, drawn as torchvision's RandomResizedCrop does.
-
-    Area uniform between ``smallest`` and 1 of the picture's, logarithm of the aspect ratio uniform between
-    3:4 and 4:3, ten attempts, then the whole picture.
+    Args:
+        bits: ``[n, 8]``: for the order, and for the factors.
+        data: the limits.
     """
-    area = side * side * (smallest + (1 - smallest) * _uniform(bits[:, _AREA : _AREA + _ATTEMPTS]))
-    aspect = np.exp(np.log(4 / 3) * (2 * _uniform(bits[:, _ASPECT : _ASPECT + _ATTEMPTS]) - 1))
-    width = np.rint(np.sqrt(area * aspect)).astype(np.int64)
-    height = np.rint(np.sqrt(area / aspect)).astype(np.int64)
-    fits = (width > 0) & (width <= side) & (height > 0) & (height <= side)
-    first = np.argmax(fits, axis=1)
-    rows = np.arange(len(bits))
-    some = fits[rows, first]
-    width = np.where(some, width[rows, first], side)
-    height = np.where(some, height[rows, first], side)
-    top, left = _below(bits[:, _TOP], side - height + 1), _below(bits[:, _LEFT], side - width + 1)
-    return np.stack([top, left, height, width], axis=1)
-
-
-def _resized_crops(pictures: Pictures, boxes: NDArray[np.int64], size: int) -> Pictures:
-    source = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    result = np.empty((len(pictures), size, size, pictures.shape[3]), dtype=np.uint8)
-    for index, (top, left, height, width) in enumerate(boxes.tolist()):
-        crop = functional.resized_crop_image(source[index], top, left, height, width, [size, size], antialias=True)
-        result[index] = crop.permute(1, 2, 0).numpy()
-    return result
-
-
-def resized(pictures: Pictures, size: int) -> Pictures:
-    """Return the whole pictures at another size."""
-    if pictures.shape[1] == size:
-        return pictures
-    whole = np.array([[0, 0, pictures.shape[1], pictures.shape[2]]] * len(pictures), dtype=np.int64).reshape(-1, 4)
-    return _resized_crops(pictures, whole, size)
+    order = np.argsort(bits[:, :4], axis=1, kind="stable")
+    limits = (data.brightness, data.contrast, data.saturation)
+    ranges = [(max(0.0, 1 - limit), 1 + limit) for limit in limits] + [(-data.hue, data.hue)]
+    low, high = np.array(ranges).T
+    return order, low + (high - low) * uniform(bits[:, 4:])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tui.core.dataset.decoder import Job
 from tui.core.dataset.decoders import Answer, Decoders
 from tui.core.dataset.pictures import Resize
-from tui.engine.data.augment import Pictures, Positions
+from tui.engine.data.draws import Pictures, Positions
 
 
 class Pending(Protocol):
@@ -40,12 +40,20 @@ class Source(Protocol):
         """Ask for the pictures at these positions of the split."""
 
 
-def ahead(source: Source, chunks: Iterator[Positions]) -> Generator[tuple[Positions, Pending], None, None]:
-    """Yield what was requested, with as many requests under way as the source can use."""
+def ahead(
+    source: Source, chunks: Iterator[Positions], total: int = 1 << 62
+) -> Generator[tuple[Positions, Pending], None, None]:
+    """Yield what was requested, with as many requests under way as the source can use.
+
+    Args:
+        source: of the pictures.
+        chunks: keys, of which the positions are the rest when divided by ``total``.
+        total: pictures in the split.
+    """
     waiting: deque[tuple[Positions, Pending]] = deque()
     try:
         for positions in chunks:
-            waiting.append((positions, source.request(positions)))
+            waiting.append((positions, source.request(positions % total)))
             if len(waiting) >= source.ahead:
                 yield waiting.popleft()
         while waiting:

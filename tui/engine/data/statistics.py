@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tui.engine.data.augment import Pictures, Positions
+from tui.engine.data.draws import Pictures, Positions
 from tui.engine.data.sources import Source
 
 MOST_VALUES = 1 << 29

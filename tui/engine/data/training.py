@@ -11,10 +11,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tui.core.dataset.decoders import Decoders, worker_count
 from tui.core.dataset.duplicates import find_duplicates
@@ -25,9 +26,12 @@ from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
-from tui.engine.data.augment import Augmentation, Pictures, Positions, resized, shuffled, stored_size
+from tui.engine.data.augment import Augmentation, stored_size
 from tui.engine.data.batches import Batch, Prefetch
 from tui.engine.data.cache import Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
+from tui.engine.data.draws import Pictures, Positions
+from tui.engine.data.geometry import resized
+from tui.engine.data.order import balanced, shuffled
 from tui.engine.data.sources import CachedSource, Source, StreamedSource, ahead
 from tui.engine.data.statistics import MOST_VALUES, mean_and_deviation, spread_evenly
 
@@ -128,7 +132,8 @@ class TrainingData:
                 good = np.array([place for place in range(len(positions)) if place not in reasons], dtype=np.int64)
                 pictures, positions = pictures[good], positions[good]
             if len(positions):
-                yield self._batch(split, resized(pictures, self._settings.data.image_size), positions)
+                images = resized(pictures, self._settings.data.image_size)
+                yield self._batch(images, self._targets[split].take(positions), positions)
 
     def picture(self, split: str, position: int) -> str:
         """Return the name of a picture by its place in the split's list, as it may be shown."""
@@ -149,7 +154,6 @@ class TrainingData:
         self.close()
 
     def _training(self, first_step: int) -> Iterator[Batch]:
-        seed = self._settings.training.seed
         epochs: dict[int, Positions] = {}
 
         def chunks() -> Iterator[Positions]:
@@ -157,24 +161,36 @@ class TrainingData:
                 epoch, place = divmod(step, self.steps_per_epoch)
                 if epoch not in epochs:
                     epochs.clear()
-                    epochs[epoch] = shuffled(self._usable["train"], seed, epoch)
+                    epochs[epoch] = self._order(epoch)
                 yield epochs[epoch][place * self._batch_size : (place + 1) * self._batch_size]
 
-        requests = ahead(self._sources["train"], chunks())
+        total = len(self.targets)
+        requests = ahead(self._sources["train"], chunks(), total)
         with closing(requests):
-            for step, (positions, pending) in enumerate(requests, first_step):
+            for step, (keys, pending) in enumerate(requests, first_step):
                 pictures, reasons = pending.take()
                 if reasons:
-                    self._name("train", positions, reasons)
-                    pictures, positions = _replaced(pictures, positions, reasons)
-                images = self._augmentation.apply(pictures, step // self.steps_per_epoch, positions)
-                yield self._batch("train", images, positions)
+                    self._name("train", keys % total, reasons)
+                    pictures, keys = _replaced(pictures, keys, reasons)
+                epoch, positions = step // self.steps_per_epoch, keys % total
+                images = self._augmentation.apply(pictures, epoch, keys)
+                targets = self.targets.take(positions)
+                if self._augmentation.mixes:
+                    images, targets = self._augmentation.mix(images, targets, self.targets.width, epoch, keys)
+                yield self._batch(images, targets, positions)
 
-    def _batch(self, split: str, pictures: Pictures, positions: Positions) -> Batch:
+    def _order(self, epoch: int) -> Positions:
+        """Return the keys of an epoch: position + total x (times the picture was drawn before in it)."""
+        usable, seed = self._usable["train"], self._settings.training.seed
+        if self._settings.data.sampler == "balanced":
+            return balanced(usable, self.targets.values[usable], len(self.targets), seed, epoch)
+        return shuffled(usable, seed, epoch)
+
+    def _batch(self, pictures: Pictures, targets: NDArray[Any], positions: Positions) -> Batch:
         images = torch.from_numpy(np.ascontiguousarray(pictures))
         if self._pin:
             images = images.pin_memory()
-        return Batch(images, torch.from_numpy(self._targets[split].take(positions)), torch.from_numpy(positions.copy()))
+        return Batch(images, torch.from_numpy(targets), torch.from_numpy(positions.copy()))
 
     def _prepare(
         self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
@@ -298,12 +314,12 @@ class TrainingData:
         raise FailureError("The run stopped at a picture, as data.unreadable says", cause, step)
 
 
-def _replaced(pictures: Pictures, positions: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
+def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
     """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its size."""
-    good = [place for place in range(len(positions)) if place not in reasons]
+    good = [place for place in range(len(keys)) if place not in reasons]
     if not good:
         raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
-    places = np.arange(len(positions))
+    places = np.arange(len(keys))
     for number, place in enumerate(sorted(reasons)):
         places[place] = good[number % len(good)]
-    return pictures[places], positions[places]
+    return pictures[places], keys[places]
