@@ -10,9 +10,11 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.builders import make_run
 from tui.core.events import Rewound
 from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, LAYERS, Encoder, Header
@@ -197,3 +199,23 @@ def test_head_ends_it_without_a_word(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("step,")
     assert lines[2] == "141"
+
+
+def test_everything_as_event_files(cnntrain: Any, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = make_run(tmp_path / "runs", steps=40, attempts=((1, 30), (21, 40)), nan_from=39)
+    done = cnntrain("metrics", str(run.path), "--format", "tensorboard")
+    assert done.exit_code == 0, done.output
+    assert "tensorboard --logdir" in done.stdout
+    found = accumulator.EventAccumulator(str(run.tensorboard), size_guidance={accumulator.SCALARS: 0})
+    found.Reload()
+    losses = {one.step: one.value for one in found.Scalars("batch/loss")}
+    rows = cnntrain("metrics", str(run.path)).stdout.splitlines()[1:]
+    told = {int(row.split(",")[0]): float(row.split(",")[3]) for row in rows}
+    assert losses == {step: value for step, value in told.items() if step < 39}  # NaN has no place there
+    assert "validation/accuracy" in found.Tags()["scalars"]
+    again = cnntrain("metrics", str(run.path), "--format", "tensorboard")
+    assert again.exit_code == 2
+    assert "has event files already" in again.stderr
+    assert cnntrain("metrics", str(run.path), "--format", "tensorboard", "--output", str(tmp_path / "t")).exit_code == 0
+    assert cnntrain("metrics", str(run.path), "--output", str(tmp_path / "t")).exit_code == 2

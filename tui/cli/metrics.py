@@ -24,7 +24,9 @@ _CELLS = 1 << 16
 
 
 @dataclass
-class _Segment:
+class Segment:
+    """The records of one attempt."""
+
     attempt: int
     tail: RecordTail
     names: tuple[str, ...]
@@ -34,26 +36,27 @@ class _Segment:
 
 def write_metrics(run: RunDir, *, form: str, kind: str) -> None:
     """Write the records of one kind, a line for each step; of a step made twice only the latest attempt's."""
-    segments = _segments(run, kind)
-    columns = tuple(dict.fromkeys(name for segment in segments for name in segment.names))
+    found = segments(run, kind)
+    columns = tuple(dict.fromkeys(name for segment in found for name in segment.names))
     if form == "csv":
         emit(_csv_line(("step", "time", "attempt", *columns)))
     last, gaps = 0, 0
-    for index, segment in enumerate(segments):
-        end = min((later.first for later in segments[index + 1 :]), default=1 << 62)
+    for index, segment in enumerate(found):
+        end = min((later.first for later in found[index + 1 :]), default=1 << 62)
         row = _csv_row(segment.names, columns) if form == "csv" else _json_row(segment.names)
-        for block in _blocks(segment, last, end):
+        for block in blocks(segment, last, end):
             emit("".join(_lines(block, segment.attempt, row, nonfinite=form == "jsonl")))
             last = int(block.steps[-1])
         gaps += segment.tail.gaps
     if gaps:
         what = "1 damaged stretch of the records was" if gaps == 1 else f"{gaps} damaged stretches of the records were"
         complain(f"warning: {what} passed over.")
-    if not segments:
+    if not found:
         complain(f"{run.name} has no such records yet.")
 
 
-def _segments(run: RunDir, kind: str) -> list[_Segment]:
+def segments(run: RunDir, kind: str) -> list[Segment]:
+    """Return the segments of one kind that can be read, oldest attempt first."""
     rewinds = _rewinds(run)
     found = []
     for path in run.segments(kind):
@@ -67,7 +70,7 @@ def _segments(run: RunDir, kind: str) -> list[_Segment]:
         batch = None if kind == BATCHES else RecordTail(run.segment(BATCHES, header.attempt)).first()
         begun = [record.step, rewinds.get(header.attempt, record.step), batch.step if batch else record.step]
         names = tuple(clean(name, 200) for name in header.columns)
-        found.append(_Segment(header.attempt, tail, names, min(begun)))
+        found.append(Segment(header.attempt, tail, names, min(begun)))
     return sorted(found, key=lambda segment: segment.attempt)
 
 
@@ -83,7 +86,7 @@ def _rewinds(run: RunDir) -> dict[int, int]:
     return first
 
 
-def _blocks(segment: _Segment, after: int, end: int) -> Iterator[Block]:
+def blocks(segment: Segment, after: int, end: int) -> Iterator[Block]:
     """Yield the records with steps above ``after`` and below ``end``."""
     limit = max(1, _CELLS // max(1, len(segment.names)))
     while (block := segment.tail.poll()) is not None:

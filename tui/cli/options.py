@@ -16,6 +16,7 @@ class Format(StrEnum):
 
     csv = "csv"
     jsonl = "jsonl"
+    tensorboard = "tensorboard"
 
 
 class Kind(StrEnum):

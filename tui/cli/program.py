@@ -275,8 +275,12 @@ def extend(
 @app.command()
 def metrics(
     run: Run,
-    format: Annotated[Format, typer.Option("--format", help="csv or one JSON object per line.")] = Format.csv,
+    format: Annotated[Format, typer.Option("--format", help="csv, JSON lines, or event files.")] = Format.csv,
     kind: Annotated[Kind, typer.Option("--kind", help="Per batch, or each layer's gradient norm.")] = Kind.batches,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="DIR", help="For event files.  [default: in the run]", show_default=False),
+    ] = None,
     runs: Runs = None,
 ) -> None:
     """Write every recorded number of a run to stdout.
@@ -284,11 +288,19 @@ def metrics(
     One line per step: step, time (seconds since 1970, UTC), attempt, and the numbers, exact to their last bit.
     Where a resumed run went over steps again, the latest attempt counts.
     NaN and infinities are kept: nan, inf, -inf in CSV; NaN, Infinity, -Infinity in JSON, as Python has them.
+    With --format tensorboard everything, evaluations too, goes into an event file; it needs cnntrain[tensorboard].
     """
     from tui.cli.metrics import write_metrics
     from tui.runs.catalog import find
 
-    write_metrics(find(run, runs_root(runs)), form=format.value, kind=kind.value)
+    found = find(run, runs_root(runs))
+    if format is Format.tensorboard:
+        from tui.cli.tensorboard import write_event_file
+
+        return write_event_file(found, output=output)
+    if output is not None:
+        raise typer.BadParameter("--output is for --format tensorboard; the others write to stdout")
+    return write_metrics(found, form=format.value, kind=kind.value)
 
 
 @presets_app.command("list")

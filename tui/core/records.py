@@ -30,6 +30,8 @@ SATURATED = "saturated"
 AGREEMENT = "agreement"
 """Kind of the comparison of two halves of a batch: columns are ``half``, ``whole`` and ``batch_size``."""
 
+KINDS = (BATCHES, LAYERS, WEIGHTS, UPDATES, DEAD, SATURATED, AGREEMENT)
+
 VERSION = 1
 _HEAD_LIMIT = 4 << 20
 

@@ -7,6 +7,7 @@ extensions.json      from which steps on the run was made longer
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them
+tensorboard/         event files for TensorBoard, where they were asked for
 control/             requests
 lock, owner.json     who runs it
 engine.log           what the processes printed
@@ -95,6 +96,10 @@ class RunDir:
     def pointer(self, kind: str) -> Path:
         """The small file that names the ``last`` or ``best`` checkpoint."""
         return self.checkpoints / f"{kind}.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
 
     @property
     def control(self) -> Path:

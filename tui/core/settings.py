@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from tui.core.groups.data import DataSettings
 from tui.core.groups.declare import Group
 from tui.core.groups.diagnosis import DiagnosisSettings
+from tui.core.groups.logging import LoggingSettings
 from tui.core.groups.loss import LossSettings
 from tui.core.groups.model import ModelSettings
 from tui.core.groups.optimizer import OptimizerSettings
@@ -21,6 +22,7 @@ from tui.core.groups.training import TrainingSettings
 __all__ = [
     "DataSettings",
     "DiagnosisSettings",
+    "LoggingSettings",
     "LossSettings",
     "ModelSettings",
     "OptimizerSettings",
@@ -40,6 +42,8 @@ class Settings(Group):
     loss: LossSettings = Field(default=LossSettings(), title="Loss")
     training: TrainingSettings = Field(default=TrainingSettings(), title="Training")
     diagnosis: DiagnosisSettings = Field(default=DiagnosisSettings(), title="Diagnosis")
+
+    logging: LoggingSettings = Field(default=LoggingSettings(), title="Logging")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

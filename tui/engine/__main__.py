@@ -44,6 +44,8 @@ def main() -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     reason, code, text = _attempt(link)
     say(text)
+    if link.mirror is not None:
+        link.mirror.close()
     link.event(Ended(reason=reason, exit_code=code, text=text))
     # Not sys.exit: threads of libraries must not keep a finished engine alive.
     os._exit(code)

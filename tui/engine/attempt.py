@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -26,6 +27,7 @@ from tui.engine import losses, models, zoo
 from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.link import Link
+from tui.engine.mirror import Mirror
 from tui.engine.optim import make_optimizer, restore_optimizer
 from tui.engine.plan import Plan
 from tui.engine.probes import GradientNorms
@@ -178,6 +180,9 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         attempt.progress.go_on()
     attempt.schedule.plateau = attempt.progress.plateau
     attempt.stopping.take_up(attempt.progress)
+    if settings.logging.tensorboard:
+        complain = partial(link.message, "warning")
+        link.mirror = Mirror(link.run, link.attempt, attempt.progress.step + 1, complain)
     _announce(attempt)
     return attempt
 

@@ -23,6 +23,7 @@ from tui.core.events import Controlled, Ended, Event, Exit, Level, Message, Prep
 from tui.core.records import Encoder, Header
 from tui.core.rundir import RunDir
 from tui.core.text import clean
+from tui.engine.mirror import Mirror
 
 PREPARING_SECONDS = 0.5
 """At most one `Preparing` event of a stage in this time."""
@@ -111,6 +112,9 @@ class Link:
             self._events.write(b"\n")  # a line that a power cut tore stays alone
         self._unwritten: deque[bytes] = deque(maxlen=1000)
         self._lock = threading.Lock()
+        self.mirror: Mirror | None = None
+        """Told all records and events too, if there is one."""
+        self._columns: dict[str, tuple[str, ...]] = {}
         self._segments: dict[str, tuple[_Log, Encoder]] = {}
         self._lost: dict[str, tuple[int, int, str]] = {}
         self._last_preparing = ("", 0.0)
@@ -134,6 +138,8 @@ class Link:
                 while self._unwritten:
                     self._events.write(self._unwritten[0])
                     self._unwritten.popleft()
+        if self.mirror is not None:
+            self.mirror.event(event)
 
     def message(self, level: Level, text: str) -> None:
         """Tell the person something in one sentence; also printed to the engine's log."""
@@ -160,10 +166,13 @@ class Link:
         log = _Log(self.run.segment(kind, self.attempt), fresh=True)
         log.write(header.encode())
         self._segments[kind] = (log, Encoder(header))
+        self._columns[kind] = columns
 
     def record(self, kind: str, step: int, moment: float, values: list[float]) -> None:
         """Append one record. A full disk costs records, never the training; the gap is reported."""
         log, encoder = self._segments[kind]
+        if self.mirror is not None:
+            self.mirror.record(kind, self._columns[kind], step, moment, values)
         try:
             log.write(encoder.encode(step, moment, values))
         except OSError as error:
