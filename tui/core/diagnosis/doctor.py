@@ -122,21 +122,22 @@ class Doctor:
         reading = rule.judge(view)
         if reading is not None and any(math.isnan(each.value) for each in reading):
             reading = None
-        holds = reading is not None and all(each.holds for each in reading)
+        closeness = min([each.closeness for each in reading]) if reading is not None else -1.0
+        holds = closeness >= 1 and reading is not None and all(each.holds for each in reading)
         standing.held = standing.held + 1 if holds else 0
         standing.missed = 0 if holds else standing.missed + 1
         if standing.held >= rule.confirm:
             standing.holds = True
         elif standing.missed >= 2 * rule.confirm:
             standing.holds = False
-        if reading is not None:
-            closeness = min(each.closeness for each in reading)
-            if closeness >= standing.closeness:
-                standing.closest, standing.closeness = reading, closeness
+        if reading is not None and closeness >= standing.closeness:
+            standing.closest, standing.closeness = reading, closeness
 
     def _settle(self, rule: Rule, view: View, *, fresh: bool) -> Change | None:
         """Raise, take back or clear the alarm of a rule."""
         standing = self._standings[rule.code]
+        if not standing.holds and standing.finding is None:
+            return None
         explained = any(cause.holds for cause in self._causes(rule))
         if not standing.holds or explained:
             finding, standing.finding = standing.finding, None

@@ -48,6 +48,8 @@ SKIPPED_IN_A_ROW = 5
 # Gradients and updates
 GRADIENT_RATIO = 5e-3
 """Smallest over largest layer norm; sound runs >= 0.042, faults <= 7.6e-4."""
+SIGNAL_SHARE = 0.05
+"""Share of the gradient that the weights get: below it only biases learn, for the outputs hardly see the picture."""
 EXPLODING = 20.0
 """Times the median norm of 50 steps."""
 EXPLODING_LOSS = 1.5

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tui.core.diagnosis import limits, offers
-from tui.core.diagnosis.course import Floats
+from tui.core.diagnosis.course import Floats, median
 from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
 from tui.core.diagnosis.signals import Activations
@@ -23,15 +24,15 @@ def exploding(view: View) -> Reading | None:
     if len(rows) < 30:
         return None
     split = len(rows) - limits.EVERY - many
-    usual, usual_loss = np.median(rows[:split, 4]), np.median(rows[:split, 1])
+    usual, usual_loss = median(rows[:split, 4]), median(rows[:split, 1])
     recent = rows[split:]
     if not usual > 0 or not usual_loss > 0:
         return None
     jumps = recent[:, 4] / usual
-    windows = [np.sort(jumps[i : i + many])[-few] for i in range(len(jumps) - many + 1)]
-    loss = float(np.median(recent[-many:, 1]) / usual_loss) if len(recent) >= many else math.nan
+    windows = np.sort(sliding_window_view(jumps, many), axis=1)[:, -few]
+    loss = median(recent[-many:, 1]) / usual_loss
     return (
-        Evidence("gradient norm, times the median", float(max(windows)), limits.EXPLODING, "above", "below 5"),
+        Evidence("gradient norm, times the median", float(windows.max()), limits.EXPLODING, "above", "below 5"),
         Evidence("loss, times the median", loss, limits.EXPLODING_LOSS, "above", "about 1"),
     )
 
@@ -60,10 +61,11 @@ def vanishing(view: View) -> Reading | None:
     if len(norms) < 2 or len(norms) < learning or _dead_now(view) is not None:
         return None
     ratio = min(norms.values()) / max(norms.values())
-    return (
-        Evidence("smallest over largest layer gradient", ratio, limits.GRADIENT_RATIO, "below", "0.04 and more"),
-        *view.stuck,
-    )
+    whole = median(view.course.steps.last(limits.WINDOW)[:, 4])
+    share = math.sqrt(math.fsum(norm**2 for norm in norms.values())) / whole if whole > 0 else math.nan
+    between = Evidence("smallest over largest layer gradient", ratio, limits.GRADIENT_RATIO, "below", "0.04 and more")
+    of_all = Evidence("share of the gradient that weights get", share, limits.SIGNAL_SHARE, "below", "0.5 and more")
+    return (max((between, of_all), key=lambda each: each.closeness), *view.stuck)
 
 
 def tell_vanishing(view: View) -> Advice:
@@ -72,6 +74,12 @@ def tell_vanishing(view: View) -> Advice:
     index = min(norms, key=lambda each: norms[each])
     name = view.facts.layers[index].name
     part = max(norms.values()) / norms[index]
+    if min(norms.values()) / max(norms.values()) >= limits.GRADIENT_RATIO:
+        text = (
+            "Nearly all of the gradient goes to biases: the outputs hardly depend on the picture, for its signal fades "
+            "on the way through the network. BatchNorm and ReLU keep it alive."
+        )
+        return Advice(text, name, offers.alive(view), "scratch")
     text = (
         f"{name} gets 1/{part:,.0f} of the gradient of the strongest layer, so the early layers do not learn. "
         "BatchNorm and ReLU keep the signal alive."
@@ -119,7 +127,7 @@ def rate_blew_up(view: View) -> Reading | None:
     bad = course.nonfinite is not None or course.bad_steps > 0
     if not course.from_start or not bad or math.isnan(view.chance):
         return None
-    if course.nonfinite is not None and course.nonfinite.where.startswith("input"):
+    if view.step > limits.EARLY or (course.nonfinite is not None and course.nonfinite.where.startswith("input")):
         return None
     if not course.first_steps or course.first_steps[0].loss > limits.BAD_INITIAL_LOSS * view.chance:
         return None
@@ -312,14 +320,20 @@ def tell_saturated(view: View) -> Advice:
 
 def decay_dominates(view: View) -> Reading | None:
     """Weights shrink by half within 50 steps while nothing is learned, and the decay alone explains it."""
-    left = view.course.kept
-    if math.isnan(left) or not view.facts.settings.optimizer.weight_decay:
+    left, optimizer = view.course.kept, view.facts.settings.optimizer
+    pull = view.course.peak_rate * optimizer.weight_decay
+    if math.isnan(left) or not pull:
         return None
+    momentum = optimizer.momentum if optimizer.name == "sgd" else 0.0
+    moved = median(view.early_updates)
     return (
         Evidence(f"weight left after {limits.DECAY_STEPS} steps", left, limits.DECAY_HALVING, "below", "0.9 and more"),
         Evidence(
+            "share of the steps that is decay", pull / (1 - momentum) / max(moved, 1e-9), 0.5, "above", "below 0.1"
+        ),
+        Evidence(
             "pull of the decay per 50 steps",
-            view.course.peak_rate * view.facts.settings.optimizer.weight_decay * limits.DECAY_STEPS,
+            pull * limits.DECAY_STEPS,
             0.1,
             "above",
             "below 0.01",

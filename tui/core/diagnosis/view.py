@@ -154,10 +154,10 @@ def _medians(rows: Floats) -> Floats:
     """Return the median of each column, NaN where all is NaN."""
     if not len(rows):
         return np.full(rows.shape[1], np.nan)
-    if not np.isnan(rows).any():
-        return np.asarray(np.median(rows, axis=0))
-    with np.errstate(all="ignore"):
-        return np.array([median(column) for column in rows.T])
+    ordered, n = np.sort(rows, axis=0), len(rows)  # NaN comes last
+    if not np.isnan(ordered[-1]).any():
+        return np.asarray((ordered[n // 2] + ordered[(n - 1) // 2]) / 2)
+    return np.array([median(column) for column in rows.T])
 
 
 def _reach(steps: np.ndarray) -> int:

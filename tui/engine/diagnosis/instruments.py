@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 FIRST_STEPS = 64
 """In each of these the updates are measured, whatever the settings say: most that goes wrong begins here."""
+SAMPLED = (1, 3, 20)
+"""In these the activations are looked at too: units that are dead from the start are told from those that die."""
 LEARNS_BELOW = 0.93
 """A loss above this share of the labels' entropy has learned nothing; then halves are compared more often."""
 CLOSE = 512
@@ -161,7 +163,8 @@ class Instruments:
 
     def before(self, step: int) -> None:
         """Before the forward pass of a step."""
-        if self._on and self._due(step, self._settings.activations_every) and self._activations.useful:
+        due = step in SAMPLED or self._due(step, self._settings.activations_every)
+        if self._on and due and self._activations.useful:
             with self._timed():
                 self._activations.begin()
             self._listening = True

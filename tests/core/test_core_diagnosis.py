@@ -1,0 +1,457 @@
+"""Every rule of the doctor fires on its condition and stays silent on what looks like it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tui.core.diagnosis.doctor import Doctor
+from tui.core.diagnosis.finding import Change, Evidence, Finding
+from tui.core.diagnosis.rules import RULES
+from tui.core.diagnosis.sequence import place
+from tui.core.diagnosis.signals import (
+    Activations,
+    Agreement,
+    Facts,
+    Inputs,
+    Layer,
+    NonFinite,
+    Signal,
+    Step,
+    Updates,
+    Validation,
+)
+from tui.core.schema import all_settings, with_changes
+from tui.core.settings import Settings
+
+CHANCE = math.log(10)
+NORMED = (*(Layer(f"blocks.{i}.0", feeds_norm=True, activation="relu") for i in range(3)), Layer("head", output=True))
+PLAIN = tuple(replace(layer, feeds_norm=False) for layer in NORMED)
+LENGTH = 400
+
+
+def falling(step: int) -> float:
+    """A loss that goes down."""
+    return 0.15 + 2.15 * math.exp(-step / 80) + 0.04 * math.sin(1.7 * step)
+
+
+def stuck(step: int) -> float:
+    """A loss at chance."""
+    return CHANCE + 0.02 * math.sin(1.7 * step)
+
+
+def level(value: float) -> Callable[[int], float]:
+    """A loss that stays."""
+    return lambda step: value + 0.02 * math.sin(1.7 * step)
+
+
+def good_inputs(**changes: Any) -> Inputs:
+    sound = Inputs(0.0, 1.0, 3.0, 0.02, 0.98, 2.31, False, 2.1, 0, ())
+    return replace(sound, **changes)
+
+
+def validation(step: int, accuracy: float = 0.7, **changes: Any) -> Validation:
+    known = Validation(step, 1.0, accuracy, 0.95, accuracy + 0.02, (accuracy,) * 10, 0.15)
+    return replace(known, **changes)
+
+
+@dataclass
+class Course:
+    """A run in signals; by default a sound one."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = NORMED
+    counts: tuple[int, ...] = (160,) * 10
+    length: int = LENGTH
+    total: int = LENGTH
+    first: int = 0
+    loss: Callable[[int], float] = falling
+    norm: Callable[[int], float] = lambda step: 1.0 + 0.2 * math.sin(step)
+    gradients: Callable[[int], tuple[float, ...]] = lambda step: (0.5, 0.4, 0.6, 0.9)
+    rate: Callable[[int], float] = lambda step: 0.05
+    ratios: Callable[[int], tuple[float, ...]] = lambda step: (0.01, 0.012, 0.009, 0.006)
+    weights: Callable[[int], tuple[float, ...]] = lambda step: (3.0, 4.0, 5.0, 2.0)
+    dead: Callable[[int], tuple[float, ...]] = lambda step: (0.1, 0.2, 0.1, math.nan)
+    saturated: Callable[[int], tuple[float, ...]] = lambda step: (0.05, 0.1, 0.1, math.nan)
+    halves: Callable[[int], tuple[float, float]] | None = lambda step: (1.5, 1.0 + 0.05 * math.sin(step))
+    validations: Callable[[int], Validation] = lambda step: validation(step, 0.1 + 0.7 * step / LENGTH)
+    accuracy: Callable[[int], float] = lambda step: min(0.9, 0.1 + 0.7 * step / LENGTH)
+    inputs: Inputs | None = field(default_factory=good_inputs)
+    extra: tuple[Signal, ...] = ()
+    batch_norm: bool = True
+
+    def facts(self) -> Facts:
+        base = {"schedule.name": "constant", "schedule.warmup_epochs": 0.0, "optimizer.learning_rate": 0.05}
+        settings = with_changes(Settings(), {**base, **self.changes}, source="test")
+        return Facts(settings, self.layers, self.counts, 50, self.total, self.batch_norm, first_step=self.first)
+
+    def signals(self) -> list[Signal]:
+        made: list[Signal] = [*self.extra]
+        if self.inputs is not None and not self.first:
+            made.append(self.inputs)
+        for step in range(self.first + 1, self.first + self.length + 1):
+            gradients = self.gradients(step)
+            made.append(Step(step, self.loss(step), self.accuracy(step), self.rate(step), self.norm(step), gradients))
+            if step <= 64 or step % 16 == 0:
+                made.append(Updates(step, self.weights(step), self.ratios(step)))
+            if step <= 3 or step % 50 == 0:
+                made.append(Activations(step, self.dead(step), self.saturated(step)))
+            if self.halves and step % 25 == 0:
+                made.append(Agreement(step, *self.halves(step), 32))
+            if step % 50 == 0:
+                made.append(self.validations(step))
+        return sorted(made, key=place)
+
+
+def told(course: Course) -> list[Change]:
+    """Return everything a doctor says of a course."""
+    doctor = Doctor(course.facts())
+    return [change for signal in course.signals() for change in doctor.feed(signal)] + doctor.finish()
+
+
+def raised(course: Course) -> dict[str, Finding]:
+    """Return the findings that were ever raised, by code."""
+    return {change.finding.code: change.finding for change in told(course) if change.kind == "raised"}
+
+
+def four(value: float) -> Callable[[int], tuple[float, ...]]:
+    return lambda step: (value,) * 4
+
+
+def better_and_worse(step: int) -> Validation:
+    """Overfitting from step 150 on."""
+    late = step > 150
+    return validation(step, 0.5, loss=1.2 + (step - 150) / 300 if late else 1.2, train_accuracy=0.95, train_loss=0.2)
+
+
+HIGH = {"optimizer.learning_rate": 1.0}
+ADAM = {"optimizer.name": "adam"}
+
+FIRES: dict[str, Course] = {
+    "input_scale": Course(inputs=good_inputs(std=74.0, largest=255.0)),
+    "constant_weights": Course(inputs=good_inputs(constant=("blocks.0.0",)), loss=stuck),
+    "unwired": Course(layers=(replace(NORMED[0], trained=False), *NORMED[1:])),
+    "unshuffled": Course(inputs=good_inputs(label_entropy=0.1)),
+    "probabilities": Course(inputs=good_inputs(rows_sum_to_one=True)),
+    "leak": Course(inputs=good_inputs(duplicates=12)),
+    "validation_input": Course(inputs=good_inputs(validation_mean=-1.1, validation_std=0.3)),
+    "small_norm_batch": Course(changes={"training.batch_size": 4}),
+    "imbalanced": Course(counts=(500, *(40,) * 9)),
+    "bad_start": Course(inputs=good_inputs(first_loss=31.0), loss=lambda step: 31.0 * math.exp(-step / 40)),
+    "rate_blew_up": Course(
+        changes=HIGH,
+        length=9,
+        loss=lambda step: CHANCE * 3.0 ** (step - 1) if step < 9 else math.nan,
+        ratios=lambda step: (0.2 * 2.0**step,) * 4,
+    ),
+    "nonfinite": Course(length=120, loss=lambda step: math.nan if step == 120 else falling(step)),
+    "decay_dominates": Course(
+        changes={"optimizer.weight_decay": 0.5},
+        loss=stuck,
+        weights=lambda step: (3.0 * 0.975**step,) * 4,
+        ratios=four(0.025),
+    ),
+    "dead_start": Course(
+        loss=stuck, dead=lambda step: (0.1, 1.0, 1.0, math.nan), gradients=four(0.0), ratios=four(0.0)
+    ),
+    "rate_high": Course(changes=HIGH, loss=stuck, ratios=lambda step: (0.4,) * 4 if step < 20 else (0.0,) * 4),
+    "exploding": Course(
+        norm=lambda step: 60.0 if 300 < step < 306 else 1.0,
+        loss=lambda step: falling(step) if step < 301 else 4.0,
+    ),
+    "died": Course(loss=stuck, dead=lambda step: (0.1, 0.95 if step > 40 else 0.1, 0.1, math.nan), ratios=four(0.003)),
+    "vanishing": Course(layers=PLAIN, loss=stuck, gradients=lambda step: (1e-6, 1e-4, 1e-2, 1.0), ratios=four(0.002)),
+    "saturated": Course(saturated=lambda step: (0.1, 0.8, 0.2, math.nan), loss=level(1.6)),
+    "decayed_early": Course(
+        rate=lambda step: 0.05 * 0.9**step, ratios=lambda step: (0.01 * 0.9**step,) * 4, loss=level(1.9)
+    ),
+    "rate_low": Course(
+        changes={"optimizer.learning_rate": 1e-5}, rate=lambda step: 1e-5, ratios=four(2e-6), loss=level(2.2)
+    ),
+    "frozen": Course(ratios=lambda step: (0.0, 0.01, 0.01, 0.006)),
+    "no_signal": Course(loss=stuck, halves=lambda step: (2.0, 1.0 + 0.02 * math.sin(step)), ratios=four(0.004)),
+    "oscillating": Course(
+        loss=lambda step: 1.5 + 0.9 * math.sin(2.0 * step),
+        validations=lambda step: validation(step, 0.5 - step / 4000, loss=1 + step / 900),
+    ),
+    "underfit": Course(
+        changes={"model.dropout": 0.95}, loss=level(1.7), validations=lambda step: validation(step, 0.4)
+    ),
+    "plateau": Course(loss=level(1.7), validations=lambda step: validation(step, 0.4, train_accuracy=math.nan)),
+    "mismatch": Course(validations=lambda step: validation(step, 0.12, train_accuracy=0.13), accuracy=lambda step: 0.6),
+    "validation_differs": Course(validations=lambda step: validation(step, 0.12, train_accuracy=0.8)),
+    "overfit": Course(validations=better_and_worse),
+    "neglected": Course(
+        counts=(500, *(200,) * 8, 20), validations=lambda step: validation(step, recall=(0.9,) * 9 + (0.0,))
+    ),
+    "label_noise": Course(validations=lambda step: validation(step, 0.6, loss=1.0, train_loss=1.4)),
+    "collapsed": Course(
+        loss=level(2.1),
+        total=4 * LENGTH,
+        accuracy=lambda step: 0.12,
+        validations=lambda step: validation(step, 0.1, largest_answer=0.99),
+    ),
+    "batch_noise": Course(halves=lambda step: (20.0, 10.1), length=700, total=700),
+}
+"""For each rule a course in which it is raised."""
+
+SILENT: dict[str, tuple[Course, ...]] = {
+    # pictures in [0, 1] are fine
+    "input_scale": (Course(inputs=good_inputs(mean=0.45, std=0.25, largest=1.0)),),
+    "constant_weights": (Course(inputs=None),),
+    # frozen on purpose
+    "unwired": (Course(layers=(replace(NORMED[0], trained=False, frozen=True), *NORMED[1:])),),
+    # a batch of four holds few classes anyway
+    "unshuffled": (Course(changes={"training.batch_size": 4}, inputs=good_inputs(label_entropy=1.1)),),
+    "probabilities": (Course(inputs=None),),
+    "leak": (Course(inputs=None),),
+    # augmentation changes a little
+    "validation_input": (Course(inputs=good_inputs(validation_mean=0.2, validation_std=1.2)),),
+    # tiny batches harm only where there is BatchNorm
+    "small_norm_batch": (Course(changes={"training.batch_size": 4}, batch_norm=False),),
+    "imbalanced": (Course(counts=(90, *(40,) * 9)),),
+    # smoothing raises the first loss a little; the start of a resumed run was not seen
+    "bad_start": (
+        Course(changes={"loss.label_smoothing": 0.1}, inputs=good_inputs(first_loss=3.0)),
+        Course(first=1000, loss=lambda step: 9.0),
+    ),
+    # a bad picture is no learning rate
+    "rate_blew_up": (
+        Course(
+            length=30,
+            ratios=four(2.0),
+            loss=lambda step: math.nan if step == 30 else stuck(step),
+            extra=(NonFinite(30, "input", "x.png"),),
+        ),
+    ),
+    "nonfinite": (Course(),),
+    # weights that shrink while the loss falls; weight decay that is too small for it
+    "decay_dominates": (
+        Course(changes={"optimizer.weight_decay": 0.5}, weights=lambda step: (3.0 * 0.975**step,) * 4),
+        Course(loss=stuck, weights=lambda step: (3.0 * 0.975**step,) * 4),
+    ),
+    # many dead channels in a net that learns
+    "dead_start": (Course(dead=lambda step: (0.98, 0.95, 0.9, math.nan)),),
+    # large steps in a net that learns; before step 40
+    "rate_high": (
+        Course(ratios=four(0.3)),
+        Course(loss=stuck, ratios=four(0.3), length=39),
+        Course(loss=stuck, ratios=four(0.3), changes={"schedule.warmup_epochs": 9.0}),
+    ),
+    # a single spike; a high norm at a loss that falls on
+    "exploding": (
+        Course(norm=lambda step: 60.0 if step == 300 else 1.0),
+        Course(norm=lambda step: 60.0 if step > 300 else 1.0),
+    ),
+    # 98 % zeros are not 98 % dead channels: 63 % was healthy
+    "died": (Course(loss=stuck, dead=lambda step: (0.63,) * 3 + (math.nan,), ratios=four(0.003)),),
+    # small early gradients in a net that learns; a dead layer; a layer without any gradient
+    "vanishing": (
+        Course(gradients=lambda step: (1e-6, 1e-4, 1e-2, 1.0)),
+        Course(loss=stuck, gradients=lambda step: (1e-6, 1e-4, 1e-2, 1.0), dead=lambda step: (1.0,) * 3 + (math.nan,)),
+        Course(loss=stuck, gradients=lambda step: (0.0, 1e-6, 1e-2, 1.0)),
+        Course(loss=stuck, gradients=lambda step: (0.042, 0.5, 0.9, 1.0)),
+    ),
+    # a net that has learned; the output's own layer
+    "saturated": (
+        Course(saturated=lambda step: (0.1, 0.8, 0.2, math.nan), loss=level(0.3)),
+        Course(saturated=lambda step: (0.1, 0.1, 0.2, 0.9), loss=level(1.6)),
+    ),
+    # a cosine at its end; a run that has learned
+    "decayed_early": (
+        Course(rate=lambda step: 0.05 * max(0.001, 1 - step / LENGTH), loss=level(1.9)),
+        Course(rate=lambda step: 0.05 * 0.9**step, loss=level(0.3)),
+    ),
+    # the warm-up; the tail of the schedule; a run that has learned
+    "rate_low": (
+        Course(rate=lambda step: 0.05 * step / LENGTH, ratios=four(2e-6), length=100),
+        Course(rate=lambda step: 0.05 if step < 200 else 1e-5, ratios=lambda step: (0.01 if step < 200 else 2e-6,) * 4),
+        Course(ratios=four(2e-6), loss=level(0.2)),
+    ),
+    # frozen on purpose; an update that vanished in float32
+    "frozen": (
+        Course(ratios=lambda step: (0.0, 0.01, 0.01, 0.006), layers=(replace(NORMED[0], frozen=True), *NORMED[1:])),
+        Course(ratios=lambda step: (0.0, 0.01, 0.01, 0.006), gradients=lambda step: (1e-9, 0.4, 0.6, 0.9)),
+    ),
+    # a slow start whose halves agree; too few steps
+    "no_signal": (
+        Course(loss=stuck, halves=lambda step: (1.5, 1.0 + 0.02 * math.sin(step)), ratios=four(0.004)),
+        Course(loss=stuck, halves=lambda step: (2.0, 1.0), length=290),
+    ),
+    # noise at a small loss
+    "oscillating": (Course(loss=lambda step: 0.2 + 0.15 * math.sin(2.0 * step)),),
+    # a plateau without a reason is only a plateau
+    "underfit": (Course(loss=level(1.7), validations=lambda step: validation(step, 0.4)),),
+    # early in the run; in the tail of the schedule
+    "plateau": (
+        Course(loss=level(1.7), total=4 * LENGTH),
+        Course(loss=level(1.7), rate=lambda step: 0.05 if step < 100 else 1e-4),
+    ),
+    # dropout makes batches harder, not easier
+    "mismatch": (Course(validations=lambda step: validation(step, 0.8), accuracy=lambda step: 0.5),),
+    # validation that follows
+    "validation_differs": (Course(validations=lambda step: validation(step, 0.3, train_accuracy=0.35)),),
+    # a gap whose validation loss does not rise
+    "overfit": (Course(validations=lambda step: validation(step, 0.6, train_accuracy=0.9, train_loss=0.2)),),
+    # imbalanced, and known all the same
+    "neglected": (Course(counts=(500, *(200,) * 8, 20)),),
+    # mixing, smoothing and dropout make training pictures harder
+    "label_noise": (
+        Course(
+            changes={"loss.label_smoothing": 0.1},
+            validations=lambda step: validation(step, 0.6, loss=1.0, train_loss=1.4),
+        ),
+    ),
+    # where nearly all pictures are of one class
+    "collapsed": (
+        Course(counts=(4000, *(10,) * 9), validations=lambda step: validation(step, 0.96, largest_answer=0.99)),
+    ),
+    "batch_noise": (Course(length=700, total=700, halves=lambda step: (1.5, 1.0)),),
+}
+"""For each rule courses that look like it and are not."""
+
+CODES = [rule.code for rule in RULES]
+
+
+def test_the_tables_are_complete() -> None:
+    assert set(FIRES) == set(SILENT) == set(CODES)
+    assert len(CODES) == len(set(CODES))
+    assert {rule.number for rule in RULES} == set(range(1, 25))
+
+
+def test_causes_are_rules_and_form_no_ring() -> None:
+    causes = {rule.code: rule.causes for rule in RULES}
+    assert {code for each in causes.values() for code in each} <= set(CODES)
+
+    def above(code: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
+        for cause in causes[code]:
+            assert cause not in seen, f"{code} is its own cause"
+            yield cause
+            yield from above(cause, (*seen, code))
+
+    for code in CODES:
+        assert code not in causes[code]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_it_fires(code: str) -> None:
+    found = raised(FIRES[code])
+    assert code in found, f"found {list(found)}"
+    finding = found[code]
+    assert finding.message.endswith((".", "!"))
+    assert len(finding.message) > 30
+    assert all(each.holds for each in finding.evidence)
+    assert set(finding.change or {}) <= set(all_settings())
+    json.dumps(finding.to_table())
+    facts = FIRES[code].facts()
+    if finding.change:
+        assert finding.restart in ("scratch", "checkpoint")
+        assert with_changes(facts.settings, finding.change, source="test") != facts.settings
+
+
+@pytest.mark.parametrize(("code", "index"), [(code, i) for code in CODES for i in range(len(SILENT[code]))])
+def test_it_stays_silent(code: str, index: int) -> None:
+    assert code not in raised(SILENT[code][index])
+
+
+def test_a_sound_run_is_healthy_and_says_what_was_checked() -> None:
+    course = Course()
+    doctor = Doctor(course.facts())
+    assert [change for signal in course.signals() for change in doctor.feed(signal)] == []
+    verdict = doctor.verdict()
+    assert {check.code for check in verdict} == set(CODES)
+    assert {check.state for check in verdict} <= {"quiet", "not measured"}
+    quiet = [check for check in verdict if check.state == "quiet"]
+    assert len(quiet) >= 20
+    assert all(0 <= check.closeness < 1 for check in quiet)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_was_not_measured_is_not_judged(code: str) -> None:
+    """A run from before the probes existed: only losses and gradient norms."""
+    course = replace(
+        FIRES[code],
+        inputs=None,
+        halves=None,
+        validations=lambda step: validation(step, math.nan, train_accuracy=math.nan, train_loss=math.nan),
+    )
+    bare = [signal for signal in course.signals() if isinstance(signal, Step | Validation)]
+    doctor = Doctor(course.facts())
+    for signal in bare:
+        doctor.feed(replace(signal, gradients=()) if isinstance(signal, Step) else signal)
+    states = {check.code: check.state for check in doctor.verdict()}
+    for unknown in ("input_scale", "leak", "vanishing", "dead_start", "saturated", "rate_low", "no_signal", "overfit"):
+        assert states[unknown] in ("not measured", "too early")
+
+
+def test_one_root_and_its_effects() -> None:
+    """A learning rate that kills the units is one incident: the rate, with the dead units beneath it."""
+    course = replace(
+        FIRES["rate_high"],
+        dead=lambda step: (0.1, 1.0 if step > 30 else 0.1, 0.1, math.nan),
+        validations=lambda step: validation(step, 0.1, largest_answer=1.0),
+    )
+    doctor = Doctor(course.facts())
+    for signal in course.signals():
+        doctor.feed(signal)
+    assert [finding.code for finding in doctor.findings] == ["rate_high"]
+    assert {"died", "collapsed"} <= set(doctor.findings[0].effects)
+    assert doctor.findings[0].restart == "scratch"
+
+
+def test_a_finding_is_cleared_when_it_is_no_longer_so() -> None:
+    low = {"optimizer.learning_rate": 1e-5}
+    course = Course(
+        changes=low,
+        rate=lambda step: 1e-5,
+        loss=level(1.9),
+        ratios=lambda step: (2e-6,) * 4 if step < 150 else (0.01,) * 4,
+        total=4 * LENGTH,
+    )
+    kinds = [(change.kind, change.finding.code) for change in told(course)]
+    assert kinds == [("raised", "rate_low"), ("cleared", "rate_low")]
+
+
+def test_a_lower_rate_is_computed_from_the_early_steps() -> None:
+    change = raised(FIRES["rate_high"])["rate_high"].change
+    assert change == {"optimizer.learning_rate": pytest.approx(1.0 * 0.01 / 0.4, rel=0.1)}
+
+
+def test_a_higher_rate_is_computed_from_the_steps() -> None:
+    change = raised(FIRES["rate_low"])["rate_low"].change
+    assert change == {"optimizer.learning_rate": pytest.approx(1e-5 * 0.01 / 2e-6, rel=0.1)}
+
+
+def test_the_first_bad_value_is_named() -> None:
+    found = raised(replace(FIRES["nonfinite"], extra=(NonFinite(120, "output of blocks.1.0"),)))["nonfinite"]
+    assert found.layer == "blocks.1.0"
+    assert "output of blocks.1.0" in found.message
+    picture = raised(replace(FIRES["nonfinite"], extra=(NonFinite(120, "input", "cat/7.png"),)))["nonfinite"]
+    assert "cat/7.png" in picture.message
+    assert not picture.change
+
+
+def test_the_same_signals_give_the_same_findings() -> None:
+    """A doctor that starts again on recorded signals stands where the first one stood."""
+    course = FIRES["vanishing"]
+    assert told(course) == told(course)
+
+
+def test_a_resumed_run_is_not_judged_by_a_start_that_was_not_seen() -> None:
+    found = raised(replace(FIRES["rate_high"], first=2000, total=4000))
+    assert "rate_high" not in found
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "side", "closeness"),
+    [(5.0, 10.0, "above", 0.5), (-8.0, -4.0, "above", 0.5), (0.04, 0.02, "below", 0.5), (3.0, 2.0, "above", 1.5)],
+)
+def test_closeness(value: float, limit: float, side: Any, closeness: float) -> None:
+    evidence = Evidence("x", value, limit, side)
+    assert evidence.closeness == pytest.approx(closeness)
+    assert evidence.holds == (closeness > 1)
