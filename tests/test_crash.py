@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.crash import MARK, Attack, plan_of
+from tests.bench.crash import plan_of
+from tests.bench.crash_attack import Attack
+from tests.bench.crash_scene import MARK
 
 
 @pytest.mark.timeout(240)

@@ -40,6 +40,8 @@ class Owner:
     since: float
     """Seconds since 1970."""
     engine_pid: int = 0
+    engine_start: str = ""
+    """When that process was started, in the system's unit; empty: not known."""
     lock_inode: int = 0
     """Tells the run from a copy of it."""
 
@@ -66,6 +68,11 @@ class Owner:
         """Whether its very process lives on this machine: same boot, same id, same start."""
         return self.this_boot and self.start_time != "" and start_time(self.pid) == self.start_time
 
+    @property
+    def engine_lives(self) -> bool:
+        """Whether the very engine that it started lives on this machine."""
+        return self.this_boot and self.engine_start != "" and start_time(self.engine_pid) == self.engine_start
+
 
 @dataclass(frozen=True)
 class Liveness:
@@ -76,11 +83,13 @@ class Liveness:
     heartbeat: float = 0.0
     """When the owner last showed itself (seconds since 1970), by its own clock or the file server's."""
     owner_lives: bool = False
+    leaving: bool = False
+    """Its supervisor is dead, and its engine is on the way out."""
 
     @property
     def alive(self) -> bool:
         """Whether somebody runs it, for certain."""
-        return self.lock == "held" or self.owner_lives
+        return self.lock == "held" or self.owner_lives or self.leaving
 
     @property
     def elsewhere(self) -> bool:
@@ -92,11 +101,12 @@ def look(run: RunDir) -> Liveness:
     """Return who runs ``run``; writes nothing and never waits."""
     lock, inode = _try_lock(run)
     owner, heartbeat = read_owner(run)
-    lives = False
-    if owner is not None and lock != "held":
-        # The inode differs in a copy: the original's process says nothing about it.
-        lives = owner.process_lives and owner.lock_inode in (0, inode)
-    return Liveness(lock, owner, heartbeat, lives)
+    lives = leaving = False
+    # The inode differs in a copy: the original's processes say nothing about it.
+    if owner is not None and lock != "held" and owner.lock_inode in (0, inode):
+        lives = owner.process_lives
+        leaving = not lives and owner.engine_lives
+    return Liveness(lock, owner, heartbeat, lives, leaving)
 
 
 def read_owner(run: RunDir) -> tuple[Owner | None, float]:
@@ -113,6 +123,7 @@ def read_owner(run: RunDir) -> tuple[Owner | None, float]:
             uuid=str(fields["uuid"]),
             since=float(fields["since"]),
             engine_pid=int(fields.get("engine_pid", 0)),
+            engine_start=str(fields.get("engine_start", "")),
             lock_inode=int(fields.get("lock_inode", 0)),
         )
         time.gmtime(owner.since)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from tui.core.text import clean, clean_path
 from tui.runs.liveness import FRESH, Owner, read_owner
 from tui.runs.tail import lines_backwards
 
+ENGINE_SECONDS = 8.0
+"""How long an engine without a supervisor may take to leave; it promises five seconds."""
 LOCK_SECONDS = 1.0
 """How long to try for the lock: somebody who only looks holds it for an instant."""
 
@@ -48,6 +52,26 @@ def take_lock(run: RunDir) -> int:
         os.close(handle)
         raise busy(run)
     return handle
+
+
+def outlast_engine(run: RunDir, lock: int) -> None:
+    """Wait for the engine of a supervisor that was killed: two engines of one run must never write at a time.
+
+    It leaves by itself within five seconds; one that hangs is killed, which is what its supervisor would have done.
+
+    Args:
+        run: the run.
+        lock: its lock, held by this process.
+    """
+    owner, _ = read_owner(run)
+    if owner is None or owner.lock_inode != os.fstat(lock).st_ino:
+        return  # the engine of another run, of which this is a copy
+    deadline = time.monotonic() + ENGINE_SECONDS
+    while owner.engine_lives:
+        if time.monotonic() > deadline:
+            with contextlib.suppress(OSError):
+                os.killpg(owner.engine_pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def busy(run: RunDir) -> UsageError:

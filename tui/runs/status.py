@@ -90,6 +90,8 @@ def judge(facts: Facts, life: Liveness, moment: float) -> tuple[Status, str]:
 
 def _living(facts: Facts, life: Liveness, moment: float) -> tuple[Status, str]:
     place = f"On {clean(life.owner.host, 80)}." if life.owner is not None and not life.owner.here else ""
+    if life.leaving:
+        return "stopping", "Its supervisor was killed; the engine saves and leaves within seconds."
     if facts.stop_asked:
         return "stopping", "Stopping after this step, with a checkpoint."
     sign = facts.last_sign

@@ -23,6 +23,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tui.core import control
@@ -33,7 +34,7 @@ from tui.core.rundir import RunDir
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
 from tui.runs.host import boot_id, host_name, kills_at_logout, start_time
 from tui.runs.liveness import HEARTBEAT, Owner
-from tui.runs.lock import take_lock
+from tui.runs.lock import outlast_engine, take_lock
 from tui.runs.postmortem import Circumstances, ending
 from tui.runs.tail import lines_backwards
 
@@ -70,6 +71,7 @@ class Supervisor:
         try:
             settings = check_can_start(run)
             own_control(run)
+            outlast_engine(run, lock)
             for folder in (run.path, run.evaluations):
                 remove_temporaries(folder)
             for request in control.pending(run):
@@ -120,7 +122,8 @@ class Supervisor:
             append_event(run, Ended(reason="failed", exit_code=1, text=str(failure)))
             raise failure from error
         with contextlib.suppress(OSError):
-            write_atomic(run.owner, Owner(**{**owner.__dict__, "engine_pid": engine.pid}).encode())
+            owner = replace(owner, engine_pid=engine.pid, engine_start=start_time(engine.pid))
+            write_atomic(run.owner, owner.encode())
         return engine, before
 
     def _spawn(self) -> subprocess.Popen[bytes]:
