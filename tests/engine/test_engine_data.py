@@ -59,7 +59,15 @@ def test_shapes_and_types(root: Path, more: dict[str, Any]) -> None:
         assert data.skipped == []
 
 
-@pytest.mark.parametrize("more", [{}, {"crop": "random_resized"}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"crop": "random_resized"},
+        {"auto_augment": "randaugment", "hue": 0.1, "erase": 0.5, "mixup": 0.4, "cutmix": 1.0, "sampler": "balanced"},
+    ],
+    ids=["padded", "resized", "everything"],
+)
 def test_the_same_batches_for_any_number_of_workers_cached_or_streamed(root: Path, more: dict[str, Any]) -> None:
     found = []
     for how in ({"workers": 1}, {"workers": 3}, {"workers": 1, **STREAMED}, {"workers": 2, **STREAMED}):
@@ -70,7 +78,7 @@ def test_the_same_batches_for_any_number_of_workers_cached_or_streamed(root: Pat
         assert (mean, std) == found[0][1:]
 
 
-@pytest.mark.parametrize("more", [{}, STREAMED])
+@pytest.mark.parametrize("more", [{}, STREAMED, {"mixup": 0.4, "sampler": "balanced", "rotation": 20.0}])
 @pytest.mark.parametrize("start", [1, 6, 7, 13, 700])
 def test_a_resumed_run_gets_the_batches_it_would_have_had(root: Path, more: dict[str, Any], start: int) -> None:
     with prepared(root, settings_for(data=more)) as data:

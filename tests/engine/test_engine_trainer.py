@@ -74,8 +74,15 @@ def test_a_whole_run(trainer: Any, settings: Any, run: RunDir, events: Any, reco
         {"optimizer.name": "sgd", "optimizer.momentum": 0.9, "schedule.name": "plateau", "schedule.patience": 0},
         {"optimizer.name": "adamw", "optimizer.learning_rate": 0.003, "optimizer.clip_norm": 0.5},
         {"model.name": "mnasnet0_5", "data.image_size": 32, "schedule.name": "plateau", "training.epochs": 2},
+        {"data.mixup": 0.4, "data.cutmix": 1.0, "data.sampler": "balanced", "loss.class_weights": "effective"},
+        {
+            "optimizer.name": "adamw",
+            "data.mixup": 0.4,
+            "data.auto_augment": "trivialaugment",
+            "data.sampler": "balanced",
+        },
     ],
-    ids=["sgd-plateau", "adamw-clipped", "torchvision"],
+    ids=["sgd-plateau", "adamw-clipped", "torchvision", "sgd-mixed-balanced", "adamw-mixed-balanced"],
 )
 def test_a_resumed_run_repeats_the_uninterrupted_one(
     changes: dict[str, Any], trainer: Any, settings: Any, run: RunDir, records: Any, events: Any
