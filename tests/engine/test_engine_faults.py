@@ -19,6 +19,7 @@ from tui.core.rundir import RunDir
 from tui.engine import checkpoint as checkpoint_module
 from tui.engine import saving
 from tui.engine.checkpoint import Store
+from tui.engine.writer import Snapshot, Writer
 
 KILL = -1
 OPERATIONS = ("mkdir", "rename", "replace", "fsync", "unlink", "rmdir")
@@ -86,8 +87,14 @@ class _File:
 
 
 def save(store: Store, step: int, value: float, *, best: bool) -> None:
-    tensors = {"weight": torch.full((64,), value)}
-    store.save(step, tensors, {"momentum": torch.full((64,), -value)}, {"progress": {"step": step}}, best=best)
+    """Save as training does: in the background."""
+    model, optimizer = {"weight": torch.full((64,), value)}, {"momentum": torch.full((64,), -value)}
+    writer = Writer(store)
+    writer.submit(Snapshot(step, model, optimizer, {"progress": {"step": step}}, best=best))
+    writer.wait()
+    (outcome,) = writer.outcomes()
+    if outcome.error is not None:
+        raise outcome.error
 
 
 def history(run: RunDir, saves: list[tuple[int, bool]]) -> Store:

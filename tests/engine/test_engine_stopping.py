@@ -149,7 +149,7 @@ def test_a_missing_metric_is_told_once(settings: Any) -> None:
     watch = Stopping(settings(**{"training.best_by": "top5_accuracy"}), "classification")
     assert "top5_accuracy" in watch.unmeasured({"loss": 1.0})
     assert watch.unmeasured({"loss": 1.0}) == ""
-    assert watch.better({"loss": 1.0}, 5) is None
+    assert watch.ranked({"loss": 1.0}, 5) == (False, False)
 
 
 def test_checkpoints_from_before_the_choice_are_understood() -> None:

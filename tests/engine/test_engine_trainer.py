@@ -285,18 +285,20 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
 
 def test_a_damaged_best_checkpoint_is_said(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
     loop, _, _ = trainer(settings(**{"training.epochs": 1}))
-    finish = loop._finish
+    load = loop._load_best
 
-    def harm() -> str:
+    def harm() -> int:
         (run.checkpoint(10) / "model.safetensors").write_bytes(b"")
-        return finish()
+        return load()
 
-    loop._finish = harm
+    loop._load_best = harm
     loop.run()
     assert any("The test uses the last weights: the best" in message.text for message in events(run, Message))
 
 
-def full_disk(loop: Any, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[int]:
+def full_disk(loop: Any, data: Any, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[int]:
+    """Let the first save through and fail those after it; no save is overtaken by the training."""
+    data.before = lambda _: loop._attempt.saver._writer.wait()
     store = loop._attempt.saver.store
     honest, tries = store.save, []
 
@@ -314,8 +316,8 @@ def test_a_full_disk_is_tried_again(
     trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saving, "RETRY_SECONDS", (0.0,) * 6)
-    loop, _, _ = trainer(settings())
-    tries = full_disk(loop, monkeypatch, 3)
+    loop, data, _ = trainer(settings())
+    tries = full_disk(loop, data, monkeypatch, 3)
     loop.run()
     texts = [event.text for event in events(run, Message)]
     assert "could not be saved: the disk is full; the one of step 10 is intact" in texts[0]
@@ -330,8 +332,8 @@ def test_a_disk_that_stays_full_stops_the_run_resumably(
     trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saving, "RETRY_SECONDS", (0.0,) * 6)
-    loop, _, _ = trainer(settings())
-    full_disk(loop, monkeypatch, 1000)
+    loop, data, _ = trainer(settings())
+    full_disk(loop, data, monkeypatch, 1000)
     with pytest.raises(Stopped, match=r"the one of step 10 is intact. Make room and resume the run."):
         loop.run()
     trainer(settings(), attempt=2)[0].run()
@@ -342,8 +344,8 @@ def test_the_last_weights_are_worth_waiting_for(
     trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saving, "RETRY_SECONDS", (0.3,) * 6)
-    loop, _, _ = trainer(settings(**{"training.epochs": 2}))
-    full_disk(loop, monkeypatch, 2)
+    loop, data, _ = trainer(settings(**{"training.epochs": 2}))
+    full_disk(loop, data, monkeypatch, 2)
     loop.run()
     assert events(run, CheckpointSaved)[-1].step == 20
 

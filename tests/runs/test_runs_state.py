@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +197,20 @@ def test_a_very_long_run_stays_small() -> None:
 def test_numbers_that_make_no_sense_do_no_harm() -> None:
     state = folded(started().model_copy(update={"steps_per_epoch": 0, "total_steps": -5}), evaluated(10, math.nan))
     assert (state.epoch, state.total_steps) == (0.0, 0)
+
+
+def test_findings_stand_until_they_are_cleared_or_another_attempt_starts() -> None:
+    state = RunState(RunDir(Path("nowhere")))
+    warning = events.Found(step=10, code="overfit", severity="warning", message="\x1b[31mw")
+    critical = events.Found(step=20, code="vanishing", severity="critical", message="c", evidence=[{"what": "\x1b[2J"}])
+    for event in (warning, critical):
+        fold(state, event)
+    assert list(state.findings) == ["vanishing", "overfit"]
+    assert "\x1b" not in state.findings["overfit"].message
+    assert "\x1b" not in state.findings["vanishing"].evidence[0]["what"]
+    fold(state, critical.model_copy(update={"effects": ["died"]}))
+    assert state.findings["vanishing"].effects == ["died"]
+    fold(state, events.Cleared(step=30, code="overfit"))
+    assert list(state.findings) == ["vanishing"]
+    assert [found.code for found in state.found] == ["overfit", "vanishing"]
+    assert state.step == 30

@@ -17,6 +17,7 @@ from tui.core.rundir import RunDir
 if TYPE_CHECKING:
     from tui.app.draft import Draft
     from tui.core.dataset.scan import Scan
+    from tui.core.events import Found
     from tui.core.settings import Settings
 
 DEMO = "demo"
@@ -65,6 +66,22 @@ def resumed(run: RunDir) -> Start:
         watcher.tell("Starting the engine")
         launch.resume(run)
         return run
+
+    return start
+
+
+def mended(run: RunDir, found: Found) -> Start:
+    """Start a new run with the change that a finding offers."""
+
+    def start(watcher: Watcher) -> RunDir:
+        from tui.runs import launch
+        from tui.runs.derive import derive
+
+        watcher.tell("Making the new run")
+        child = derive(run, found.change, finding=found, checkpoint=found.restart == "checkpoint")
+        watcher.tell("Starting the engine")
+        launch.start(child)
+        return child
 
     return start
 

@@ -100,7 +100,7 @@ class Attempt:
         return normalise(images, self.data.mean, self.data.std, self.device)
 
     def save(self, *, best: bool = False) -> bool:
-        """Publish a checkpoint of this step; whether this step is on the disk now.
+        """Have a checkpoint of this step published; False: its weights are not worth it.
 
         Raises:
             Stopped: the disk has refused too often.
@@ -170,7 +170,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         norms=norms,
         schedule=Plan(settings, data.steps_per_epoch, extensions),
         recorder=Recorder(link, settings, norms, device),
-        saver=Saver(link, Store(link.run)),
+        saver=Saver(link, Store(link.run), settings.training),
         progress=Progress(),
         stopping=Stopping(settings, objective.task),
     )

@@ -57,6 +57,8 @@ class Progress:
     counted: int = 0
     """Steps in these sums."""
     best: Best = field(default_factory=Best)
+    others: list[Best] = field(default_factory=list)
+    """The next best validations, of which checkpoints are kept too; the better first."""
     plateau: Plateau = field(default_factory=Plateau)
     patience: Patience = field(default_factory=Patience)
     elapsed: float = 0.0
@@ -78,6 +80,7 @@ class Progress:
         """
         parts: dict[str, Any] = {
             "best": Best(**{_NOW.get(key, key): value for key, value in table["best"].items()}),
+            "others": [Best(**other) for other in table.get("others", ())],
             "plateau": Plateau(**table["plateau"]),
             "patience": Patience(**table.get("patience", {})),
         }

@@ -59,10 +59,20 @@ class Stopping:
         """Do not count some time: a pause."""
         self._mark += seconds
 
-    def better(self, metrics: Mapping[str, float], step: int) -> Best | None:
-        """Return the new best if a validation is better than all before it."""
-        value, loss = metrics.get(self.best_by.name, math.nan), metrics[LOSS.name]
-        return Best(step, value, loss) if self._progress.best.beaten_by(self.best_by, value, loss) else None
+    def ranked(self, metrics: Mapping[str, float], step: int) -> tuple[bool, bool]:
+        """Give a validation its place; return (whether it is the best, whether its weights are to be saved)."""
+        value, progress = metrics.get(self.best_by.name, math.nan), self._progress
+        new, others = Best(step, value, metrics[LOSS.name]), self._training.keep_best - 1
+        if progress.best.step != step and progress.best.beaten_by(self.best_by, value, new.loss):
+            before = [progress.best] if progress.best.step else []
+            progress.best, progress.others = new, [*before, *progress.others][:others]
+            return True, True
+        known = [progress.best, *progress.others]
+        if not progress.best.step or math.isnan(value) or any(old.step == step for old in known):
+            return False, False  # a step that is validated once more keeps its place
+        place = sum(not old.beaten_by(self.best_by, value, new.loss) for old in progress.others)
+        progress.others = [*progress.others[:place], new, *progress.others[place:]][:others]
+        return False, new in progress.others
 
     def unmeasured(self, metrics: Mapping[str, float]) -> str:
         """Return a sentence, once, when what decides is not among the metrics of a validation, else an empty text."""

@@ -51,8 +51,9 @@ class Trainer:
             CnntrainError: it failed, and the sentence says why.
         """
         try:
-            self._train()
-            return self._finish()
+            with self._attempt.saver:
+                self._train()
+                return self._finish()
         except Diverged as end:
             raise failures.diverged(end, self._attempt.saver.saved_step) from None
         except (RuntimeError, MemoryError) as error:
@@ -152,18 +153,17 @@ class Trainer:
         )
 
     def _judge(self, evaluation: evaluate.Evaluation) -> None:
-        """Report a validation, with training pictures beside it; when it is the best so far, save."""
+        """Report a validation, with training pictures beside it; when it is among the best so far, save."""
         instruments = self._step.instruments
         sample = self._evaluate("train", instruments.pictures) if instruments.pictures else None
         instruments.validated(self._progress.step, evaluation, sample)
-        best = self._stopping.better(evaluation.metrics, self._progress.step)
+        before = self._progress.best, self._progress.others
+        best, worth = self._stopping.ranked(evaluation.metrics, self._progress.step)
         if note := self._stopping.unmeasured(evaluation.metrics):
             self._link.message("warning", note)
-        self._report("validation", evaluation, self._progress.step, best=best is not None)
-        if best is not None:
-            before, self._progress.best = self._progress.best, best
-            if not self._attempt.save(best=True):
-                self._progress.best = before  # what is not on the disk cannot be beaten
+        self._report("validation", evaluation, self._progress.step, best=best)
+        if worth and not self._attempt.save(best=best):
+            self._progress.best, self._progress.others = before  # what is not saved cannot be beaten
 
     def _report(self, split: Split, evaluation: evaluate.Evaluation, step: int, *, best: bool = False) -> None:
         epoch = step / self._attempt.epoch_steps
@@ -175,6 +175,7 @@ class Trainer:
         """Act on what was asked for; whether there was anything. Waits here while paused."""
         acted = False
         while True:
+            self._attempt.saver.settle()
             for request in self._link.requests(at_once=at_once or self._paused):
                 acted = True
                 self._act(request)
@@ -205,7 +206,7 @@ class Trainer:
     def _stop(self, why: str) -> None:
         """Save and end the attempt."""
         step = self._progress.step
-        if self._attempt.save():
+        if self._attempt.save() and self._attempt.saver.wait(self._progress, ending=True):
             raise Stopped(f"{why} after step {step} of {self._attempt.total_steps}. Resume it to go on.")
         saved = self._attempt.saver.saved_step
         since = f"the last checkpoint is of step {saved}" if saved else "there is no checkpoint"
@@ -238,13 +239,14 @@ class Trainer:
     def _wait_for_disk(self) -> None:
         """The last weights are worth waiting for when the disk was full."""
         saver = self._attempt.saver
-        while saver.failing:
+        while not saver.settled:
             self._answer()
             if self._link.stopping:
                 self._stop("Stopped")
             if saver.due(self._progress, self._attempt.epoch_steps, self._attempt.total_steps):
                 self._attempt.save()
-            time.sleep(0.1)
+            saver.rest(0.1)
+            saver.settle()
 
     def _load_best(self) -> int:
         """Put the best weights in place, or keep the last ones and say so; return the step they are from."""

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -71,9 +71,19 @@ def create(settings: Settings, *, root: Path, name: str, preset: str = "", scan:
         raise UsageError("The folder's name cannot be kept in settings", cause, "Rename it, or link to it.") from None
     settings = with_changes(settings, {"data.directory": str(directory)}, source="this run")
     manifest = make_manifest(scan if scan is not None else look_through(directory, settings.data), settings)
-    run = _make(root.expanduser().absolute(), name)
+    return make(settings, manifest, root=root.expanduser().absolute(), name=name, info={"preset": preset})
+
+
+def make(settings: Settings, manifest: Manifest, *, root: Path, name: str, info: Mapping[str, str]) -> RunDir:
+    """Make the directory of a run whose pictures are known; ``info`` goes into the ``[run]`` table of its settings.
+
+    Raises:
+        UsageError: the name cannot be used.
+        FailureError: the directory cannot be written.
+    """
+    run = _make(root, name)
     try:
-        _write(run, settings, manifest, preset)
+        _write(run, settings, manifest, info)
     except BaseException as error:
         shutil.rmtree(run.path, ignore_errors=True)  # made a moment ago, by us
         if isinstance(error, OSError):
@@ -101,25 +111,25 @@ def _cannot_write(path: Path, error: OSError) -> FailureError:
     return FailureError("The run directory cannot be made", cause, "Name another place with --runs DIR.")
 
 
-def _write(run: RunDir, settings: Settings, manifest: Manifest, preset: str) -> None:
+def _write(run: RunDir, settings: Settings, manifest: Manifest, info: Mapping[str, str]) -> None:
     import tomli_w
 
     from tui.core.dataset.manifest import save_manifest
     from tui.core.schema import nested
 
-    info: dict[str, Any] = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "name": run.name,
-        "preset": clean(preset, 200),
+        **{key: clean(value, 200) for key, value in info.items()},
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "python": platform.python_version(),
     }
     for package in _VERSIONS:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            info[package] = metadata.version(package)
+            about[package] = metadata.version(package)
     save_manifest(manifest, run.dataset)
     # Last: with its settings the directory becomes a run.
-    write_atomic(run.settings, tomli_w.dumps({"run": info, **nested(settings)}), durable=True)
+    write_atomic(run.settings, tomli_w.dumps({"run": about, **nested(settings)}), durable=True)
 
 
 def start(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.core.events import (
     CheckpointSaved,
+    Cleared,
     Controlled,
     Ended,
     EpochEnded,
     Evaluated,
     Event,
     Extended,
+    Found,
     Launched,
     Message,
     Preparing,
@@ -38,6 +40,7 @@ __all__ = ["LIVE", "RunState", "Status", "cleaned", "fold", "rejudge"]
 _E = TypeVar("_E", bound=Event)
 
 LONGEST_TEXT = 2000
+SEVERITIES = ("critical", "warning", "info")
 _LONGEST_NAME = 200
 _MOST_LOGGED = 1000
 _MOST_KEPT = 10_000
@@ -61,6 +64,8 @@ class RunState:
     """What the engine does before the first step; None once it is made."""
     started: Started | None = None
     """The latest start; kept when a later attempt has not started yet."""
+    begun: int = 0
+    """The step after which its first attempt started: above 0 where it began with another run's checkpoint."""
     step: int = 0
     total_steps: int = 0
     epoch: float = 0.0
@@ -76,6 +81,10 @@ class RunState:
     """The best validation."""
     test: Evaluated | None = None
     checkpoints: list[CheckpointSaved] = field(default_factory=list)
+    findings: dict[str, Found] = field(default_factory=dict)
+    """What the doctor finds wrong now, by code; the gravest first."""
+    found: list[Found] = field(default_factory=list)
+    """All that it ever found, in order."""
     log: list[Event] = field(default_factory=list)
     """What a person may want to read back: launches, starts, messages, requests, ends."""
     ended: Ended | None = None
@@ -122,6 +131,8 @@ def _cleaned(value: Any) -> Any:
         return clean(value, LONGEST_TEXT)
     if isinstance(value, list) and value and isinstance(value[0], str):
         return [clean(name, _LONGEST_NAME) for name in value]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_cleaned(item) if isinstance(item, dict) else None for item in value]
     if isinstance(value, dict):
         return {
             clean(key, _LONGEST_NAME): clean(item, _LONGEST_NAME) if isinstance(item, str) else item
@@ -148,6 +159,8 @@ def fold(state: RunState, event: Event) -> None:
             state.launched = state.running_attempt_started = True
             state.preparing = None
             state.started, state.total_steps = event, max(0, event.total_steps)
+            state.begun = event.step if event.attempt == 1 else state.begun
+            state.findings = {}  # each attempt has a doctor of its own
             _rewind(state, event.step)
         case Rewound():
             _rewind(state, event.step)
@@ -161,6 +174,13 @@ def fold(state: RunState, event: Event) -> None:
             state.test = event
         case CheckpointSaved():
             _append(state.checkpoints, event)
+        case Found():
+            if event.code not in state.findings:
+                state.found = [*state.found[-_MOST_LOGGED:], event]
+            by_weight = sorted({**state.findings, event.code: event}.items(), key=lambda item: _weight(item[1]))
+            state.findings = dict(by_weight)
+        case Cleared():
+            state.findings = {code: found for code, found in state.findings.items() if code != event.code}
         case Controlled():
             _control(state, event)
         case Extended():
@@ -168,7 +188,7 @@ def fold(state: RunState, event: Event) -> None:
         case Ended():
             state.ended, state.preparing = event, None
             _unpause(state, event.time)
-    if isinstance(event, (Launched, Started, Rewound, Message, Controlled, Extended, Ended)):
+    if isinstance(event, (Launched, Started, Rewound, Message, Controlled, Extended, Found, Cleared, Ended)):
         state.log.append(event)
         del state.log[:-_MOST_LOGGED]
     advance(state, max(state.step, event.step))
@@ -178,6 +198,10 @@ def advance(state: RunState, step: int) -> None:
     """Set how many steps are done."""
     state.step = step
     state.epoch = step / state.started.steps_per_epoch if state.started and state.started.steps_per_epoch > 0 else 0.0
+
+
+def _weight(found: Found) -> int:
+    return SEVERITIES.index(found.severity) if found.severity in SEVERITIES else len(SEVERITIES)
 
 
 def _control(state: RunState, event: Controlled) -> None:
@@ -202,6 +226,7 @@ def _rewind(state: RunState, step: int) -> None:
     _forget_after(state.epochs, step)
     _forget_after(state.evaluations, step)
     _forget_after(state.checkpoints, step)
+    state.found = [found for found in state.found if found.step <= step]
     state.best = _best(state.evaluations) if state.best is not None and state.best.step > step else state.best
     if state.test is not None and state.test.step > step:
         state.test = None

@@ -53,8 +53,22 @@ class Dashboard(Container):
             """Whether there is room for all panels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "maximise", "Max", id="watch.maximise", tooltip="Give the chosen panel the whole screen, or not."),
-        Binding("l", "toggle_log", "Axis", id="watch.log", tooltip="Logarithmic or linear axis of the chosen chart."),
+        Binding(
+            "m",
+            "maximise",
+            "Max",
+            id="watch.maximise",
+            show=False,
+            tooltip="Give the chosen panel the whole screen, or not.",
+        ),
+        Binding(
+            "l",
+            "toggle_log",
+            "Axis",
+            id="watch.log",
+            show=False,
+            tooltip="Logarithmic or linear axis of the chosen chart.",
+        ),
         Binding(
             "plus,equals_sign",
             "zoom(True)",

@@ -18,7 +18,7 @@ from tui.app.widgets.heatmap import Heat, HeatMap
 from tui.app.widgets.layers import shortened
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
-from tui.core.diagnosis.healthy import UPDATE_RATIO as HEALTHY_UPDATE_RATIO
+from tui.core.diagnosis import limits
 from tui.core.metrics import DEAD_CHANNELS, GRADIENT_NORM, SATURATED_UNITS, UPDATE_RATIO, WEIGHT_NORM, Metric
 from tui.core.records import DEAD, LAYERS, SATURATED, UPDATES, WEIGHTS
 
@@ -46,7 +46,7 @@ class Quantity:
 
 QUANTITIES = (
     Quantity(LAYERS, GRADIENT_NORM),
-    Quantity(UPDATES, UPDATE_RATIO, healthy=HEALTHY_UPDATE_RATIO),
+    Quantity(UPDATES, UPDATE_RATIO, healthy=(limits.LOW_UPDATE, limits.HIGH_UPDATE)),
     Quantity(WEIGHTS, WEIGHT_NORM),
     Quantity(DEAD, DEAD_CHANNELS, log=False),
     Quantity(SATURATED, SATURATED_UNITS, log=False),
@@ -58,6 +58,7 @@ class LayersScreen(Screen[None]):
 
     Args:
         follower: of the run; the screen below goes on polling it.
+        kind: of the records to show first.
         layer: the name of the layer to choose, if there is one of that name.
     """
 
@@ -104,11 +105,11 @@ class LayersScreen(Screen[None]):
         "healthy networks show; layers in front of a norm layer may lie above."
     )
 
-    def __init__(self, follower: RunFollower, *, layer: str = "") -> None:
+    def __init__(self, follower: RunFollower, *, kind: str = LAYERS, layer: str = "") -> None:
         super().__init__()
         self._follower = follower
         self._wanted = layer
-        self._quantity = QUANTITIES[0]
+        self._quantity = self.quantity(kind)
         self._view = View()
         self._first_steps = False
 
@@ -132,6 +133,11 @@ class LayersScreen(Screen[None]):
         if self._wanted in names:
             self.query_one(HeatMap).index = names.index(self._wanted)
         self.draw()
+
+    @staticmethod
+    def quantity(kind: str) -> Quantity:
+        """Return what records of a kind tell; gradient norms for an unknown one."""
+        return next((quantity for quantity in QUANTITIES if quantity.kind == kind), QUANTITIES[0])
 
     @property
     def _history(self) -> History:

@@ -16,6 +16,7 @@ from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
 from tui.app.screens.dashboard import PAGES, Dashboard
+from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.status import Outcome, StatusBar
@@ -49,14 +50,20 @@ class WatchScreen(Screen[None]):
         Binding("p", "continue", "Continue", id="watch.continue", tooltip="Let the training go on."),
         Binding("v", "validate", "Validate", id="watch.validate", tooltip="Validate now."),
         Binding("c", "save", "Save", id="watch.save", tooltip="Save a checkpoint now."),
+        Binding("d", "doctor", "Doctor", id="watch.doctor", tooltip="What is wrong with this run, and what mends it."),
         Binding(
-            "y", "layers", "Layers", id="watch.layers", tooltip="Gradients, updates, dead channels: layer by layer."
+            "y",
+            "layers",
+            "Layers",
+            id="watch.layers",
+            show=False,
+            tooltip="Gradients, updates, dead channels: layer by layer.",
         ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
     ]
 
     LEGEND = (
-        "On the charts ◆ is a validation, ▴ a checkpoint and ▲ the best one; ≈ is the end of the smoothed line. "
+        "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding; ≈ ends the smoothed line. "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
         "Beside a class's recall stands its change since the validation before."
     )
@@ -78,6 +85,7 @@ class WatchScreen(Screen[None]):
         """Lay out the head, the panels and the footer."""
         yield StatusBar(id="status")
         yield Outcome(id="outcome")
+        yield FindingLine(id="finding")
         yield Pages(id="pages")
         yield Dashboard(id="panels")
         yield Footer(show_command_palette=False)
@@ -152,8 +160,12 @@ class WatchScreen(Screen[None]):
 
     def _show_status(self) -> None:
         assert self.follower is not None
+        from tui.runs.derive import trial
+
         self._stale = False
-        self.query_one(StatusBar).show(self.follower.state, reading=self.follower.behind)
+        state = self.follower.state
+        self.query_one(StatusBar).show(state, reading=self.follower.behind)
+        self.query_one(FindingLine).show(list(state.findings.values()), trial(state))
 
     def on_rows_shown(self, event: Rows.Shown) -> None:
         """A widget appeared or changed its size: it wants its content again."""
@@ -233,6 +245,13 @@ class WatchScreen(Screen[None]):
         from tui.app.screens.begin import begin
 
         begin(self.app, starts.resumed(self.run))
+
+    def action_doctor(self) -> None:
+        """Show what the doctor found."""
+        if self.follower is not None:
+            from tui.app.screens.doctor import DoctorScreen
+
+            self.app.push_screen(DoctorScreen(self.follower))
 
     def action_layers(self) -> None:
         """Show what was recorded of each layer."""

@@ -66,6 +66,7 @@ def _curve(
                 traces=traces if len(plain.steps) else (),
                 marks=[
                     *_checkpoints(state),
+                    *_findings(state),
                     *(_validations(state, metric, window, cells) if validated else ()),
                 ],
                 borders=_epochs(state, window, cells),
@@ -145,6 +146,13 @@ def _checkpoints(state: RunState) -> list[Mark]:
     if state.best is not None:
         marks.append(Mark("▲", "good", state.best.step))
     return marks
+
+
+def _findings(state: RunState) -> list[Mark]:
+    from tui.app.widgets.findings import sign
+    from tui.app.widgets.raster import Mark
+
+    return [Mark("✗", sign(found.severity)[1], found.step) for found in state.found if found.severity != "info"]
 
 
 def _epochs(state: RunState, window: Window, cells: int) -> Sequence[float]:

@@ -85,6 +85,26 @@ class TrainingSettings(Group):
         ge=0,
         le=1_000_000,
     )
+    checkpoint_every: int = setting(
+        "Save every",
+        "How many epochs, steps or minutes lie between checkpoints. The best weights and the last are saved anyway; epochs too short for that are passed over.",
+        default=1,
+        ge=1,
+        le=10_000_000,
+    )
+    checkpoint_unit: Literal["epochs", "steps", "minutes"] = setting(
+        "Save unit",
+        "What that interval counts. With epochs or steps a checkpoint is still never older than ten minutes.",
+        default="epochs",
+    )
+    keep_best: int = setting(
+        "Keep best",
+        "Checkpoints of so many of the best validations are kept, besides the last two.",
+        unit="checkpoints",
+        default=1,
+        ge=1,
+        le=1000,
+    )
     layers_every: int = setting(
         "Layer norms every",
         "Per-layer gradient norms are recorded every so many steps (and in each of the first 64).",

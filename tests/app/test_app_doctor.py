@@ -1,0 +1,189 @@
+"""The doctor's room: findings with their evidence, the offer, and the line over the panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import builders
+import pytest
+from textual.pilot import Pilot
+
+from tui.app.app import CnntrainApp
+from tui.app.screens.ask import Confirm
+from tui.app.screens.doctor import EVIDENCE, DoctorScreen
+from tui.app.screens.layers import LayersScreen
+from tui.app.screens.watch import WatchScreen
+from tui.app.widgets.chart import Chart
+from tui.app.widgets.findings import FindingLine
+from tui.app.widgets.heatmap import HeatMap
+from tui.core import events
+from tui.core.diagnosis.rules import RULES
+from tui.core.rundir import RunDir
+
+VANISHING = events.Found(
+    time=builders.START + 9,
+    step=140,
+    code="vanishing",
+    severity="critical",
+    layer="blocks.0.convolution.weight",
+    message="Early layers get 1/4,200 of the gradient of the last one: blocks.0.convolution hardly learns.",
+    evidence=[
+        {
+            "what": "smallest over largest norm",
+            "value": 2.4e-4,
+            "limit": 5e-3,
+            "side": "below",
+            "healthy": "0.04 up",
+        },
+        {"what": "t-statistic of the loss", "value": -0.4, "limit": -4.0, "side": "above"},
+    ],
+    change={"model.activation": "gelu", "optimizer.learning_rate": 0.01},
+    restart="scratch",
+    effects=["class_collapse"],
+)
+OVERFIT = events.Found(
+    time=builders.START + 10, step=600, code="overfit", severity="warning", message="21 points better.", restart=""
+)
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def app_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CnntrainApp]:
+    def make(*found: events.Event, **changes: Any) -> CnntrainApp:
+        run = builders.make_run(tmp_path, **{"steps": 1240, "epochs": 5, **changes})
+        for event in found:
+            builders.append_event(run, event)
+        builders.stop_the_clock(monkeypatch, run)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        return CnntrainApp(runs_root=tmp_path, open_run=run)
+
+    return make
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        await pilot.pause(0.03)
+
+
+async def watching(pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._beat > 1)
+
+
+async def opened(pilot: Pilot[Any]) -> DoctorScreen:
+    await watching(pilot)
+    await pilot.press("d")
+    await until(pilot, lambda: isinstance(pilot.app.screen, DoctorScreen) and "with 2026" in text(pilot))
+    await pilot.pause(0.1)
+    screen = pilot.app.screen
+    assert isinstance(screen, DoctorScreen)
+    return screen
+
+
+def text(pilot: Pilot[Any]) -> str:
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def test_the_line_over_the_panels_names_the_gravest_finding(app_on: Any) -> None:
+    async with app_on(OVERFIT, VANISHING).run_test(size=(120, 40)) as pilot:
+        await watching(pilot)
+        await until(pilot, lambda: "Early layers get" in text(pilot))
+        assert "Early layers get" in text(pilot)
+        assert "(+1)" in text(pilot)
+        marks = pilot.app.screen.query_one("#loss", Chart)._plot.marks
+        assert [mark.step for mark in marks if mark.glyph == "✗"] == [600, 140]
+
+
+async def test_a_run_without_findings_has_no_such_line(app_on: Any) -> None:
+    info = OVERFIT.model_copy(update={"severity": "info"})
+    async with app_on(info).run_test(size=(120, 40)) as pilot:
+        await watching(pilot)
+        assert not pilot.app.screen.query_one(FindingLine).display
+        await opened(pilot)
+        assert "1 thing is wrong" in text(pilot)
+
+
+async def test_a_finding_shows_its_evidence_its_change_and_what_follows(app_on: Any) -> None:
+    async with app_on(VANISHING, OVERFIT).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        words = " ".join(text(pilot).split())
+        for part in (
+            "2 things are wrong",
+            "critical, found at step 140.",
+            "smallest over largest norm: 0.00024 (an alarm below 0.005; healthy: 0.04 up)",
+            "From this follows: class collapse.",
+            "relu → gelu",
+            "0.05 → 0.01",
+            "from new weights",
+        ):
+            assert part in words, part
+        assert screen.query_one(Chart).title == "gradient norm of blocks.0.convolution.weight"
+        await pilot.press("down")
+        await until(pilot, lambda: "No setting of this run mends it." in text(pilot))
+        assert "No setting of this run mends it." in text(pilot)
+        assert not screen.check_action("try_it", ())
+
+
+async def test_what_is_over_is_told_so_and_listed_last(app_on: Any) -> None:
+    cleared = events.Cleared(time=builders.START + 11, step=700, code="vanishing")
+    async with app_on(VANISHING, OVERFIT, cleared).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        assert list(screen._shown) == ["overfit", "vanishing"]
+        await pilot.press("down")
+        await until(pilot, lambda: "it is no longer so" in text(pilot))
+        assert "it is no longer so" in text(pilot)
+
+
+async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
+    async with app_on().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert "Nothing is wrong with" in text(pilot)
+
+
+async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[RunDir] = []
+    monkeypatch.setattr("tui.runs.launch.start", begun.append)
+    app = app_on(VANISHING)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Start a new run with model.activation," in text(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(begun))
+    from tui.core.presets import read_settings
+
+    settings = read_settings(begun[0].settings)
+    assert (settings.model.activation, settings.optimizer.learning_rate) == ("gelu", 0.01)
+
+
+async def test_the_layers_open_where_the_finding_is(app_on: Any) -> None:
+    late = VANISHING.model_copy(update={"code": "rate_low", "layer": "blocks.3.convolution.weight"})
+    async with app_on(late).run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LayersScreen))
+        await until(pilot, lambda: pilot.app.screen.query_one(HeatMap).index == 3)
+        assert pilot.app.screen.query_one(HeatMap).index == 3
+        assert "update ratio by layer" in text(pilot)
+
+
+def test_every_evidence_belongs_to_a_rule() -> None:
+    assert set(EVIDENCE) <= {rule.code for rule in RULES}
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
+def test_a_picture(app_on: Any, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def show(pilot: Pilot[Any]) -> None:
+        await opened(pilot)
+
+    assert snap_compare(app_on(VANISHING, OVERFIT), terminal_size=size, run_before=show)

@@ -1,0 +1,118 @@
+"""A run made out of another one: what it keeps, what differs, from where it starts, and how a trial is judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import builders
+import pytest
+
+from tui.core import events
+from tui.core.errors import UsageError
+from tui.core.presets import read_settings
+from tui.core.rundir import RunDir
+from tui.runs.derive import derive, trial
+from tui.runs.follow import RunFollower
+from tui.runs.state import RunState
+
+FOUND = events.Found(step=340, code="rate_high", severity="critical", message="Too high.", effects=["died"])
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> RunDir:
+    run = builders.make_run(tmp_path, steps=400, epochs=4, name="20260131-120000-shoes")
+    for step in (100, 200, 300, 400):
+        run.checkpoint(step).mkdir(parents=True)
+        (run.checkpoint(step) / "state.json").write_text(str(step))
+    run.pointer("best").write_text(json.dumps({"directory": run.checkpoint(200).name}))
+    return run
+
+
+def state_of(run: RunDir) -> RunState:
+    follower = RunFollower(run, history=False)
+    follower.poll()
+    return follower.state
+
+
+def checkpoints(run: RunDir) -> list[str]:
+    return sorted(path.name for path in run.checkpoints.iterdir())
+
+
+def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir) -> None:
+    before = {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()}
+    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
+    assert child.path.parent == parent.path.parent
+    assert child.given_name == "shoes"
+    assert json.loads(child.dataset.read_text())["splits"] == json.loads(parent.dataset.read_text())["splits"]
+    old, new = read_settings(parent.settings), read_settings(child.settings)
+    assert new.optimizer.learning_rate == 0.002
+    assert new.model_copy(update={"optimizer": old.optimizer}) == old
+    assert checkpoints(child) == []
+    assert state_of(child).info["parent"] == parent.name
+    assert {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()} == before
+
+
+def test_it_goes_on_from_the_best_checkpoint_that_is_older_than_the_finding(parent: RunDir) -> None:
+    change = {"optimizer.clip_norm": 1.0}
+    assert checkpoints(derive(parent, change, finding=FOUND, checkpoint=True)) == ["step-000000200"]
+    early = FOUND.model_copy(update={"step": 150})
+    assert checkpoints(derive(parent, change, finding=early, checkpoint=True)) == ["step-000000100"]
+    first = FOUND.model_copy(update={"step": 50})
+    assert checkpoints(derive(parent, change, finding=first, checkpoint=True)) == []
+
+
+@pytest.mark.parametrize("change", [{"model.width": 16}, {"optimizer.name": "adamw"}])
+def test_weights_that_cannot_fit_are_not_taken_along(parent: RunDir, change: dict[str, object]) -> None:
+    assert checkpoints(derive(parent, change, finding=FOUND, checkpoint=True)) == []
+
+
+def test_a_change_that_is_not_valid_is_refused_and_leaves_nothing(parent: RunDir) -> None:
+    before = sorted(parent.path.parent.iterdir())
+    with pytest.raises(UsageError, match="learning_rate"):
+        derive(parent, {"optimizer.learning_rate": -1})
+    assert sorted(parent.path.parent.iterdir()) == before
+
+
+def started(run: RunDir, step: int, *, begun: int = 0) -> None:
+    """Let a run have started after ``begun`` steps and be at ``step``."""
+    (parent,) = run.path.parent.glob("20260131-120000-shoes/events.jsonl")
+    fields = json.loads(next(line for line in parent.read_text().splitlines() if '"started"' in line))
+    fields.pop("kind")
+    builders.append_event(run, events.Started(**{**fields, "attempt": 1, "step": begun}))
+    builders.append_event(run, events.EpochEnded(step=step, epoch=1, loss=1.0, seconds=1.0))
+
+
+def test_a_trial_is_confirmed_when_the_finding_stays_away_as_long_as_it_took(parent: RunDir) -> None:
+    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
+    found = trial(state_of(child))
+    assert found is not None
+    assert (found.parent, found.finding, found.steps, found.outcome) == (parent.name, "rate_high", 340, "")
+    started(child, 339)
+    assert trial(state_of(child)).outcome == ""  # type: ignore[union-attr]
+    builders.append_event(child, events.EpochEnded(step=340, epoch=2, loss=1.0, seconds=1.0))
+    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("code", ["rate_high", "something"])
+def test_a_trial_has_no_effect_when_the_finding_comes_back_even_as_an_effect(parent: RunDir, code: str) -> None:
+    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
+    started(child, 200)
+    builders.append_event(
+        child, events.Found(step=150, code=code, severity="critical", message="x", effects=["rate_high"])
+    )
+    assert trial(state_of(child)).outcome == "no effect"  # type: ignore[union-attr]
+
+
+def test_from_a_checkpoint_the_steps_count_from_there(parent: RunDir) -> None:
+    child = derive(parent, {"optimizer.clip_norm": 1.0}, finding=FOUND, checkpoint=True)
+    started(child, 339, begun=200)
+    found = trial(state_of(child))
+    assert found is not None
+    assert (found.steps, found.outcome) == (140, "")
+    builders.append_event(child, events.EpochEnded(step=340, epoch=2, loss=1.0, seconds=1.0))
+    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
+
+
+def test_an_ordinary_run_is_no_trial(parent: RunDir) -> None:
+    assert trial(state_of(parent)) is None

@@ -1,0 +1,233 @@
+"""What the doctor found in a run: every finding with its evidence, and the change that would mend it, one key away."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.app.screens.layers import LayersScreen
+from tui.app.widgets.chart import Chart, Plot
+from tui.app.widgets.columns import Cell, line
+from tui.app.widgets.findings import FindingText, sign, standing
+from tui.app.widgets.panel import Rows
+from tui.app.widgets.row_list import RowList
+from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
+from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
+
+if TYPE_CHECKING:
+    from tui.app.widgets.raster import Trace
+    from tui.core.events import Found
+    from tui.runs.follow import RunFollower
+
+_TICK = 1.0
+_COLOURS: dict[str, str] = {"bad": "$error", "warn": "$warning", "second": "$secondary"}
+
+EVIDENCE: dict[str, str] = {
+    "vanishing": LAYERS,
+    "frozen": LAYERS,
+    "unwired": LAYERS,
+    "constant_weights": LAYERS,
+    "rate_high": UPDATES,
+    "rate_low": UPDATES,
+    "decayed_early": UPDATES,
+    "decay_dominates": UPDATES,
+    "dead_start": DEAD,
+    "died": DEAD,
+    "saturated": SATURATED,
+    "exploding": GRADIENT_NORM.name,
+    "rate_blew_up": GRADIENT_NORM.name,
+    "nonfinite": GRADIENT_NORM.name,
+}
+"""Which records show a finding, by its code: of layers, or a column of the batches. The loss for all others."""
+
+
+class DoctorScreen(Screen[None]):
+    """Shows what is wrong with a run.
+
+    Args:
+        follower: of the run; the screen below goes on polling it.
+    """
+
+    CSS_PATH = "doctor.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Back", id="doctor.back", tooltip="Back to the run."),
+        Binding("t", "try_it", "Try the change", id="doctor.try", tooltip="Start a new run with the offered change."),
+        Binding("y", "layers", "Layers", id="doctor.layers", tooltip="What was recorded of each layer."),
+    ]
+
+    def __init__(self, follower: RunFollower) -> None:
+        super().__init__()
+        self._follower = follower
+        self._shown: dict[str, Found] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="verdict")
+        yield RowList(id="findings")
+        yield FindingText("", id="finding")
+        yield Chart("evidence", id="evidence", waiting="nothing recorded yet")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show what is known, and look again now and then."""
+        self.query_one(RowList).focus()
+        self.set_interval(_TICK, self.draw)
+        self.call_after_refresh(self.draw)
+
+    def on_rows_shown(self, event: Rows.Shown) -> None:
+        """A widget has another size."""
+        event.stop()
+        if isinstance(event.rows, Chart):
+            self._draw_chosen()
+        else:
+            event.rows.redraw()
+
+    @property
+    def chosen(self) -> Found | None:
+        """The finding under the cursor."""
+        return self._shown.get(self.query_one(RowList).row or "")
+
+    def draw(self) -> None:
+        """Draw the list and the finding under the cursor."""
+        if not self.is_current:
+            return
+        state = self._follower.state
+        self._shown = {found.code: found for found in standing(state)}
+        many = len(state.findings)
+        if many:
+            verdict = f"{many} {'thing is' if many == 1 else 'things are'} wrong with {state.run.name}"
+        else:
+            verdict = f"Nothing is wrong with {state.run.name} as far as the doctor can see"
+        self.query_one("#verdict", Static).update(Content(verdict), layout=False)
+        findings = self.query_one(RowList)
+        findings.display = bool(self._shown)
+        findings.styles.max_height = max(3, self.size.height // 4)
+        findings.show({code: partial(_row, found, code in state.findings) for code, found in self._shown.items()})
+        self._draw_chosen()
+        self.refresh_bindings()
+
+    @on(RowList.Marked)
+    def _marked(self, event: RowList.Marked) -> None:
+        event.stop()
+        self._draw_chosen()
+        self.refresh_bindings()
+
+    def _draw_chosen(self) -> None:
+        found, text, chart = self.chosen, self.query_one(FindingText), self.query_one(Chart)
+        if found is None:
+            text.say(_HEALTHY if self._follower.state.step else "The run has not made a step yet.")
+            self._plot(chart, LOSS.name, None)
+            return
+        text.show(found, self._values(), self._start(found), stands=found.code in self._follower.state.findings)
+        self._plot(chart, EVIDENCE.get(found.code, LOSS.name), found)
+
+    def _values(self) -> dict[str, Any]:
+        from tui.core.schema import flattened
+
+        settings = self._follower.state.settings
+        return flattened(settings) if settings is not None else {}
+
+    @staticmethod
+    def _start(found: Found) -> str:
+        if found.restart == "checkpoint":
+            return "from the last good checkpoint if there is one"
+        return "from new weights"
+
+    def _plot(self, chart: Chart, what: str, found: Found | None) -> None:
+        """Draw the evidence: a column of the batches, or the layer that is named, or the first and last layer."""
+        from tui.app.widgets.raster import Mark
+
+        state = self._follower.state
+        last = max(1, state.step)
+        metric: Metric | None = METRICS.get(what)
+        if metric is not None:
+            names, kind, label = [what], BATCHES, metric.label
+        else:
+            kind = what
+            history = self._follower.history(kind)
+            history.poll(0.1)
+            named = found.layer if found is not None else ""
+            columns = history.columns
+            names = [named] if named in columns else list(dict.fromkeys(columns[:1] + columns[-1:]))
+            quantity = LayersScreen.quantity(kind).metric
+            label = f"{quantity.label} of {' and '.join(names)}" if names else quantity.label
+        log = metric is GRADIENT_NORM or (metric is None and LayersScreen.quantity(kind).log)
+        if chart.log_axis != log:
+            chart.toggle_log()
+        chart.title = label
+        chart.show(
+            Plot(
+                first=1,
+                last=last,
+                traces=[self._trace(kind, name, index, last, chart.points) for index, name in enumerate(names)],
+                marks=[Mark("▲", sign(found.severity)[1], found.step)] if found is not None else [],
+                levels=() if metric is not None else LayersScreen.quantity(kind).healthy,
+            )
+        )
+
+    def _trace(self, kind: str, name: str, index: int, last: int, points: int) -> Trace:
+        from tui.app.widgets.raster import Trace
+
+        series = self._follower.history(kind).series(name, 1, last, points)
+        label = name if index else ""
+        return Trace(label, "line" if index == 0 else "second", series.steps, series.low, series.high, series.nonfinite)
+
+    # --- what keys do -------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer a change where there is one."""
+        if action == "try_it":
+            return self.chosen is not None and bool(self.chosen.change)
+        return True
+
+    def action_layers(self) -> None:
+        """Show the layers, the one that the finding names chosen."""
+        found = self.chosen
+        kind = EVIDENCE.get(found.code, LAYERS) if found is not None else LAYERS
+        self.app.push_screen(LayersScreen(self._follower, kind=kind, layer=found.layer if found is not None else ""))
+
+    def action_try_it(self) -> None:
+        """Ask, then start a new run with the change."""
+        found = self.chosen
+        if found is None or not found.change:
+            return
+        from tui.app.screens.ask import Confirm
+
+        live = self._follower.state.live
+        detail = (
+            "The run goes on beside it; stop it first if the machine is small."
+            if live
+            else "This run stays as it is; the new one is beside it."
+        )
+        question = f"Start a new run with {', '.join(found.change)} changed, {self._start(found)}?"
+        self.app.push_screen(Confirm(question, detail, yes="Start"), partial(self._try, found))
+
+    def _try(self, found: Found, yes: bool | None) -> None:
+        if yes:
+            from tui.app import starts
+            from tui.app.screens.begin import begin
+
+            begin(self.app, starts.mended(self._follower.run, found))
+
+
+_HEALTHY = (
+    "No condition that the doctor knows holds now. `cnntrain diagnose` lists what it checked and how far each was "
+    "from an alarm."
+)
+
+
+def _row(found: Found, stands: bool, width: int) -> Content:
+    glyph, tone = sign(found.severity)
+    colour = _COLOURS.get(tone, "") if stands else "$text-muted"
+    cells = [
+        Cell(glyph if stands else "·", 1, colour),
+        Cell(f"step {found.step:,}", 12, "$text-muted"),
+        Cell(found.message, max(10, width - 17), colour),
+    ]
+    return line(cells)

@@ -1,0 +1,175 @@
+"""What the doctor found: one line over the panels, the list of findings, and one of them in full."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tui.app.palette import Tone
+from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
+
+if TYPE_CHECKING:
+    from tui.core.events import Found
+    from tui.runs.derive import Trial
+    from tui.runs.state import RunState
+
+SIGNS: dict[str, tuple[str, Tone]] = {"critical": ("✗", "bad"), "warning": ("!", "warn"), "info": ("i", "second")}
+"""By severity; anything else is shown as information."""
+
+
+def sign(severity: str) -> tuple[str, Tone]:
+    """Return the sign and the tone of a severity."""
+    return SIGNS.get(severity, SIGNS["info"])
+
+
+class FindingLine(Rows):
+    """One row with the gravest finding that stands, or what became of a trial; hidden where there is neither."""
+
+    DEFAULT_CSS = "FindingLine { height: 1; display: none; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._found: Sequence[Found] = ()
+        self._trial: Trial | None = None
+
+    def show(self, found: Sequence[Found], trial: Trial | None) -> None:
+        """Show what stands.
+
+        Args:
+            found: the findings, the gravest first; those that only inform are not worth the row.
+            trial: of a run that tries a change.
+        """
+        self._found = [finding for finding in found if finding.severity != "info"]
+        self._trial = trial
+        shown = bool(self._found) or bool(trial and trial.outcome)
+        if shown != self.display:
+            self.display = shown
+        self.redraw()
+
+    def lines(self, width: int, height: int) -> list[Row]:
+        """Return the row."""
+        keys = "  d Doctor"
+        if self._trial is not None and self._trial.outcome:
+            confirmed = self._trial.outcome == "confirmed"
+            text = (
+                f"✓ {self._trial.finding} did not come back: the change is confirmed."
+                if confirmed
+                else f"✗ {self._trial.finding} is there again: the change had no effect."
+            )
+            if confirmed or not self._found:
+                return [((fit(text, width - len(keys)), "good" if confirmed else "bad"), (keys, "muted"))]
+        if not self._found:
+            return [()]
+        first, more = self._found[0], len(self._found) - 1
+        glyph, tone = sign(first.severity)
+        others = f" (+{more})" if more else ""
+        room = width - len(keys) - len(others) - 2
+        return [((f"{glyph} ", tone), (fit(first.message, room), tone), (others, tone), (keys, "muted"))]
+
+
+class FindingText(ScrollPanel):
+    """One finding in full: what, why, the evidence, what follows from it, and the change that is offered."""
+
+    def __init__(self, title: str, *, id: str | None = None) -> None:
+        super().__init__(title, id=id)
+        self._content: tuple[Found, Mapping[str, Any], str, bool] | None = None
+        self._empty = ""
+        self._wrapped: list[Row] = []
+        self._width = 0
+
+    def show(self, found: Found, values: Mapping[str, Any], start: str, *, stands: bool) -> None:
+        """Show a finding.
+
+        Args:
+            found: sanitized.
+            values: the run's settings, for what the change replaces.
+            start: from where a run with the change starts, in words.
+            stands: it is still so.
+        """
+        self._content = (found, values, start, stands)
+        self._width = 0
+        self.title = found.code.replace("_", " ")
+        self.redraw()
+
+    def say(self, text: str) -> None:
+        """Show a sentence instead of a finding."""
+        self._content, self._empty, self._width = None, text, 0
+        self.title = "nothing is wrong"
+        self.redraw()
+
+    def count(self, width: int) -> int:
+        """Return how many rows the text takes."""
+        if width != self._width:
+            self._width = width
+            self._wrapped = self._wrap(max(20, width))
+        return len(self._wrapped)
+
+    def rows(self, first: int, last: int, width: int) -> list[Row]:
+        """Return some rows."""
+        return self._wrapped[first:last]
+
+    def _wrap(self, width: int) -> list[Row]:
+        if self._content is None:
+            return [((line, "text"),) for line in textwrap.wrap(self._empty, width)]
+        found, values, start, stands = self._content
+        tone = sign(found.severity)[1]
+        rows: list[Row] = [((line, tone),) for line in textwrap.wrap(found.message, width)]
+        when = f"{found.severity}, found at step {found.step:,}" + ("" if stands else "; it is no longer so")
+        rows += [((f"{when}.", "muted"),), ()]
+        rows += _offer(found, values, start, width)
+        rows += [(), (("Why:", "strong"),)]
+        for each in found.evidence:
+            rows += _evidence(each, width)
+        if found.effects:
+            effects = ", ".join(code.replace("_", " ") for code in found.effects)
+            rows += [((line, "muted"),) for line in textwrap.wrap(f"From this follows: {effects}.", width)]
+        return rows
+
+
+def _offer(found: Found, values: Mapping[str, Any], start: str, width: int) -> list[Row]:
+    """Return the rows of what would mend it."""
+    if not found.change:
+        return [(("No setting of this run mends it.", "text"),)]
+    rows: list[Row] = [(("What would mend it:", "strong"),)]
+    longest = min(34, max(len(key) for key in found.change))
+    for key, value in found.change.items():
+        old, new = _in_words(values.get(key, "?")), _in_words(value)
+        rows.append(((f"  {fit(key, longest)}  ", "text"), (old, "muted"), (" → ", "faint"), (new, "good")))
+    return rows + [((line, "muted"),) for line in textwrap.wrap(f"t starts a new run with it, {start}.", width)]
+
+
+def _evidence(each: Mapping[str, Any], width: int) -> list[Row]:
+    """Return the rows of one number against its threshold."""
+    value, limit = _number(each.get("value")), _number(each.get("limit"))
+    side = "above" if each.get("side") == "above" else "below"
+    healthy = f"; healthy: {each['healthy']}" if each.get("healthy") else ""
+    text = f"{each.get('what', '?')}: {value} (an alarm {side} {limit}{healthy})"
+    lines = textwrap.wrap(text, width - 2, subsequent_indent="  ")
+    return [(("· " if index == 0 else "  ", "muted"), (line, "text")) for index, line in enumerate(lines)]
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value) if value is not None else "–"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.3g}"
+
+
+def _in_words(value: Any) -> str:
+    from tui.core.schema import in_words
+
+    return in_words(value)
+
+
+def standing(state: RunState) -> list[Found]:
+    """Return the findings to list: what stands, the gravest first, then what is over, the newest first."""
+    over: dict[str, Found] = {}
+    for found in reversed(state.found):
+        if found.code not in state.findings:
+            over.setdefault(found.code, found)
+    return [*state.findings.values(), *over.values()]

@@ -1,0 +1,116 @@
+"""A new run out of another one: the same pictures in the same splits, some settings changed, and the link kept.
+
+This is how an offer of the doctor is tried. With a checkpoint of the parent the new run goes on from there;
+its records begin behind that step. The parent is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tui.core.errors import FailureError
+from tui.core.rundir import RunDir
+from tui.core.text import clean, clean_path
+
+if TYPE_CHECKING:
+    from tui.core.events import Found
+    from tui.runs.state import RunState
+
+PARENT, FINDING, JUDGED_AFTER = "parent", "finding", "judged_after"
+"""Keys of the ``[run]`` table of a derived run's settings."""
+Outcome = Literal["confirmed", "no effect", ""]
+_SOONEST = 100
+"""Steps after which a change is judged at the earliest."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a derived run was to mend, and what became of it."""
+
+    parent: str
+    finding: str
+    """The code."""
+    steps: int
+    """After so many steps it is judged: as many as the parent needed to show the finding, at least 100."""
+    outcome: Outcome
+    """``confirmed``, ``no effect``, or nothing while it is too early."""
+
+
+def derive(
+    run: RunDir, changes: Mapping[str, Any], *, finding: Found | None = None, checkpoint: bool = False
+) -> RunDir:
+    """Make a new run beside ``run``; start nothing.
+
+    Args:
+        run: the parent, in whatever state.
+        changes: settings that differ, by their keys.
+        finding: what the change is to mend.
+        checkpoint: go on from the parent's newest checkpoint that is older than the finding, if there is one.
+
+    Raises:
+        UsageError: the changes are not valid.
+        FailureError: the parent's files cannot be read, or the new run cannot be written.
+    """
+    from tui.core.dataset.manifest import load_manifest
+    from tui.core.presets import read_settings
+    from tui.core.schema import with_changes
+    from tui.runs.launch import make
+
+    settings = with_changes(read_settings(run.settings), dict(changes), source="the offer")
+    manifest = load_manifest(run.dataset)
+    fits = not any(key.startswith("model.") or key == "optimizer.name" for key in changes)
+    source = _good_checkpoint(run, finding.step if finding else None) if checkpoint and fits else None
+    kept = {PARENT: run.name}
+    if finding is not None:
+        needed = finding.step - (_step_of(source) if source else 0)
+        kept |= {FINDING: clean(finding.code, 80), JUDGED_AFTER: str(max(_SOONEST, needed))}
+    child = make(settings, manifest, root=run.path.parent, name=run.given_name, info=kept)
+    if source is not None:
+        try:
+            shutil.copytree(source, child.checkpoints / source.name)
+        except OSError as error:
+            shutil.rmtree(child.path, ignore_errors=True)  # made a moment ago, by us
+            cause = f"{clean_path(source)}: {error.strerror or 'not all of it could be read'}"
+            raise FailureError(
+                "The checkpoint cannot be copied", cause, "Start from scratch, or free some space."
+            ) from error
+    return child
+
+
+def trial(state: RunState) -> Trial | None:
+    """Return what a derived run was to mend and whether it did, or None for a run that is no trial."""
+    code, judged_after = state.info.get(FINDING, ""), state.info.get(JUDGED_AFTER, "")
+    if not code or not judged_after.isdecimal():
+        return None
+    steps = int(judged_after)
+    begun = state.begun
+    outcome: Outcome = ""
+    if any(code in (found.code, *found.effects) for found in state.found):
+        outcome = "no effect"
+    elif state.started is not None and state.step - begun >= steps:
+        outcome = "confirmed"
+    return Trial(state.info.get(PARENT, ""), code, steps, outcome)
+
+
+def _good_checkpoint(run: RunDir, before: int | None) -> Path | None:
+    """Return the best checkpoint if it is older than the finding, else the newest that is; None if none is."""
+    try:
+        names = [path for path in run.checkpoints.iterdir() if run.checkpoint(_step_of(path)) == path]
+    except OSError:
+        return None
+    old = [path for path in names if before is None or _step_of(path) < before]
+    try:
+        best = json.loads(run.pointer("best").read_bytes())["directory"]
+    except (OSError, ValueError, KeyError, TypeError):
+        best = ""
+    return next((path for path in old if path.name == best), max(old, key=_step_of, default=None))
+
+
+def _step_of(path: Path) -> int:
+    number = path.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() and number.isascii() else -1
