@@ -151,6 +151,24 @@ async def test_the_position_is_the_one_in_the_training_split(
         assert "validation picture, which is never augmented" in text_of(app)
 
 
+async def test_what_the_draws_leave_out_is_said(app: CnntrainApp, tmp_path: Path, fake: list[FakePreviewer]) -> None:
+    from tui.core.dataset.manifest import make_manifest
+
+    draft = a_draft(tmp_path)
+    for key, text in (("mixup", "0.2"), ("cutmix", "1"), ("sampler", "balanced"), ("rotation", "15"), ("hue", "0.1")):
+        draft.write(f"data.{key}", text)
+    assert not draft.problems
+    assert draft.scan is not None
+    path = make_manifest(draft.scan, draft.settings).splits["train"][0][0]
+    paths = [path for path, _ in draft.scan.samples["all"]]
+    async with app.run_test(size=(160, 40)) as pilot:
+        screen = await opened(pilot, draft, paths.index(path))
+        await whole(screen)
+        shown = text_of(app)
+        assert "turned by up to 15°, colours changed" in shown
+        assert "before MixUp and CutMix put other pictures in, where the balanced sampler picks it." in shown
+
+
 async def test_a_way_of_resizing_is_set_by_key_and_by_click(
     app: CnntrainApp, tmp_path: Path, fake: list[FakePreviewer]
 ) -> None:

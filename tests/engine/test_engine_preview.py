@@ -38,14 +38,27 @@ def request_for(settings: Settings, root: Path, path: str, position: int) -> Pre
     )
 
 
+EVERYTHING = {
+    "vertical_flip": True,
+    "rotation": 20.0,
+    "brightness": 0.3,
+    "contrast": 0.3,
+    "saturation": 0.3,
+    "hue": 0.1,
+    "auto_augment": "randaugment",
+    "erase": 0.5,
+}
+
+
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["crop and flip", "everything"])
 @pytest.mark.parametrize("crop", ["none", "padded", "random_resized"])
 @pytest.mark.parametrize("channels", [3, 1])
 def test_the_preview_is_what_the_run_trains_and_evaluates_on(
-    crop: str, channels: int, tmp_path: Path, decoders: Decoders
+    crop: str, channels: int, more: dict[str, object], tmp_path: Path, decoders: Decoders
 ) -> None:
     root = class_folders(tmp_path, {"cat": 12, "dog": 12})
     write_picture(root / "cat" / "wide.png", size=(40, 20))
-    settings = settings_for(data={"crop": crop, "channels": channels, "cache_gib": 0.0})
+    settings = settings_for(data={"crop": crop, "channels": channels, "cache_gib": 0.0, **more})
     manifest = manifest_of(root, settings)
     trained = {}
     with TrainingData(manifest, settings, progress=lambda *_: None, stopping=lambda: False) as data:

@@ -17,6 +17,7 @@ from tui.app.previews import DRAWS, RESIZES, Previews, Seen, Wanted
 from tui.app.widgets.exhibit import Exhibit, Piece
 from tui.core.dataset.scan import Scan
 from tui.core.dataset.thumbnails import Thumbnail, Thumbnails
+from tui.core.groups.data import DataSettings
 from tui.core.text import clean
 
 _WHOLE = 240
@@ -143,7 +144,7 @@ class PreviewScreen(Screen[None]):
         for number in range(DRAWS):
             pixels = seen.trained[number] if seen is not None and seen.trained else b""
             draws.append(self._piece(seen, f"epoch {self._first + number + 1}", pixels, False))
-        self.query_one("#trained", Exhibit).show(f"Training: {_augmentation(self._draft)}", draws)
+        self.query_one("#trained", Exhibit).show(f"Training: {_augmentation(data)}", draws)
         self.query_one("#about", Static).update(self._about(seen), layout=False)
 
     def _piece(self, seen: Seen | None, label: str, pixels: bytes, chosen: bool) -> Piece:
@@ -162,7 +163,7 @@ class PreviewScreen(Screen[None]):
         if seen is None or not seen.split:
             return Content("")
         if seen.split == "train":
-            return Content.styled("This is what these epochs of the run will see.", "$foreground-muted")
+            return Content.styled(_in_training(self._draft.settings.data), "$foreground-muted")
         words = f"It is a {seen.split} picture, which is never augmented: so it would look in training."
         return Content.styled(words, "$foreground-muted")
 
@@ -176,11 +177,28 @@ def _whole(thumbnail: Thumbnail | None) -> Piece:
     return Piece(label, thumbnail.width, thumbnail.height, thumbnail.pixels)
 
 
-def _augmentation(draft: Draft) -> str:
-    data = draft.settings.data
+def _augmentation(data: DataSettings) -> str:
+    """Return what the draws may have in them."""
     words = {
         "none": "no random crop",
         "padded": f"shifted by up to {data.crop_padding} px",
         "random_resized": f"a random part of {data.crop_scale:.0%} or more",
-    }[data.crop]
-    return f"{words}, {'half of them mirrored' if data.flip else 'never mirrored'}"
+    }
+    parts = [words[data.crop], "half of them mirrored" if data.flip else "never mirrored"]
+    parts += ["half upside down"] * data.vertical_flip
+    parts += [f"turned by up to {data.rotation:g}°"] * bool(data.rotation)
+    parts += ["colours changed"] * any((data.brightness, data.contrast, data.saturation, data.hue))
+    parts += [data.auto_augment] * (data.auto_augment != "none")
+    parts += [f"{data.erase:.0%} with a box erased"] * bool(data.erase)
+    return ", ".join(parts)
+
+
+def _in_training(data: DataSettings) -> str:
+    """Return how far what is shown is what the run will see."""
+    mixed = " and ".join(name for name, on in (("MixUp", data.mixup), ("CutMix", data.cutmix)) if on)
+    words = "This is what these epochs of the run will see"
+    if mixed:
+        words += f", before {mixed} put other pictures in"
+    if data.sampler == "balanced":
+        words += ", where the balanced sampler picks it"
+    return f"{words}."
