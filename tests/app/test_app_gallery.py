@@ -74,9 +74,12 @@ async def test_classes_are_left_and_their_pictures_right(app: CnntrainApp, tmp_p
         assert "1 of 40" in about(screen)
         await pilot.press("escape")
         assert screen.query_one(RowList).has_focus
+        decoders = [process._child for process in screen._thumbnails._decoders._processes]
+        assert decoders
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen is not screen
+        assert all(decoder.poll() is not None for decoder in decoders)
 
 
 async def test_the_cursor_follows_the_arrows_and_the_mouse(app: CnntrainApp, tmp_path: Path) -> None:

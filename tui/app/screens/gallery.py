@@ -66,7 +66,7 @@ class GalleryScreen(Screen[None]):
         self.set_interval(_TICK, self._collect)
 
     def on_unmount(self) -> None:
-        self.run_worker(self._thumbnails.close, thread=True, exit_on_error=False)
+        self.app.run_worker(self._thumbnails.close, thread=True, exit_on_error=False)
 
     @property
     def complete(self) -> bool:
