@@ -36,6 +36,8 @@ def other_value(setting: Setting, settings: Settings) -> Any:
         return (0.25, 0.5, 0.75)
     if setting.key == "model.name":
         return "resnet34" if now == "resnet18" else "resnet18"
+    if setting.key in ("training.best_by", "training.stop_metric"):
+        return "macro_f1"
     if setting.kind == "text":
         return "/somewhere/else"
     limits = (setting.minimum, setting.maximum, setting.above, setting.below)

@@ -47,8 +47,8 @@ def test_show_all_has_every_setting_with_help_limits_and_default(cnntrain) -> No
             in text.partition(f" {setting.key} = ")[2].partition("\n")[0]
         )
         assert setting.limits in flat
-    assert "* optimizer.name = adamw  (default sgd; sgd, adam, adamw)" in text
-    assert "Has an effect when optimizer.name is sgd, so not in this preset." in flat
+    assert "* optimizer.name = adamw  (default sgd; sgd, adam, adamw, rmsprop, " in text
+    assert "Has an effect when optimizer.name is sgd or rmsprop or muon, so not in this preset." in flat
 
 
 def test_what_show_writes_is_safe_for_a_terminal(cnntrain, tmp_path: Path) -> None:

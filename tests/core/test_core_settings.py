@@ -69,7 +69,7 @@ def test_a_setting_explains_itself(setting: schema.Setting) -> None:
     assert "TODO" not in setting.help
     if setting.when:
         other, values = setting.when
-        assert set(values) <= {*map(str, schema.all_settings()[other].choices), "simple_cnn"}
+        assert set(values) <= {*map(str, schema.all_settings()[other].choices), "simple_cnn", "true", "false"}
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
@@ -137,6 +137,7 @@ def test_something_uses_the_setting(setting: schema.Setting) -> None:
         ({"schedule": {"warmup_epochs": 5.0}, "training": {"epochs": 2}}, "longer than training.epochs"),
         ({"optimizer": {"nesterov": True, "momentum": 0.0}}, "optimizer.momentum above 0"),
         ({"schedule": {"name": "multistep", "milestones": []}}, "schedule.milestones is empty"),
+        ({"training": {"best_by": "ema_accuracy"}}, "only with optimizer.ema_decay above 0"),
         ({"schedule": {"milestones": [0.5, 1.5]}}, "shares of the run"),
     ],
 )

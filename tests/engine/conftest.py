@@ -55,7 +55,7 @@ class Pictures:
         self.settings = settings
         self.images = counts
         self.mean, self.std = [0.5] * channels, [0.25] * channels
-        self.steps_per_epoch = counts["train"] // settings.training.batch_size
+        self.steps_per_epoch = counts["train"] // settings.step_images
         self.skipped: list[Problem] = []
         self.notices: list[Problem] = []
         self.pixels, self.shown = {}, {}
@@ -76,7 +76,7 @@ class Pictures:
         yield self._training(first_step)
 
     def _training(self, step: int) -> Iterator[Batch]:
-        seed, batch = self.settings.training.seed, self.settings.training.batch_size
+        seed, batch = self.settings.training.seed, self.settings.step_images
         augmentation = Augmentation(self.settings.data, seed)
         while True:
             self.before(step)

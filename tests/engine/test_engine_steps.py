@@ -13,6 +13,7 @@ from torch import nn
 from torchvision import models as torchvision_models
 
 from tui.core.dataset.targets import targets_of
+from tui.core.errors import UsageError
 from tui.core.settings import LossSettings, Settings
 from tui.engine import losses, models, optim
 from tui.engine.probes import GradientNorms
@@ -50,7 +51,7 @@ def test_tokens_positions_and_layer_scales_do_not_decay() -> None:
         assert all(p.ndim >= 2 for name, p in model.named_parameters() if decides[name])
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam", "radam"])
 def test_the_optimizer_is_torchs_own_with_our_settings(settings: Any, name: str) -> None:
     chosen = settings(
         **{
@@ -58,16 +59,26 @@ def test_the_optimizer_is_torchs_own_with_our_settings(settings: Any, name: str)
             "optimizer.learning_rate": 0.01,
             "optimizer.momentum": 0.8,
             "optimizer.nesterov": True,
+            "optimizer.beta1": 0.85,
+            "optimizer.beta2": 0.98,
+            "optimizer.alpha": 0.95,
+            "optimizer.epsilon": 1e-6,
+            "optimizer.weight_decay": 0.01,
+            "optimizer.decay_all": True,
         }
-        | {"optimizer.beta1": 0.85, "optimizer.beta2": 0.98, "optimizer.weight_decay": 0.0}
     ).optimizer
     model = models.build(settings(), 3)
     reference = copy.deepcopy(model)
     ours = optim.make_optimizer(model, chosen)
+    adaptive: dict[str, Any] = {"lr": 0.01, "betas": (0.85, 0.98), "eps": 1e-6, "weight_decay": 0.01}
     kinds: dict[str, Any] = {
-        "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.8, nesterov=True),
-        "adam": lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.85, 0.98)),
-        "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.85, 0.98), weight_decay=0.0),
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.8, nesterov=True, weight_decay=0.01),
+        "adam": lambda p: torch.optim.Adam(p, **adaptive),
+        "adamw": lambda p: torch.optim.AdamW(p, **adaptive),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.95, eps=1e-6, momentum=0.8, weight_decay=0.01),
+        "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01, eps=1e-6, weight_decay=0.01),
+        "nadam": lambda p: torch.optim.NAdam(p, decoupled_weight_decay=True, **adaptive),
+        "radam": lambda p: torch.optim.RAdam(p, decoupled_weight_decay=True, **adaptive),
     }
     theirs = kinds[name](reference.parameters())
     for _ in range(3):
@@ -78,8 +89,91 @@ def test_the_optimizer_is_torchs_own_with_our_settings(settings: Any, name: str)
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+def test_muon_steps_kernels_as_matrices_and_leaves_the_rest_to_adamw(
+    settings: Any, memory: torch.memory_format
+) -> None:
+    chosen = settings(
+        **{"optimizer.name": "muon", "optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.1}
+        | {"optimizer.nesterov": True}
+    ).optimizer
+    model = models.build(settings(**{"model.width": 8}), 3).to(memory_format=memory)
+    reference = copy.deepcopy(model)
+    head = models.head_names(model)
+    ours = optim.make_optimizer(model, chosen, head)
+    kernels = [p for name, p in reference.named_parameters() if p.ndim == 4]
+    matrices = [p.detach().reshape(len(p), -1).clone() for p in kernels]
+    muon = torch.optim.Muon(
+        matrices, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+    )
+    rest = {name: p for name, p in reference.named_parameters() if p.ndim != 4}
+    groups = [
+        {"params": [p for name, p in rest.items() if (p.ndim == 2) == decays], "weight_decay": 0.1 * decays}
+        for decays in (True, False)
+    ]
+    adamw = torch.optim.AdamW(groups, lr=0.01)
+    for _ in range(3):
+        with_gradients(model)
+        with_gradients(reference)
+        for matrix, kernel in zip(matrices, kernels, strict=True):
+            assert kernel.grad is not None
+            matrix.grad = kernel.grad.reshape(matrix.shape)
+        ours.step()
+        muon.step()
+        adamw.step()
+    after = dict(model.named_parameters())
+    for name, other in rest.items():
+        torch.testing.assert_close(after[name], other)
+    mine = [p for name, p in model.named_parameters() if p.ndim == 4]
+    for kernel, matrix in zip(mine, matrices, strict=True):
+        # Newton and Schulz run in bfloat16, and our columns are in another order.
+        torch.testing.assert_close(kernel.reshape(matrix.shape), matrix, atol=2e-3, rtol=0.02)
+
+
+def test_an_old_torch_without_muon_is_said(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UsageError, match=r"has no Muon\. Install torch 2\.9 or newer, or choose adamw"):
+        optim.make_optimizer(models.build(settings(), 3), settings(**{"optimizer.name": "muon"}).optimizer)
+
+
+def test_the_head_has_its_own_rate(settings: Any) -> None:
+    model = models.build(settings(), 3)
+    head = models.head_names(model)
+    assert head == {"head.weight", "head.bias"}
+    optimizer = optim.make_optimizer(model, settings(**{"optimizer.head_factor": 10.0}).optimizer, head)
+    optim.set_learning_rate(optimizer, 0.02)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    rates = {names[p]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates.pop("head.weight") == rates.pop("head.bias") == pytest.approx(0.2)
+    assert set(rates.values()) == {0.02}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "vit_b_32", "swin_t", "squeezenet1_1", "convnext_tiny"])
+def test_every_head_is_found(settings: Any, name: str) -> None:
+    model = models._skeleton(settings(**{"model.name": name, "data.image_size": 64}), 7)
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if name in models.head_names(model)}
+    assert len(shapes) == 2
+    assert all(shape[0] == 7 for shape in shapes.values())
+
+
+def test_l1_pulls_every_weight_towards_zero_and_nothing_else(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3))
+    before = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    optim.penalise(GradientNorms(model).weights, 0.01)
+    for name, parameter in model.named_parameters():
+        pull = 0.01 * parameter.detach().sign() if parameter.ndim >= 2 else 0
+        assert torch.equal(parameter.grad, before[name] + pull)
+
+
+def test_clipping_by_value(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3))
+    before = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    optim.clip_values(GradientNorms(model).gradients(), 0.5)
+    assert all(torch.equal(p.grad, b.clamp(-0.5, 0.5)) for p, b in zip(model.parameters(), before, strict=True))
+
+
 def test_state_of_the_optimizer_survives_bit_for_bit(settings: Any) -> None:
-    for name in ("sgd", "adamw"):
+    for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam", "radam", "muon"):
         chosen = settings(**{"optimizer.name": name}).optimizer
         model = with_gradients(models.build(settings(), 3).to(memory_format=torch.channels_last))
         optimizer = optim.make_optimizer(model, chosen)

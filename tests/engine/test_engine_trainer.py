@@ -27,14 +27,19 @@ def poll_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "POLL_SECONDS", 0.0)
 
 
-def weights_of(run: RunDir) -> str:
+def weights_of(run: RunDir, which: str = "model") -> str:
     name = json.loads(run.pointer("last").read_bytes())["directory"]
-    return hashlib.sha256((run.checkpoints / name / "model.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256((run.checkpoints / name / f"{which}.safetensors").read_bytes()).hexdigest()
 
 
 def comparable(found: dict[int, dict[str, float]]) -> dict[int, list[float]]:
     timing = ("images_per_second", "data_wait", "overhead")
     return {step: [value for name, value in row.items() if name not in timing] for step, row in found.items()}
+
+
+def told(events: Any, run: RunDir) -> list[str]:
+    """Return the messages of a run, without the one that every attempt begins with."""
+    return [event.text for event in events(run, Message) if not event.text.startswith("The arithmetic is ")]
 
 
 def test_a_whole_run(trainer: Any, settings: Any, run: RunDir, events: Any, records: Any) -> None:
@@ -81,8 +86,18 @@ def test_a_whole_run(trainer: Any, settings: Any, run: RunDir, events: Any, reco
             "data.auto_augment": "trivialaugment",
             "data.sampler": "balanced",
         },
+        {"optimizer.accumulate": 2, "optimizer.ema_decay": 0.9, "optimizer.nesterov": True, "training.epochs": 6},
+        {"optimizer.name": "adamw", "optimizer.ema_decay": 0.99, "optimizer.accumulate": 2, "training.epochs": 6}
+        | {"schedule.name": "plateau", "schedule.patience": 0, "optimizer.learning_rate": 0.003},
+        {"optimizer.name": "muon", "optimizer.learning_rate": 0.002, "optimizer.l1": 1e-4},
+        {"optimizer.name": "nadam", "optimizer.learning_rate": 0.002, "optimizer.clip_value": 0.01},
+        {"optimizer.name": "adagrad", "model.freeze_backbone": True, "model.unfreeze_epoch": 1},
+        {"compute.precision": "bfloat16", "schedule.name": "onecycle"},
     ],
-    ids=["sgd-plateau", "adamw-clipped", "torchvision", "sgd-mixed-balanced", "adamw-mixed-balanced"],
+    ids=(
+        "sgd-plateau adamw-clipped torchvision sgd-mixed-balanced adamw-mixed-balanced "
+        "sgd-averaged adamw-averaged muon nadam frozen bfloat16"
+    ).split(),
 )
 def test_a_resumed_run_repeats_the_uninterrupted_one(
     changes: dict[str, Any], trainer: Any, settings: Any, run: RunDir, records: Any, events: Any
@@ -105,6 +120,8 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
             continue
     assert attempt == 4
     assert weights_of(run) == weights_of(whole)
+    if "optimizer.ema_decay" in changes:
+        assert weights_of(run, "average") == weights_of(whole, "average") != weights_of(whole)
     assert comparable(records(run)) == comparable(records(whole))
     assert comparable(records(run, "layers")) == comparable(records(whole, "layers"))
     for kind, exact in (
@@ -220,9 +237,15 @@ def test_a_stop_during_the_final_test_tests_again(trainer: Any, settings: Any, r
     assert [e.split for e in events(run, Evaluated)].count("test") == 1
 
 
+def removed(run: RunDir) -> None:
+    """Delete a run while its checkpoints are being written."""
+    while run.path.exists():
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
 def test_a_deleted_run_is_a_clean_stop(trainer: Any, settings: Any, run: RunDir) -> None:
     loop, data, _ = trainer(settings())
-    at_step(data, 12, lambda: shutil.rmtree(run.path))
+    at_step(data, 12, lambda: removed(run))
     with pytest.raises(Vanished):
         loop.run()
 
@@ -230,7 +253,7 @@ def test_a_deleted_run_is_a_clean_stop(trainer: Any, settings: Any, run: RunDir)
 def test_a_run_deleted_at_the_moment_of_saving(trainer: Any, settings: Any, run: RunDir) -> None:
     loop, data, link = trainer(settings())
     link.requests = lambda **_: []
-    at_step(data, 9, lambda: shutil.rmtree(run.path))
+    at_step(data, 9, lambda: removed(run))
     with pytest.raises(Vanished):
         loop.run()
 
@@ -275,7 +298,7 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
     with (run.checkpoint(14) / "model.safetensors").open("r+b") as file:
         file.truncate(100)
     trainer(settings(), attempt=2)[0].run()
-    text = events(run, Message)[0].text
+    text = told(events, run)[0]
     assert "step-000000014 is damaged (model.safetensors has 100 bytes" in text
     assert "continuing from step-000000010" in text
     assert events(run, Rewound)[0].step == 10
@@ -319,7 +342,7 @@ def test_a_full_disk_is_tried_again(
     loop, data, _ = trainer(settings())
     tries = full_disk(loop, data, monkeypatch, 3)
     loop.run()
-    texts = [event.text for event in events(run, Message)]
+    texts = told(events, run)
     assert "could not be saved: the disk is full; the one of step 10 is intact" in texts[0]
     assert "The disk can be written again" in texts[3]
     saved = [event.step for event in events(run, CheckpointSaved)]
@@ -400,7 +423,7 @@ def test_unreadable_pictures_are_named_once(trainer: Any, settings: Any, run: Ru
     problem = Problem("unreadable", "warning", "red/1.jpg cannot be read", ("red/1.jpg",))
     at_step(data, 5, lambda: data.skipped.extend([problem] * 30))
     loop.run()
-    texts = [event.text for event in events(run, Message)]
+    texts = told(events, run)
     assert texts == ["red/1.jpg cannot be read"] * 20 + ["10 more pictures cannot be read and are left out."]
 
 

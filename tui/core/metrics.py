@@ -105,6 +105,13 @@ OVERHEAD = Metric(
     help="Share of the step spent on gradient norms, records and requests.",
 )
 
+SKIPPED = Metric(
+    "skipped",
+    "skipped steps",
+    better="min",
+    help="1 where the step was left out because its float16 gradient overflowed; only with compute.precision=float16.",
+)
+
 BALANCED_ACCURACY = Metric(
     "balanced_accuracy",
     "balanced accuracy",
@@ -291,6 +298,16 @@ def task_of(metrics: Mapping[str, float]) -> Task:
     return next((task for task, known in _OF_TASK.items() if known.headline.name in metrics), "classification")
 
 
+AVERAGED = "ema_"
+"""What the name of a metric begins with when the averaged weights (EMA) were measured."""
+
+
+def averaged(metric: Metric) -> Metric:
+    """Return the same metric of the averaged weights."""
+    help = f"Of the moving average of the weights. {metric.help}"
+    return replace(metric, name=f"{AVERAGED}{metric.name}", label=f"{metric.label} (EMA)", help=help)
+
+
 def known_evaluation(setting: str, name: str) -> Metric:
     """Return the metric of this name if evaluations of some task measure it.
 
@@ -300,9 +317,10 @@ def known_evaluation(setting: str, name: str) -> Metric:
     Raises:
         ValueError: there is none; the closest is suggested.
     """
-    known = {metric.name: metric for task in _OF_TASK.values() for metric in task.evaluation}
+    measured = {metric.name: metric for task in _OF_TASK.values() for metric in task.evaluation}
+    known = measured | {beside.name: beside for beside in map(averaged, measured.values())}
     if name not in known:
-        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        hint = did_you_mean(name, known) or f"there are {', '.join(measured)}"
         raise ValueError(f'{setting} is "{clean(name, 60)}", which no evaluation measures; {hint}')
     return known[name]
 
@@ -310,7 +328,8 @@ def known_evaluation(setting: str, name: str) -> Metric:
 def _all() -> dict[str, Metric]:
     tasks = _OF_TASK.values()
     found = [m for task in tasks for m in (*task.batch, *task.evaluation, *task.each, *task.sampled)]
-    return {metric.name: metric for metric in (*found, LARGEST_ANSWER)}
+    beside = [averaged(metric) for task in tasks for metric in task.evaluation]
+    return {metric.name: metric for metric in (*found, *beside, LARGEST_ANSWER, SKIPPED)}
 
 
 METRICS = _all()

@@ -143,7 +143,7 @@ def value_of(settings: Settings, key: str) -> Any:
 
 def in_effect(settings: Settings, setting: Setting) -> bool:
     """Whether ``setting`` changes anything in these settings (momentum does nothing for Adam)."""
-    return setting.when is None or str(value_of(settings, setting.when[0])) in setting.when[1]
+    return setting.when is None or in_words(value_of(settings, setting.when[0])) in setting.when[1]
 
 
 def flattened(settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from tui.core.groups.compute import ComputeSettings
 from tui.core.groups.data import DataSettings
 from tui.core.groups.declare import Group
 from tui.core.groups.diagnosis import DiagnosisSettings
@@ -18,8 +19,10 @@ from tui.core.groups.model import ModelSettings
 from tui.core.groups.optimizer import OptimizerSettings
 from tui.core.groups.schedule import ScheduleSettings
 from tui.core.groups.training import TrainingSettings
+from tui.core.metrics import AVERAGED
 
 __all__ = [
+    "ComputeSettings",
     "DataSettings",
     "DiagnosisSettings",
     "LoggingSettings",
@@ -41,12 +44,26 @@ class Settings(Group):
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), title="Schedule")
     loss: LossSettings = Field(default=LossSettings(), title="Loss")
     training: TrainingSettings = Field(default=TrainingSettings(), title="Training")
+    compute: ComputeSettings = Field(default=ComputeSettings(), title="Compute")
     diagnosis: DiagnosisSettings = Field(default=DiagnosisSettings(), title="Diagnosis")
-
     logging: LoggingSettings = Field(default=LoggingSettings(), title="Logging")
+
+    @property
+    def step_images(self) -> int:
+        """Pictures that one optimizer step is made of."""
+        return self.training.batch_size * self.optimizer.accumulate
+
+    @property
+    def step_words(self) -> str:
+        """That number with the settings that it comes from."""
+        times = " times optimizer.accumulate" if self.optimizer.accumulate > 1 else ""
+        return f"training.batch_size{times} is {self.step_images}"
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.schedule.warmup_epochs > self.training.epochs:
             raise ValueError("schedule.warmup_epochs is longer than training.epochs")
+        for key, metric in (("best_by", self.training.best_by), ("stop_metric", self.training.stop_metric)):
+            if metric.startswith(AVERAGED) and not self.optimizer.ema_decay:
+                raise ValueError(f"training.{key} is {metric}, which is measured only with optimizer.ema_decay above 0")
         return self

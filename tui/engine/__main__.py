@@ -87,7 +87,7 @@ def _train(link: Link) -> str:
     from tui.engine.trainer import Trainer
 
     device = devices.choose(settings.training)
-    devices.prepare(device, settings.training)
+    devices.prepare(device, settings.training, deterministic=settings.compute.deterministic)
     for note in (devices.unused_accelerator(device), devices.crowded(device)):
         if note:
             link.message("warning", note)

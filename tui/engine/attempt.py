@@ -19,13 +19,16 @@ from tui.core.dataset.targets import Targets
 from tui.core.errors import CnntrainError, FailureError
 from tui.core.events import Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
-from tui.core.metrics import of_task
+from tui.core.metrics import SKIPPED, of_task
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
 from tui.engine import device as devices
 from tui.engine import losses, models, zoo
+from tui.engine.average import Average
 from tui.engine.checkpoint import Checkpoint, Store, restore_weights
+from tui.engine.compute import Compute, choose, restore_scaler, scaler_table
 from tui.engine.data.batches import Batch, normalise
+from tui.engine.freezing import Freezing
 from tui.engine.link import Link
 from tui.engine.mirror import Mirror
 from tui.engine.optim import make_optimizer, restore_optimizer
@@ -74,7 +77,11 @@ class Attempt:
     """What the outputs are called, as they may be shown: classes, labels, or the numbers of a regression."""
     device: torch.device
     objective: losses.Objective
+    compute: Compute
     model: nn.Module
+    freezing: Freezing
+    average: Average | None
+    """Of the weights, if the settings want one."""
     optimizer: Optimizer
     norms: GradientNorms
     schedule: Plan
@@ -97,7 +104,7 @@ class Attempt:
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Bring uint8 [B, H, W, C] to the device as float32 [B, C, H, W]."""
-        return normalise(images, self.data.mean, self.data.std, self.device)
+        return self.compute.arranged(normalise(images, self.data.mean, self.data.std, self.device))
 
     def save(self, *, best: bool = False) -> bool:
         """Have a checkpoint of this step published; False: its weights are not worth it.
@@ -108,7 +115,14 @@ class Attempt:
             Diverged: a step that was still on its way was not finite.
         """
         self.recorder.read(self.progress, wait=True)
-        return self.saver.save(self.model, self.optimizer, self.progress, best=best)
+        return self.saver.save(
+            self.model,
+            self.optimizer,
+            self.progress,
+            best=best,
+            average=self.average.tensors() if self.average else None,
+            scaler=scaler_table(self.compute.scaler),
+        )
 
     def extend(self, epochs: int) -> None:
         """Make the run ``epochs`` longer from this step on; a refusal is told, and nothing changes."""
@@ -153,7 +167,12 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
     """
     objective = losses.objective(settings, data.targets, device)
     link.preparing("fetching the pretrained weights" if settings.model.pretrained else "model")
-    model = devices.place(models.build(settings, objective.outputs), device).train()
+    compute = choose(settings.compute, device)
+    model = compute.place(models.build(settings, objective.outputs)).train()
+    head = models.head_names(model)
+    freezing = Freezing(model, head, settings.model, data.steps_per_epoch)
+    if freezing.for_good:
+        freezing.hold(1)
     if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
         link.message("warning", f"model.dropout has no effect: {settings.model.name} has no dropout layer.")
     norms = GradientNorms(model)
@@ -165,11 +184,14 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         classes=classes,
         device=device,
         objective=objective,
+        compute=compute,
         model=model,
-        optimizer=make_optimizer(model, settings.optimizer),
+        freezing=freezing,
+        average=Average(model, settings.optimizer.ema_decay) if settings.optimizer.ema_decay else None,
+        optimizer=make_optimizer(model, settings.optimizer, head),
         norms=norms,
         schedule=Plan(settings, data.steps_per_epoch, extensions),
-        recorder=Recorder(link, settings, norms, device),
+        recorder=Recorder(link, settings, norms, device, scaled=compute.scaler is not None),
         saver=Saver(link, Store(link.run), settings.training),
         progress=Progress(),
         stopping=Stopping(settings, objective.task),
@@ -205,6 +227,9 @@ def _restore(attempt: Attempt, checkpoint: Checkpoint) -> None:
     try:
         restore_weights(attempt.model, checkpoint.model)
         restore_optimizer(attempt.model, attempt.optimizer, checkpoint.optimizer)
+        restore_scaler(attempt.compute.scaler, checkpoint.state.get("scaler", {}))
+        if attempt.average is not None:
+            attempt.average.restore(checkpoint.average or checkpoint.model)
         attempt.progress = Progress.from_table(checkpoint.state["progress"])
     except (RuntimeError, KeyError, TypeError) as error:
         cause = f"{checkpoint.name} does not fit the settings of this run"
@@ -218,7 +243,8 @@ def _announce(attempt: Attempt) -> None:
     link, settings, data = attempt.link, attempt.settings, attempt.data
     regression = attempt.objective.task == "regression"
     try:
-        link.open_records(BATCHES, tuple(metric.name for metric in of_task(attempt.objective.task).batch))
+        scaled = (SKIPPED,) if attempt.compute.scaler is not None else ()
+        link.open_records(BATCHES, tuple(metric.name for metric in (*of_task(attempt.objective.task).batch, *scaled)))
         link.open_records(LAYERS, attempt.norms.layers)
     except FileExistsError as error:
         cause = f"attempt {link.attempt} has recorded before"
@@ -243,6 +269,7 @@ def _announce(attempt: Attempt) -> None:
             task=attempt.objective.task,
         )
     )
+    link.message("info", attempt.compute.sentence())
     for notice in data.notices:
         link.message(notice.severity, notice.text)
     attempt.tell_skipped()

@@ -25,11 +25,14 @@ import torch
 from torch import Tensor, nn
 
 from tui.core.files import sync_directory, write_atomic
+from tui.core.metrics import AVERAGED
 from tui.core.rundir import RunDir
 from tui.core.text import clean
 
 FORMAT = 1
 MODEL, OPTIMIZER, STATE, MANIFEST = "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"
+AVERAGE = "average.safetensors"
+"""The averaged weights, where a run has them."""
 
 _NAME = re.compile(r"step-\d{9,}")
 _ASIDE = ".new-"
@@ -65,6 +68,14 @@ class Checkpoint:
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     state: dict[str, Any]
+    average: dict[str, Tensor] | None = None
+    """The averaged weights, where the run has them."""
+
+    def weights(self, metric: str) -> dict[str, Tensor]:
+        """Return the weights that ``metric``, by its name, was measured of: the averaged ones for ``ema_...``."""
+        if metric.startswith(AVERAGED) and self.average is not None:
+            return self.average
+        return self.model
 
 
 class Store:
@@ -83,6 +94,7 @@ class Store:
         *,
         best: bool,
         kept: Collection[int] = (),
+        average: dict[str, Tensor] | None = None,
     ) -> tuple[str, int]:
         """Publish a checkpoint; return (directory's name, bytes).
 
@@ -93,6 +105,7 @@ class Store:
             state: everything else, as JSON's types.
             best: it is the best so far.
             kept: steps of others that stay, besides the last two and the best.
+            average: the averaged weights, where the run has them.
 
         Raises:
             OSError: it could not be written or read back; the ones before are untouched.
@@ -104,8 +117,9 @@ class Store:
         try:
             aside.mkdir()
             files = {}
-            for name, tensors in ((MODEL, model), (OPTIMIZER, optimizer)):
-                files[name] = _write(aside / name, encoded(tensors))
+            for name, tensors in ((MODEL, model), (OPTIMIZER, optimizer), (AVERAGE, average)):
+                if tensors is not None:
+                    files[name] = _write(aside / name, encoded(tensors))
             files[STATE] = _write(aside / STATE, [json.dumps({"format": FORMAT, "best": best, **state}).encode()])
             _write(aside / MANIFEST, [json.dumps({"format": FORMAT, "files": files}).encode()])
             verify(aside)
@@ -273,7 +287,8 @@ def verify(directory: Path) -> None:
     """
     try:
         table = json.loads((directory / MANIFEST).read_bytes())
-        expected = {name: (int(table["files"][name]["bytes"]), str(table["files"][name]["sha256"])) for name in _FILES}
+        names = (*_FILES, AVERAGE) if AVERAGE in table["files"] else _FILES
+        expected = {name: (int(table["files"][name]["bytes"]), str(table["files"][name]["sha256"])) for name in names}
     except FileNotFoundError as error:
         raise Damaged(f"{MANIFEST} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -312,9 +327,15 @@ def load(directory: Path) -> Checkpoint:
             model=safetensors.torch.load_file(directory / MODEL),
             optimizer=safetensors.torch.load_file(directory / OPTIMIZER),
             state=state,
+            average=safetensors.torch.load_file(directory / AVERAGE) if _averaged(directory) else None,
         )
     except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise Damaged(clean(str(error), 120)) from error
+
+
+def _averaged(directory: Path) -> bool:
+    """Whether a verified checkpoint has averaged weights; a file that its manifest does not name is none."""
+    return AVERAGE in json.loads((directory / MANIFEST).read_bytes())["files"]
 
 
 def restore_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -68,13 +68,16 @@ def crowded(device: torch.device) -> str:
     return f"The GPU's memory is in use by others: {free / gib:.1f} of {total / gib:.1f} GiB are free."
 
 
-def prepare(device: torch.device, training: TrainingSettings) -> None:
-    """Set the process up for ``device``: threads, memory allocator, convolution search."""
+def prepare(device: torch.device, training: TrainingSettings, *, deterministic: bool = False) -> None:
+    """Set the process up for ``device``: threads, memory allocator, convolution search or determinism."""
     torch.set_num_threads(training.threads or processors())
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+    torch.use_deterministic_algorithms(deterministic)
     if device.type == "cpu":
         keep_memory()
     elif device.type == "cuda":
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = not deterministic
 
 
 def processors() -> int:
@@ -100,14 +103,6 @@ def keep_memory() -> bool:
         return False
     kept = mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
     return bool(kept and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
-
-
-def place(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-    """Move a model to ``device``; convolution weights get the memory layout in which pictures arrive."""
-    model = model.to(device)
-    if device.type != "mps":
-        model = model.to(memory_format=torch.channels_last)
-    return model
 
 
 def seed(device: torch.device, number: int) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,7 @@ def evaluate(
     *,
     normalise: Callable[[Tensor], Tensor],
     stopping: Callable[[], bool],
+    autocast: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Evaluation | None:
     """Evaluate a network.
 
@@ -92,6 +94,7 @@ def evaluate(
         objective: of the run.
         batches: the pictures of a split, each once.
         normalise: uint8 [B, H, W, C] to float32 [B, C, H, W] on the model's device.
+        autocast: the context in which the network runs: its precision.
         stopping: asked between batches; True gives the evaluation up.
 
     Returns:
@@ -109,7 +112,9 @@ def evaluate(
                     return None
                 images = normalise(batch.images)
                 targets = batch.targets.to(images.device, non_blocking=True)
-                outputs = model(images)
+                with autocast():
+                    outputs = model(images)
+                outputs = outputs.float()
                 losses.append(objective.sample_losses(outputs, targets))
                 tally.add(outputs, objective.predictions(outputs), targets)
                 positions.append(batch.indices)

@@ -7,7 +7,7 @@ import gc
 
 import torch
 
-from tui.core.errors import CnntrainError, FailureError
+from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.text import clean
 from tui.engine.recorder import Diverged
 
@@ -26,10 +26,20 @@ def diverged(end: Diverged, saved_step: int) -> CnntrainError:
     )
 
 
+def not_compiled(error: BaseException) -> str:
+    """Say why torch.compile failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"compute.compile does not work here ({type(error).__name__}: {clean(lines[0] if lines else '', 200)})."
+
+
 def explained(error: Exception, device: torch.device, step: int, batch_size: int) -> Exception:
     """Turn what torch throws in ``step`` into a sentence; anything else is given back as it is."""
     if out_of_memory(error):
         return _memory_error(device, step, batch_size)
+    if "does not have a deterministic implementation" in str(error):
+        cause = clean(str(error).split(" does not have a deterministic")[0], 100)
+        cause = f"{cause} has no version that gives the same bits each time"
+        return UsageError("The network cannot be trained deterministically", cause, "Set compute.deterministic=false.")
     if lost(error):
         cause = f"in step {step}: {clean(str(error).splitlines()[0], 160)}"
         return FailureError("The accelerator failed", cause, "Resume the run to go on from its last checkpoint.")
@@ -56,7 +66,8 @@ def _memory_error(device: torch.device, step: int, batch_size: int) -> CnntrainE
         with contextlib.suppress(RuntimeError):
             torch.cuda.empty_cache()
     where = "This machine" if device.type == "cpu" else "The GPU"
-    smaller = f"training.batch_size={batch_size // 2}, " if batch_size >= 4 else ""
+    half = f"training.batch_size={batch_size // 2}"
+    smaller = f"{half} (with twice the optimizer.accumulate the steps stay the same), " if batch_size >= 4 else ""
     return FailureError(
         f"{where} ran out of memory",
         f"in step {step} with {batch_size} pictures per batch; the last checkpoint is kept",

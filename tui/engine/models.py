@@ -47,6 +47,12 @@ def unloaded(settings: Settings, classes: int) -> nn.Module:
     return zoo.unloaded(settings, classes)
 
 
+def head_names(model: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters of the layer that makes the outputs."""
+    head = set(zoo.head_of(model)[2].parameters())
+    return frozenset(name for name, parameter in model.named_parameters() if parameter in head)
+
+
 def check_size(settings: Settings, classes: int) -> None:
     """Try the network's shapes without arithmetic, on torch's meta device.
 

@@ -33,6 +33,8 @@ class GradientNorms:
         self._parameters = [parameter for _, parameter in named]
         self._positions = [index for index, (name, parameter) in enumerate(named) if is_weight(name, parameter)]
         self._zero = torch.zeros((), device=self._parameters[0].device)
+        self.weights = [self._parameters[index] for index in self._positions]
+        """The weights (kernels and matrices), in the model's order."""
         self.layers = tuple(named[index][0].removesuffix(".weight") for index in self._positions)
         """Names of the weights (kernels and matrices), in the model's order, without the ending ``.weight``."""
         self.width = len(named)

@@ -17,6 +17,8 @@ from tui.engine.progress import Progress
 
 FIRST_STEPS = 64
 """Per-layer norms are recorded in each of these, whatever ``training.layers_every`` says."""
+MOST_SKIPPED = 30
+"""Steps that may be left out one after the other: each halves the loss scale, and the first one is 2**16."""
 
 
 class Diverged(Exception):  # noqa: N818  the trainer makes the sentence
@@ -39,9 +41,19 @@ class Listener(Protocol):
 
 
 class Recorder:
-    """Writes one record per step, in order, as soon as its numbers have left the device."""
+    """Writes one record per step, in order, as soon as its numbers have left the device.
 
-    def __init__(self, link: Link, settings: Settings, norms: GradientNorms, device: torch.device) -> None:
+    Args:
+        link: the door to the run directory.
+        settings: of the run.
+        norms: measures the gradients.
+        device: where the numbers are made.
+        scaled: the loss is scaled for float16, and steps that overflow are left out and recorded so.
+    """
+
+    def __init__(
+        self, link: Link, settings: Settings, norms: GradientNorms, device: torch.device, *, scaled: bool = False
+    ) -> None:
         self.outside = 0.0
         """Seconds since the last step ended that went to norms, probes, records and requests."""
         self.listener: Listener | None = None
@@ -49,6 +61,8 @@ class Recorder:
         self._link, self._training, self._norms = link, settings.training, norms
         self._ring = Ring(3 + norms.width, device)
         self._mark: Any = None
+        self._images = settings.step_images
+        self._scaled, self._skipped, self._told = scaled, 0, False
 
     @property
     def immediate(self) -> bool:
@@ -92,7 +106,10 @@ class Recorder:
         for note, (loss, score, norm, *norms) in self._ring.take(wait=wait):
             seconds = max(self._ring.transport.seconds(note.begin, note.end), 1e-9)
             shares = (min(1.0, note.wait / seconds), min(1.0, note.overhead / seconds))
-            values = [loss, score, note.learning_rate, norm, self._training.batch_size / seconds, *shares]
+            skipped = self._scaled and math.isfinite(loss) and not math.isfinite(norm)
+            values = [loss, score, note.learning_rate, norm, self._images / seconds, *shares]
+            if self._scaled:
+                values.append(float(skipped))
             self._link.record(BATCHES, note.step, note.moment, values)
             layers = self._norms.of_layers(norms)
             if note.step <= FIRST_STEPS or note.step % self._training.layers_every == 0:
@@ -103,11 +120,26 @@ class Recorder:
             progress.counted += 1
             if self.listener is not None:
                 self.listener.stepped(note, (loss, score, norm), layers, seconds)
-            if self._training.stop_on_nonfinite and not (math.isfinite(loss) and math.isfinite(norm)):
-                if self.listener is not None:
-                    self.listener.read(wait=True)
-                what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
-                raise Diverged(what, value, note.step, note.learning_rate)
+            self._watch(note, loss, norm, skipped=skipped)
         if self.listener is not None:
             self.listener.read(wait=wait)
         self.outside += time.perf_counter() - began
+
+    def _watch(self, note: Note, loss: float, norm: float, *, skipped: bool) -> None:
+        """Stop what is not finite; a few skipped steps in a row are how a loss scale is found.
+
+        Raises:
+            Diverged: as `read` says.
+        """
+        self._skipped = self._skipped + 1 if skipped else 0
+        if skipped and not self._told:
+            self._told = True
+            text = "its float16 gradient overflowed, and the loss scale is halved; this is usual now and then"
+            self._link.message("info", f"Step {note.step} was left out: {text}.")
+        if skipped and self._skipped <= MOST_SKIPPED:
+            return
+        if self._training.stop_on_nonfinite and not (math.isfinite(loss) and math.isfinite(norm)):
+            if self.listener is not None:
+                self.listener.read(wait=True)
+            what, value = ("gradient", norm) if math.isfinite(loss) else ("loss", loss)
+            raise Diverged(what, value, note.step, note.learning_rate)

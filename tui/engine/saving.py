@@ -97,8 +97,21 @@ class Saver:
     def _is_taken(self, progress: Progress) -> bool:
         return progress.to_table() == self._taken
 
-    def save(self, model: nn.Module, optimizer: Optimizer, progress: Progress, *, best: bool = False) -> bool:
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        progress: Progress,
+        *,
+        best: bool = False,
+        average: dict[str, Tensor] | None = None,
+        scaler: dict[str, float] | None = None,
+    ) -> bool:
         """Take a snapshot of this step, to be published in the background; False: there is nothing worth saving.
+
+        Args:
+            average: the averaged weights, if there are any.
+            scaler: the loss scaler's state.
 
         Raises:
             Stopped: saving has failed too often.
@@ -116,7 +129,8 @@ class Saver:
             step=progress.step,
             model=copied(weights),
             optimizer=copied(optim.optimizer_tensors(model, optimizer)),
-            state={"progress": table, "attempt": self._link.attempt},
+            state={"progress": table, "attempt": self._link.attempt, "scaler": scaler or {}},
+            average=copied(average) if average is not None else None,
             best=best or progress.best.step == progress.step,
             kept=frozenset(other.step for other in progress.others),
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 from tui.core.errors import UsageError
-from tui.core.metrics import LOSS, METRICS, Metric, Task, of_task
+from tui.core.metrics import AVERAGED, LOSS, METRICS, Metric, Task, of_task
 from tui.core.sentences import duration
 from tui.core.settings import Settings
 from tui.engine.progress import Best, Progress
@@ -112,6 +112,6 @@ def _improved(metric: Metric, new: float, old: float, change: float) -> bool:
 
 def _check_measured(setting: str, metric: Metric, task: Task) -> None:
     measured = [known.name for known in of_task(task).evaluation]
-    if metric.name not in measured:
+    if metric.name.removeprefix(AVERAGED) not in measured:
         cause = f"{setting} is {metric.name}, which is not measured for {task}"
         raise UsageError("The run cannot start", cause, f"Choose one of {', '.join(measured)}.")

@@ -25,6 +25,7 @@ from tui.core.text import clean, clean_path
 from tui.engine import device as devices
 from tui.engine import losses, models
 from tui.engine.checkpoint import Checkpoint, Damaged, Store, restore_weights
+from tui.engine.compute import choose
 from tui.engine.data.batches import normalise
 
 Weights = Literal["best", "last"]
@@ -80,14 +81,15 @@ def load(path: Path, weights: Weights, *, device: str = "auto") -> Trained:
     objective = losses.objective(
         settings, targets_of(manifest.splits["train"], manifest.task, manifest.outputs), chosen
     )
-    model = _network(settings, objective.outputs, checkpoint, run)
+    wanted = checkpoint.weights(settings.training.best_by if kind == "best" else "")
+    model = _network(settings, objective.outputs, checkpoint.name, wanted)
     return Trained(
         run=run,
         settings=settings,
         manifest=manifest,
         names=[clean(name, 120) for name in manifest.classes or manifest.target_names],
         objective=objective,
-        model=devices.place(model, chosen).eval(),
+        model=choose(settings.compute, chosen).place(model).eval(),
         device=chosen,
         mean=mean,
         std=std,
@@ -117,14 +119,14 @@ def _checkpoint(run: RunDir, weights: Weights, notes: list[str]) -> tuple[Checkp
     return found, weights
 
 
-def _network(settings: Settings, outputs: int, checkpoint: Checkpoint, run: RunDir) -> nn.Module:
+def _network(settings: Settings, outputs: int, name: str, weights: dict[str, Tensor]) -> nn.Module:
     try:
         model = models.unloaded(settings, outputs)
-        restore_weights(model, checkpoint.model)
+        restore_weights(model, weights)
     except CnntrainError:
         raise
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        cause = f"{checkpoint.name} does not fit the network in settings.toml: {clean(str(error), 160)}"
+        cause = f"{name} does not fit the network in settings.toml: {clean(str(error), 160)}"
         raise FailureError("The run's weights cannot be used", cause, "Were its files mixed up?") from error
     return model
 

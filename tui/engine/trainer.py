@@ -15,10 +15,13 @@ CPU bit for bit, what the uninterrupted one would have done.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+
+from torch import nn
 
 from tui.core import control
 from tui.core.events import EpochEnded, Split
-from tui.core.metrics import LOSS, of_task
+from tui.core.metrics import AVERAGED, LOSS, of_task
 from tui.core.text import clean
 from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
@@ -141,15 +144,26 @@ class Trainer:
         self._judge(evaluation)
 
     def _evaluate(self, split: Split, most: int | None = None) -> evaluate.Evaluation | None:
-        """Evaluate a split, or ``most`` pictures of it; None when a stop came in between."""
+        """Evaluate a split, or ``most`` pictures of it, in a validation the averaged weights too; None: a stop came."""
         self._recorder.read(self._progress, wait=True)
+        evaluation, average = self._evaluated(self._attempt.model, split, most), self._attempt.average
+        if evaluation is None or average is None or split != "validation":
+            return evaluation
+        beside = self._evaluated(average.model, split, most)
+        if beside is None:
+            return None
+        metrics = {f"{AVERAGED}{name}": value for name, value in beside.metrics.items()}
+        return replace(evaluation, metrics={**evaluation.metrics, **metrics})
+
+    def _evaluated(self, model: nn.Module, split: Split, most: int | None) -> evaluate.Evaluation | None:
         size = evaluate.batch_size(self._settings.training.batch_size, self._settings.data.image_size)
         return evaluate.evaluate(
-            self._attempt.model,
+            model,
             self._data.evaluation_batches(split, size, most),
             self._attempt.objective,
             normalise=self._attempt.normalise,
             stopping=self._link.stop_wanted,
+            autocast=self._attempt.compute.autocast,
         )
 
     def _judge(self, evaluation: evaluate.Evaluation) -> None:
@@ -253,7 +267,7 @@ class Trainer:
         try:
             checkpoint = self._attempt.saver.store.best()
             if checkpoint is not None:
-                restore_weights(self._attempt.model, checkpoint.model)
+                restore_weights(self._attempt.model, checkpoint.weights(self._stopping.best_by.name))
                 return int(checkpoint.state["progress"]["step"])
             why = "there is no best checkpoint"
         except (Damaged, OSError, KeyError, RuntimeError) as error:

@@ -33,6 +33,8 @@ class Snapshot:
     best: bool = False
     kept: frozenset[int] = frozenset()
     """Steps of other checkpoints that are not removed."""
+    average: dict[str, Tensor] | None = None
+    """The averaged weights, where the run has them."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Writer:
                 snapshot.state,
                 best=snapshot.best,
                 kept=snapshot.kept,
+                average=snapshot.average,
             )
         except BaseException as error:  # raised again where it can be told: in the training thread
             return Outcome(snapshot, error=error)

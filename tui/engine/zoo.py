@@ -90,7 +90,7 @@ def _fitted(model: nn.Module, settings: Settings, classes: int) -> nn.Module:
     return model
 
 
-def _head(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
+def head_of(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
     """Return the layer that makes the logits: (the module it sits in, its name there, itself)."""
     for attribute in _HEADS:
         top = getattr(model, attribute, None)
@@ -104,7 +104,7 @@ def _head(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
 
 
 def _replace_head(model: nn.Module, classes: int) -> None:
-    parent, name, old = _head(model)
+    parent, name, old = head_of(model)
     new: nn.Module
     if isinstance(old, nn.Conv2d):  # squeezenet
         new = nn.Conv2d(old.in_channels, classes, old.kernel_size, old.stride, old.padding)

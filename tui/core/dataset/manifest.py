@@ -89,16 +89,18 @@ def make_manifest(scan: Scan, settings: Settings, progress: Progress | None = No
     problems = list(scan.problems)
     splits = divide(scan, settings.data, settings.training.seed, _copies(scan, problems, progress))
     problems += _unvalidated(scan, splits)
-    batch, there = settings.training.batch_size, len(splits["train"])
+    batch, there = settings.step_images, len(splits["train"])
     if batch > there:
         fitting = 1 << (max(2, there // 4).bit_length() - 1)
         if there < 2:
             step = "Add pictures."
+        elif settings.optimizer.accumulate > 1:
+            step = "Set a smaller optimizer.accumulate or training.batch_size."
         else:
             step = f"Set training.batch_size to {fitting} or add pictures."
         pictures = "picture" if there == 1 else "pictures"
         verb = "is" if there == 1 else "are"
-        cause = f"training.batch_size is {batch} but there {verb} only {there} training {pictures}"
+        cause = f"{settings.step_words} but there {verb} only {there} training {pictures}"
         raise UsageError("A batch is larger than the dataset", cause, step)
     return Manifest(
         root=scan.root,

@@ -70,6 +70,21 @@ class ModelSettings(Group):
         lt=1,
     )
 
+    freeze_backbone: bool = setting(
+        "Freeze backbone",
+        "Only the last layer learns, on what the rest of the network (pretrained) sees; its BatchNorm statistics stay too.",
+        default=False,
+    )
+    unfreeze_epoch: int = setting(
+        "Unfreeze after",
+        "Epochs after which the whole network learns. 0: the backbone stays frozen to the end.",
+        unit="epochs",
+        when=("model.freeze_backbone", "true"),
+        default=0,
+        ge=0,
+        le=100_000,
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> ModelSettings:
         known_model(self.name)

@@ -17,7 +17,7 @@ class ScheduleSettings(Group):
     name: Literal["cosine", "plateau", "constant", "step", "multistep", "exponential", "onecycle", "polynomial"] = (
         setting(
             "Schedule",
-            "cosine falls smoothly to the end of the run; plateau falls when the validation loss stops improving; onecycle rises and falls once, for short runs with a high peak.",
+            "cosine falls smoothly to the end of the run; plateau when the validation loss stops improving; onecycle rises and falls once, for short runs.",
             default="cosine",
         )
     )

@@ -81,7 +81,7 @@ class TrainingData:
         self._root = str(manifest.root)
         self._settings = settings
         self._pin = pin
-        self._batch_size = settings.training.batch_size
+        self._batch_size = settings.step_images
         self._augmentation = Augmentation(settings.data, settings.training.seed)
         self._targets = {
             name: targets_of(samples, manifest.task, manifest.outputs) for name, samples in manifest.splits.items()
@@ -276,9 +276,9 @@ class TrainingData:
             if self._splits[split] and not self.images[split]:
                 raise FailureError(f"None of the {_NOUNS[split]} pictures can be read", self.skipped[0].text)
         if not self.steps_per_epoch:
-            cause = f"training.batch_size is {self._batch_size} but only {self.images['train']} can be read"
+            cause = f"{self._settings.step_words} but only {self.images['train']} can be read"
             raise UsageError(
-                "A batch is larger than the training pictures", cause, "Set a smaller training.batch_size."
+                "A step needs more than the training pictures", cause, "Set a smaller training.batch_size."
             )
 
     def _measured(self, progress: Progress) -> tuple[list[float], list[float]]:

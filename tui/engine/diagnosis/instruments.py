@@ -93,6 +93,7 @@ class Instruments:
         self._governor = Governor(self._settings.overhead_limit)
         self._losses: deque[float] = deque(maxlen=_MEMORY)
         self._listening = self._told = False
+        self._scaled = attempt.compute.scaler is not None  # a gradient that overflows is usual then
         self._newest = attempt.progress.step
         self._counts = tuple(attempt.data.targets.per_class().tolist())
         self._prior = _entropy(self._counts)
@@ -159,6 +160,11 @@ class Instruments:
             advice = "Start a new run with other settings, or resume this one to train it as it is."
             raise Stopped(f"Stopped before the first step: {what} {advice}")
 
+    @property
+    def listening(self) -> bool:
+        """Whether the activations of this step are measured."""
+        return self._listening
+
     # -- the moments of a step -----------------------------------------------------------------------
 
     def before(self, step: int) -> None:
@@ -178,7 +184,8 @@ class Instruments:
                 row = self._activations.end()
                 self._channels[DEAD].push(step, begin, row)
             self._spend(self._activations.seconds)
-        if self._on and not self._told and self._attempt.recorder.immediate and not math.isfinite(norm.item()):
+        looks = self._on and not self._told and not self._scaled
+        if looks and self._attempt.recorder.immediate and not math.isfinite(norm.item()):
             self._trace(step, batch)
 
     def copy(self, step: int) -> None:
@@ -264,7 +271,7 @@ class Instruments:
             seconds: what the step took.
         """
         loss, score, norm = values
-        if not self._told and not (math.isfinite(loss) and math.isfinite(norm)):
+        if not self._told and not (math.isfinite(loss) and (math.isfinite(norm) or self._scaled)):
             self._say(from_norms(self._attempt.norms.layers, norms, loss, note.step))
         gradients = [math.nan] * len(self.wiring.layers)
         for place, value in zip(self._places, norms, strict=True):
