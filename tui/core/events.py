@@ -173,7 +173,7 @@ class Found(Event):
     code: str
     severity: str
     """info, warning or critical."""
-    title: str
+    title: str = ""
     """A few words."""
     message: str
     layer: str = ""
@@ -192,7 +192,7 @@ class Cleared(Event):
 
     kind = "cleared"
     code: str
-    title: str
+    title: str = ""
 
 
 class Governed(Event):

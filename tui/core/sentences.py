@@ -49,7 +49,7 @@ def sentence(event: events.Event) -> str:
         case events.Found():
             return f"{event.severity}: {event.message}"
         case events.Cleared():
-            return f"no longer so: {event.title}"
+            return f"no longer so: {event.title or event.code}"
         case events.Nonfinite():
             detail = f" ({event.found.detail})" if event.found.detail else ""
             return f"the first value that is not finite is in: {event.found.where}{detail}"

@@ -7,7 +7,7 @@ The follower (`tui.runs.follow`) fills in what records, lock and clock say.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.core.events import (
@@ -20,8 +20,10 @@ from tui.core.events import (
     Event,
     Extended,
     Found,
+    Governed,
     Launched,
     Message,
+    Nonfinite,
     Preparing,
     Rewound,
     Started,
@@ -38,6 +40,19 @@ if TYPE_CHECKING:
 __all__ = ["LIVE", "RunState", "Status", "cleaned", "fold", "rejudge"]
 
 _E = TypeVar("_E", bound=Event)
+_LOGGED = (
+    Launched,
+    Started,
+    Rewound,
+    Message,
+    Controlled,
+    Extended,
+    Found,
+    Cleared,
+    Nonfinite,
+    Governed,
+    Ended,
+)
 
 LONGEST_TEXT = 2000
 SEVERITIES = ("critical", "warning", "info")
@@ -85,8 +100,10 @@ class RunState:
     """What the doctor finds wrong now, by code; the gravest first."""
     found: list[Found] = field(default_factory=list)
     """All that it ever found, in order."""
+    controls: list[Controlled] = field(default_factory=list)
+    """What was asked of it and done: marks on the charts."""
     log: list[Event] = field(default_factory=list)
-    """What a person may want to read back: launches, starts, messages, requests, ends."""
+    """What a person may want to read back: launches, starts, messages, findings, requests, ends."""
     ended: Ended | None = None
     """How the latest attempt ended; None while it has not."""
     eta_seconds: float | None = None
@@ -129,16 +146,22 @@ def _cleaned(value: Any) -> Any:
     """Return the sanitized value if it has text in it, else None."""
     if isinstance(value, str):
         return clean(value, LONGEST_TEXT)
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return [clean(name, _LONGEST_NAME) for name in value]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [_cleaned(item) if isinstance(item, dict) else None for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = {each.name: _within(getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **changes)
+    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (int, float)):
+        return type(value)(_within(item) for item in value)
     if isinstance(value, dict):
-        return {
-            clean(key, _LONGEST_NAME): clean(item, _LONGEST_NAME) if isinstance(item, str) else item
-            for key, item in value.items()
-        }
+        return {clean(str(key), _LONGEST_NAME): _within(item) for key, item in value.items()}
     return None
+
+
+def _within(value: Any) -> Any:
+    """Return a value inside of another one, sanitized; names may not be as long as sentences."""
+    if isinstance(value, str):
+        return clean(value, _LONGEST_NAME)
+    new = _cleaned(value)
+    return value if new is None else new
 
 
 def fold(state: RunState, event: Event) -> None:
@@ -183,12 +206,14 @@ def fold(state: RunState, event: Event) -> None:
             state.findings = {code: found for code, found in state.findings.items() if code != event.code}
         case Controlled():
             _control(state, event)
+            state.controls.append(event)
+            del state.controls[:-_MOST_LOGGED]
         case Extended():
             state.total_steps = max(0, event.total_steps)
         case Ended():
             state.ended, state.preparing = event, None
             _unpause(state, event.time)
-    if isinstance(event, (Launched, Started, Rewound, Message, Controlled, Extended, Found, Cleared, Ended)):
+    if isinstance(event, _LOGGED):
         state.log.append(event)
         del state.log[:-_MOST_LOGGED]
     advance(state, max(state.step, event.step))
@@ -227,6 +252,7 @@ def _rewind(state: RunState, step: int) -> None:
     _forget_after(state.evaluations, step)
     _forget_after(state.checkpoints, step)
     state.found = [found for found in state.found if found.step <= step]
+    _forget_after(state.controls, step)
     state.best = _best(state.evaluations) if state.best is not None and state.best.step > step else state.best
     if state.test is not None and state.test.step > step:
         state.test = None
