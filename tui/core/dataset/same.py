@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 
 MOST_FILES = 200_000
 """More files of equal size than this are not compared when a run begins; `cnntrain check` compares any number."""
 _WHOLE = 1 << 16
 _PIECE = 1 << 12
-_AT_ONCE = 512
-_THREADS = 4
+_TICK = 512
 
 Progress = Callable[[int, int], None]
 
@@ -41,57 +39,48 @@ def find_same(
     alike = [(size, paths) for size, paths in by_size.items() if len(paths) > 1 and size > 0]
     if sum(len(paths) for _, paths in alike) > MOST_FILES:
         return None
-    waiting = [(size, path) for size, paths in alike for path in paths]
-    first = _grouped(root, waiting, _pieces, progress)
-    large = [one for one in first if one[0][0] > _WHOLE]
-    sets = [paths for (size, _), paths in first if size <= _WHOLE]
-    for (size, _), paths in large:
-        sets += [own for _, own in _grouped(root, [(size, path) for path in paths], _whole, None)]
+    sets: list[list[str]] = []
+    for size, paths in _grouped(root, [(size, path) for size, paths in alike for path in paths], _beginning, progress):
+        if size <= _WHOLE:
+            sets.append(paths)
+        else:
+            sets += [own for _, own in _grouped(root, [(size, path) for path in paths], _whole, None)]
     return {path: number for number, paths in enumerate(sorted(sets)) for path in paths}
 
 
 def _grouped(
     root: str | os.PathLike[str],
     files: Sequence[tuple[int, str]],
-    digest: Callable[[str, int], bytes],
+    digest: Callable[[int, int], bytes],
     progress: Progress | None,
-) -> list[tuple[tuple[int, bytes], list[str]]]:
-    """Return (size, digest) and paths of the files that have both in common."""
+) -> list[tuple[int, list[str]]]:
+    """Return size and paths of the files that have size and digest in common; those that are gone are like none."""
     groups: dict[tuple[int, bytes], list[str]] = defaultdict(list)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(files), _AT_ONCE):
-            part = files[start : start + _AT_ONCE]
-            for (size, path), found in zip(
-                part, pool.map(lambda one: digest(os.path.join(root, one[1]), one[0]), part), strict=True
-            ):
-                if found:
-                    groups[size, found].append(path)
-            if progress is not None:
-                progress(start + len(part), len(files))
-    return [(key, sorted(paths)) for key, paths in groups.items() if len(paths) > 1]
+    for done, (size, path) in enumerate(files, start=1):
+        try:
+            # No file object: most files of a large dataset are small, and making one takes as long as reading them.
+            handle = os.open(os.path.join(root, path), os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                groups[size, digest(handle, size)].append(path)
+            finally:
+                os.close(handle)
+        except OSError:
+            continue
+        if progress is not None and (done % _TICK == 0 or done == len(files)):
+            progress(done, len(files))
+    return [(size, sorted(paths)) for (size, _), paths in groups.items() if len(paths) > 1]
 
 
-def _pieces(path: str, size: int) -> bytes:
-    """Return a digest of a small file, or of the beginning, middle and end of a large one; nothing if it is gone."""
+def _beginning(handle: int, size: int) -> bytes:
+    """Return a digest of a small file, or of three pieces of a large one."""
     if size <= _WHOLE:
-        return _whole(path, size)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            digest = blake2b(file.read(_PIECE), digest_size=16)
-            for place in (size // 2, size - _PIECE):
-                file.seek(place)
-                digest.update(file.read(_PIECE))
-            return digest.digest()
-    except OSError:
-        return b""
+        return _whole(handle, size)
+    places = (0, size // 2, size - _PIECE)
+    return blake2b(b"".join(os.pread(handle, _PIECE, place) for place in places), digest_size=16).digest()
 
 
-def _whole(path: str, size: int) -> bytes:
+def _whole(handle: int, size: int) -> bytes:
     digest = blake2b(digest_size=16)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError:
-        return b""
+    while piece := os.read(handle, min(size + 1, 1 << 20)):
+        digest.update(piece)
     return digest.digest()
