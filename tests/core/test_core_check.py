@@ -346,3 +346,56 @@ def test_damage_anywhere_is_damage_exactly_if_training_cannot_open_it(tmp_path: 
         except PictureError:
             opens = False
         assert (examine(path, "pixels").reason == "") == opens
+
+
+# -- list files -------------------------------------------------------------------------------------------
+
+
+def listed(root: Path) -> list[str]:
+    """Make thirty pictures and return the lines of a list of them that nothing is wrong with."""
+    rows = []
+    for number in range(30):
+        path = root / "images" / f"{number:03d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(number).save(path, quality=92)
+        rows.append(f"images/{number:03d}.jpg,{('cat', 'dog', 'owl')[number % 3]},{'val' if number > 23 else 'train'}")
+    return rows
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_nothing_is_found_in_a_clean_list(tmp_path: Path, deep: bool) -> None:
+    rows = [row if number < 27 else row.replace("val", "test") for number, row in enumerate(listed(tmp_path))]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label,split", *rows]))
+    report = check(tmp_path, deep=deep)
+    assert (report.findings, report.exclude, report.verdict) == ([], [], "clean")
+
+
+def test_every_defect_of_a_list_is_found_where_it_is(tmp_path: Path) -> None:
+    rows = listed(tmp_path / "data")
+    picture("out").save(tmp_path / "out.jpg")
+    for name in ("extra", "twice"):
+        picture(name).save(tmp_path / "data" / "images" / f"{name}.jpg")
+    (tmp_path / "data" / "images" / "text.jpg").write_text("no picture")
+    rows += ["images/gone.jpg,cat,train", "../out.jpg,cat,train", "images/000.jpg,cat,train"]
+    rows += ["images/001.jpg,owl,train", "images/twice.jpg,cat,train", "images/twice.jpg,cat,test"]
+    rows += ["images/extra.jpg,,train", '"images/extra.jpg,cat', "images/extra.jpg,cat,holdout"]
+    rows += ["images/text.jpg,dog,train"]
+    (tmp_path / "data" / "labels.csv").write_bytes("\r\n".join(["image,label,split", *rows]).encode("utf-8-sig"))
+    report = check(tmp_path / "data")
+    assert found(report) == {
+        "list_missing": {"images/gone.jpg"},
+        "list_outside": {"../out.jpg"},
+        "list_duplicate": {"images/000.jpg"},
+        "list_contradiction": {"images/001.jpg"},
+        "list_two_splits": {"images/twice.jpg"},
+        "list_label": {"images/extra.jpg"},
+        "list_line": set(),
+        "list_split": set(),
+        "list_unlisted": {"images/001.jpg", "images/extra.jpg"},
+        "not_a_picture": {"images/text.jpg"},
+        "class_missing": {"dog", "owl"},
+    }
+    assert report.verdict == "findings"
+    write_list(tmp_path / "list.txt", report.exclude)
+    manifest = make_manifest(scan(tmp_path / "data"), settings_for(data={"exclude": str(tmp_path / "list.txt")}))
+    assert "images/text.jpg" not in {path for own in manifest.splits.values() for path, _ in own}

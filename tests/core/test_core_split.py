@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from picture_sets import class_folders, settings_for
 
+from tui.core.dataset.manifest import make_manifest
+from tui.core.dataset.samples import Sample
 from tui.core.dataset.scan import Scan, scan
 from tui.core.dataset.split import divide, shares
 from tui.core.errors import UsageError
@@ -114,3 +116,80 @@ def test_names_in_any_bytes_can_be_divided(tmp_path: Path) -> None:
     root = class_folders(tmp_path, {os.fsdecode(b"\xff\xfe"): 4, "b": 4})
     splits = divide(scan(root), DATA, seed=0)
     assert sum(map(len, splits.values())) == 8
+
+
+# -- what belongs together --------------------------------------------------------------------------------
+
+
+def split_of(splits: dict[str, list[Sample]]) -> dict[str, str]:
+    return {path: name for name, samples in splits.items() for path, _ in samples}
+
+
+def test_groups_are_never_divided_and_classes_keep_their_shares() -> None:
+    found = imagined({"a": 120, "b": 60})
+    groups = {path: f"{path[0]}{int(path[2:-4]) // 4}" for path, _ in found.samples["all"]}
+    splits = divide(replace(found, groups=groups), DATA, seed=0)
+    where = split_of(splits)
+    assert all(len({where[path] for path in groups if groups[path] == group}) == 1 for group in set(groups.values()))
+    for label, count in enumerate((120, 60)):
+        got = [sum(own == label for _, own in splits[name]) for name in ("train", "validation", "test")]
+        assert got == pytest.approx([0.7 * count, 0.15 * count, 0.15 * count], abs=4)
+
+
+def test_groups_of_several_classes_stay_together_too() -> None:
+    found = imagined({"a": 40, "b": 40})
+    groups = {path: str(int(path[2:-4]) // 5) for path, _ in found.samples["all"]}
+    splits = divide(replace(found, groups=groups), DATA, seed=0)
+    where = split_of(splits)
+    assert all(len({where[path] for path in groups if groups[path] == group}) == 1 for group in set(groups.values()))
+    assert all({label for _, label in splits[name]} == {0, 1} for name in ("train", "validation"))
+
+
+def test_copies_are_never_divided_and_a_group_takes_its_copies_along() -> None:
+    found = imagined({"a": 40, "b": 40})
+    same = {"a/1.png": 0, "a/2.png": 0, "a/3.png": 1, "b/3.png": 1}
+    for seed in range(20):
+        where = split_of(divide(replace(found, groups={"a/2.png": "g", "a/9.png": "g"}), DATA, seed, same))
+        assert where["a/1.png"] == where["a/2.png"] == where["a/9.png"]
+        assert where["a/3.png"] == where["b/3.png"]
+
+
+def test_two_groups_of_a_class_train_and_validate() -> None:
+    found = imagined({"a": 30, "b": 4})
+    groups = {"b/0.png": "x", "b/1.png": "x", "b/2.png": "y", "b/3.png": "y"}
+    for seed in range(10):
+        splits = divide(replace(found, groups=groups), DATA, seed)
+        assert all(1 in {label for _, label in splits[name]} for name in ("train", "validation"))
+
+
+def test_one_group_of_everything_is_refused() -> None:
+    found = imagined({"a": 10, "b": 10})
+    with pytest.raises(UsageError, match="everything belongs together in one group"):
+        divide(replace(found, groups=dict.fromkeys((path for path, _ in found.samples["all"]), "g")), DATA, seed=0)
+
+
+def test_copies_of_one_picture_alone_are_still_divided() -> None:
+    found = imagined({"a": 10, "b": 10})
+    splits = divide(found, DATA, 0, dict.fromkeys((path for path, _ in found.samples["all"]), 0))
+    assert [len(splits[name]) for name in ("train", "validation", "test")] == [12, 4, 4]
+
+
+def test_numbers_and_labels_are_divided() -> None:
+    samples: list[Sample] = [(f"{n}.png", (float(n),)) for n in range(100)]
+    bare = replace(imagined({}), layout="list", counts={"all": []})
+    found = replace(bare, samples={"all": samples}, task="regression", target_names=("x",))
+    assert [len(own) for own in divide(found, DATA, 0).values()] == [70, 15, 15]
+    labelled: list[Sample] = [(f"{n}.png", ((0, 1) if n % 10 == 0 else (0,) if n % 3 else ())) for n in range(100)]
+    found = replace(found, samples={"all": labelled}, task="multilabel", classes=("often", "rare"), target_names=())
+    splits = divide(found, DATA, 0)
+    assert [sum(1 in target for _, target in splits[name] if isinstance(target, tuple)) for name in splits] == [6, 2, 2]
+
+
+def test_copies_on_the_disk_are_found_and_kept_in_one_split(tmp_path: Path) -> None:
+    class_folders(tmp_path, {"a": 20, "b": 20})
+    for number in range(6):
+        (tmp_path / "a" / f"copy{number}.png").write_bytes((tmp_path / "a" / f"{number:03d}.png").read_bytes())
+    for seed in range(5):
+        manifest = make_manifest(scan(tmp_path), settings_for(training={"seed": seed}))
+        where = split_of(manifest.splits)
+        assert all(where[f"a/copy{number}.png"] == where[f"a/{number:03d}.png"] for number in range(6))

@@ -140,5 +140,6 @@ def _agree(told: Sequence[tuple[Entry, Values]], meaning: Meaning, complaints: C
             complaints.add("list_two_splits", entry.where, f'"{clean(entry.picture.path, 60)}"', entry.picture.path)
         elif values in seen:
             complaints.add("list_duplicate", entry.where, f'"{clean(entry.picture.path, 60)}"', entry.picture.path)
-        seen.add(values)
+        else:
+            seen.add(values)
     return True

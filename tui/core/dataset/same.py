@@ -40,11 +40,12 @@ def find_same(
     if sum(len(paths) for _, paths in alike) > MOST_FILES:
         return None
     sets: list[list[str]] = []
-    for size, paths in _grouped(root, [(size, path) for size, paths in alike for path in paths], _beginning, progress):
+    waiting = [(size, path) for size, paths in alike for path in paths]
+    for size, likely in _grouped(root, waiting, _beginning, progress):
         if size <= _WHOLE:
-            sets.append(paths)
+            sets.append(likely)
         else:
-            sets += [own for _, own in _grouped(root, [(size, path) for path in paths], _whole, None)]
+            sets += [own for _, own in _grouped(root, [(size, path) for path in likely], _whole, None)]
     return {path: number for number, paths in enumerate(sorted(sets)) for path in paths}
 
 
