@@ -134,6 +134,8 @@ class Attack:
         if victim in ("screen", "data worker"):
             self._check_goes_on(run, what)
         elif victim == "supervisor" and self._random.random() < 0.5:
+            # SIGKILL takes a moment: until the process is gone the run is rightly refused to anybody else.
+            self._until(lambda: owner is None or not owner.process_lives, LONG)
             self._resume(run, f"{what}, at once")  # while its engine still leaves
             if owner is not None and owner.engine_lives:
                 self.report.orphans.append(f"{what}: its engine lives beside the new one")

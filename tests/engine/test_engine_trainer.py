@@ -218,6 +218,28 @@ def test_a_stop_during_validation_does_not_skip_it(trainer: Any, settings: Any, 
     assert [e.step for e in events(run, EpochEnded)] == [10, 20, 30]
 
 
+def test_a_stop_between_a_validation_and_its_training_pictures_repeats_both(
+    trainer: Any, settings: Any, run: RunDir, events: Any
+) -> None:
+    chosen = settings(**{"diagnosis.training_pictures": 16})
+    loop, data, link = trainer(chosen)
+    batches = data.evaluation_batches
+
+    def asked(split: str, *more: Any) -> Any:
+        if split == "train":
+            link._terminations = 1
+        return batches(split, *more)
+
+    data.evaluation_batches = asked
+    with pytest.raises(Stopped, match="after step 10"):
+        loop.run()
+    assert events(run, Evaluated) == []
+    trainer(chosen, attempt=2)[0].run()
+    validations = [event for event in events(run, Evaluated) if event.split == "validation"]
+    assert [event.step for event in validations] == [10, 20, 30]
+    assert all("train_loss" in event.metrics for event in validations)
+
+
 def test_a_stop_during_the_final_test_tests_again(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
     loop, data, _ = trainer(settings())
     batches = data.evaluation_batches

@@ -130,18 +130,30 @@ class Trainer:
 
     def _validate(self) -> None:
         """Make the scheduled validation: the learning rate and the best checkpoint follow from it."""
-        evaluation = self._evaluate("validation")
-        while evaluation is None:  # given up for a stop, which is obeyed here
+        examined = self._examine()
+        while examined is None:  # given up for a stop, which is obeyed here
             self._answer(at_once=True)
             if self._link.stopping:
                 return
-            evaluation = self._evaluate("validation")
+            examined = self._examine()
+        evaluation, _ = examined
         step = self._progress.validated = self._progress.step
         if self._attempt.schedule.validated(step, evaluation.metrics[LOSS.name]):
             rate = self._attempt.schedule.rate(step + 1)
             self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate:g}.")
         self._stopping.validated(evaluation.metrics)
-        self._judge(evaluation)
+        self._judge(*examined)
+
+    def _examine(self) -> tuple[evaluate.Evaluation, evaluate.Evaluation | None] | None:
+        """Evaluate the validation split, and training pictures beside it if wanted; None when a stop came in between.
+
+        A validation without its training pictures would not be what an uninterrupted run has recorded.
+        """
+        evaluation, pictures = self._evaluate("validation"), self._step.instruments.pictures
+        if evaluation is None or not pictures:
+            return None if evaluation is None else (evaluation, None)
+        sample = self._evaluate("train", pictures)
+        return None if sample is None else (evaluation, sample)
 
     def _evaluate(self, split: Split, most: int | None = None) -> evaluate.Evaluation | None:
         """Evaluate a split, or ``most`` pictures of it, in a validation the averaged weights too; None: a stop came."""
@@ -166,11 +178,9 @@ class Trainer:
             autocast=self._attempt.compute.autocast,
         )
 
-    def _judge(self, evaluation: evaluate.Evaluation) -> None:
+    def _judge(self, evaluation: evaluate.Evaluation, sample: evaluate.Evaluation | None) -> None:
         """Report a validation, with training pictures beside it; when it is among the best so far, save."""
-        instruments = self._step.instruments
-        sample = self._evaluate("train", instruments.pictures) if instruments.pictures else None
-        instruments.validated(self._progress.step, evaluation, sample)
+        self._step.instruments.validated(self._progress.step, evaluation, sample)
         before = self._progress.best, self._progress.others
         best, worth = self._stopping.ranked(evaluation.metrics, self._progress.step)
         if note := self._stopping.unmeasured(evaluation.metrics):
@@ -205,10 +215,10 @@ class Trainer:
         elif request.action == "save":
             self._attempt.save()
         elif request.action == "validate":
-            evaluation = self._evaluate("validation")
-            if evaluation is None:
+            examined = self._examine()
+            if examined is None:
                 return  # a stop came first; the request is answered after it
-            self._judge(evaluation)
+            self._judge(*examined)
         elif request.action == "stop_after_epoch":
             self._stop_at = -(-(self._progress.step + 1) // self._attempt.epoch_steps) * self._attempt.epoch_steps
         elif request.action == "extend":
