@@ -1,0 +1,190 @@
+"""The probes: they leave the training alone to the last bit, say what is so, and are judged alike live and later."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests import planting
+from tui.core.diagnosis.doctor import Doctor
+from tui.core.events import Cleared, Ended, Evaluated, Found, Inspected, Nonfinite
+from tui.core.rundir import RunDir
+from tui.engine.diagnosis.activations import ActivationProbe
+from tui.engine.diagnosis.agreement import halves
+from tui.engine.diagnosis.governor import WINDOW, Governor
+from tui.engine.diagnosis.updates import UpdateProbe
+from tui.engine.diagnosis.wiring import trace
+from tui.runs.signals import read_signals
+
+CLASSES = ["red", "green", "blue"]
+COUNTS = {"train": 80, "validation": 21, "test": 0}
+OFTEN = {
+    "diagnosis.preflight": "warn",
+    "diagnosis.updates_every": 1,
+    "diagnosis.activations_every": 2,
+    "diagnosis.agreement_every": 3,
+}
+
+
+def train(root: Path, name: str, chosen: Any, data: Any, plant: Any = None) -> tuple[RunDir, Ended]:
+    run = planting.new_run(root, name, chosen)
+    return run, planting.train(run, chosen, data, CLASSES, plant=plant)
+
+
+def weights_of(run: RunDir) -> bytes:
+    name = json.loads(run.pointer("last").read_bytes())["directory"]
+    return (run.checkpoints / name / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_the_probes_leave_the_training_alone(
+    batch_norm: bool, tmp_path: Path, settings: Any, pictures: Any, records: Any
+) -> None:
+    base = {"model.dropout": 0.3, "model.batch_norm": batch_norm, "training.epochs": 2, "optimizer.clip_norm": 0.5}
+    off = settings(**base, **{"diagnosis.probes": "off", "diagnosis.training_pictures": 0})
+    on = settings(**base, **OFTEN)
+    without, _ = train(tmp_path, "off", off, pictures(off, COUNTS))
+    with_them, _ = train(tmp_path, "on", on, pictures(on, COUNTS))
+    assert weights_of(with_them) == weights_of(without)
+    losses = [[row["loss"] for row in records(run).values()] for run in (without, with_them)]
+    assert losses[0] == losses[1]
+    assert list(records(without, "updates")) == []
+    assert list(records(with_them, "updates")) == list(range(1, 21))
+    assert list(records(with_them, "dead")) == sorted({1, 3, *range(2, 21, 2)})
+    assert records(with_them, "agreement")[3]["batch_size"] == 8
+
+
+def test_what_was_judged_live_is_judged_again_from_the_records(
+    tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    chosen = settings(**OFTEN)
+    run, end = train(tmp_path, "cut", chosen, pictures(chosen, COUNTS), planting.detached("blocks.0"))
+    assert end.reason == "finished"
+    live = [(type(e), e.code) for e in events(run) if isinstance(e, (Found, Cleared))]
+    assert (Found, "unwired") in live
+    facts, signals = read_signals(run)
+    doctor = Doctor(facts)
+    changes = [change for signal in signals for change in doctor.feed(signal)]
+    assert [(Found if c.kind == "raised" else Cleared, c.finding.code) for c in changes] == live
+    inputs = events(run, Inspected)[0].inputs
+    assert inputs.unreached == ("blocks.0.0",)
+    assert inputs.first_loss == pytest.approx(math.log(3), abs=0.5)
+
+
+def test_a_validation_has_training_pictures_beside_it(
+    tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    chosen = settings(**{"diagnosis.training_pictures": 16})
+    run, _ = train(tmp_path, "sampled", chosen, pictures(chosen, COUNTS))
+    for event in events(run, Evaluated):
+        assert event.metrics["train_accuracy"] * 16 == pytest.approx(round(event.metrics["train_accuracy"] * 16))
+        assert event.metrics["train_loss"] > 0
+        assert 1 / 3 <= event.metrics["largest_answer"] <= 1
+
+
+def test_a_bad_pixel_is_named(tmp_path: Path, settings: Any, pictures: Any, events: Any) -> None:
+    chosen = settings()
+    run, end = train(tmp_path, "nan", chosen, pictures(chosen, COUNTS), planting.bad_pixel(math.nan, 5))
+    assert end.reason == "failed"
+    found = events(run, Nonfinite)[0].found
+    assert (found.step, found.where) == (5, "input")
+    assert found.detail.startswith("train/")
+    assert [event.code for event in events(run, Found)] == ["nonfinite"]
+
+
+def test_a_layer_that_overflows_is_named(tmp_path: Path, settings: Any, pictures: Any, events: Any) -> None:
+    def overflow(name: str, weight: torch.Tensor) -> None:
+        if name == "head.weight":
+            weight.fill_(3e38)
+
+    chosen = settings()
+    run, end = train(tmp_path, "inf", chosen, pictures(chosen, COUNTS), planting.weights(overflow))
+    assert end.reason == "failed"
+    assert events(run, Nonfinite)[0].found.where in ("output of head", "loss")
+
+
+def test_the_preflight_stops_once(tmp_path: Path, settings: Any, pictures: Any) -> None:
+    def zero(name: str, weight: torch.Tensor) -> None:
+        if name == "blocks.0.0.weight":
+            weight.zero_()
+
+    chosen = settings(**{"diagnosis.preflight": "stop", "training.epochs": 1})
+    run, end = train(tmp_path, "zero", chosen, pictures(chosen, COUNTS), planting.weights(zero))
+    assert end.reason == "stopped"
+    assert end.text.startswith("Stopped before the first step: ")
+    assert "resume this one to train it as it is" in end.text
+    assert planting.train(run, chosen, pictures(chosen, COUNTS), CLASSES, attempt=2).reason == "finished"
+
+
+def test_the_wiring_follows_the_calls() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(64, 2)
+    )
+    optimizer = torch.optim.SGD([p for name, p in model.named_parameters() if not name.startswith("3.")], lr=0.1)
+    wiring = trace(model, optimizer, torch.zeros(2, 3, 8, 8))
+    assert [layer.name for layer in wiring.layers] == ["0", "3", "6"]
+    assert [layer.feeds_norm for layer in wiring.layers] == [True, False, False]
+    assert [layer.activation for layer in wiring.layers] == ["relu", "tanh", ""]
+    assert [layer.output for layer in wiring.layers] == [False, False, True]
+    assert [layer.trained for layer in wiring.layers] == [True, False, True]
+    assert model.training
+    probe = ActivationProbe(wiring, torch.device("cpu"))
+    with torch.no_grad():
+        model[1].bias[:3] = -100  # three of four channels never fire
+        model[3].bias[:] = 50  # every unit at the end of its range
+    probe.begin()
+    model(torch.randn(4, 3, 8, 8))
+    row = probe.end().tolist()
+    assert row[0] == 0.75
+    assert row[3 + 1] == 1
+    assert all(math.isnan(row[place]) for place in (1, 2, 3, 5))
+    assert not model[2]._forward_hooks
+
+
+def test_updates_are_exact() -> None:
+    weight = nn.Parameter(torch.full((2, 2), 2.0))
+    probe = UpdateProbe([weight])
+    probe.begin()
+    with torch.no_grad():
+        weight.add_(0.2)
+    assert probe.end().tolist() == pytest.approx([4.4, 0.1])
+
+
+def test_halves_are_those_of_autograd_and_leave_no_trace() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    x, y = torch.randn(8, 3), torch.randn(8, 1)
+
+    def loss(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (model(images) - targets).square().mean()
+
+    before = [buffer.clone() for buffer in model.buffers()]
+    parameters = list(model.parameters())
+    half, whole, size = halves(model, parameters, loss, x, y).tolist()
+    assert all(torch.equal(mine, old) for mine, old in zip(model.buffers(), before, strict=True))
+    assert all(parameter.grad is None for parameter in parameters)
+    parts = [torch.autograd.grad(loss(x[part], y[part]), parameters) for part in (slice(0, 4), slice(4, 8))]
+    flat = [torch.cat([gradient.flatten() for gradient in part]) for part in parts]
+    assert half == pytest.approx(float(flat[0].square().sum() + flat[1].square().sum()) / 2, rel=1e-4)
+    assert whole == pytest.approx(float(((flat[0] + flat[1]) / 2).square().sum()), rel=1e-4)
+    assert size == 8
+
+
+def test_the_governor_doubles_above_the_limit_only() -> None:
+    governor = Governor(0.01)
+    governor.spend(1e9)
+    assert not governor.step(1.0, counts=False)  # looking closely on purpose
+    for share, doubles in ((0.009, False), (0.011, True)):
+        told = []
+        for _ in range(WINDOW):
+            governor.spend(share)
+            told.append(governor.step(1.0))
+        assert any(told) is doubles
+        assert governor.share == pytest.approx(share)
+    assert governor.factor == 2
