@@ -363,3 +363,14 @@ def test_distribution_of_a_whole_stream(tmp_path: Path) -> None:
     counts = np.array(list(variants.values()))
     assert counts.sum() == 540
     assert ((counts - 30) ** 2 / 30).sum() < 41  # chi-square, 17 degrees of freedom, 0.1 %
+
+
+def test_fault_55_an_unreadable_picture_stops_the_run_when_the_settings_say_so(root: Path) -> None:
+    settings = settings_for(data={"unreadable": "stop"})
+    manifest = manifest_of(root, settings)
+    gone = manifest.splits["train"][0][0]
+    (root / gone).unlink()
+    with pytest.raises(FailureError) as stopped:
+        prepared(root, settings, manifest)
+    assert f'the training picture "{gone}" cannot be read (the file is gone)' in str(stopped.value)
+    assert "set data.unreadable to skip, and resume the run" in str(stopped.value)
