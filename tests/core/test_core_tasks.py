@@ -48,7 +48,6 @@ def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
             {"loss.name": "focal"},
             "numbers to learn, but loss.name is focal. Set loss.name to auto, mse, l1 or smooth_l1.",
         ),
-        ("regression", {"loss.label_smoothing": 0.1}, "loss.label_smoothing is 0.1. Set loss.label_smoothing to 0."),
         ("regression", {"data.cutmix": 1.0}, "data.cutmix is 1. Set data.cutmix to 0; data.mixup can be used."),
         ("multilabel", {"data.sampler": "balanced"}, "data.sampler is balanced. Set data.sampler to shuffled."),
         (
@@ -73,6 +72,10 @@ def test_class_folders_refuse_a_loss_for_numbers(tmp_path: Path) -> None:
     class_folders(tmp_path, {"cat": 8, "dog": 8})
     with pytest.raises(UsageError, match="The settings do not fit the pictures: the data has one class per picture"):
         make_manifest(scan(tmp_path), settings(**{"loss.name": "smooth_l1", "training.batch_size": 4}))
+
+
+def test_presets_made_for_classes_serve_numbers_too() -> None:
+    check_fits(settings(**{"loss.label_smoothing": 0.1}), "regression", 0)
 
 
 @pytest.mark.parametrize(

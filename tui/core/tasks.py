@@ -61,8 +61,6 @@ def _contradictions(settings: Settings, task: Task, classes: int) -> Iterator[tu
     if task == "regression":
         if loss.class_weights != "none":
             yield f"loss.class_weights is {loss.class_weights}", "Set loss.class_weights to none."
-        if loss.label_smoothing:
-            yield f"loss.label_smoothing is {loss.label_smoothing:g}", "Set loss.label_smoothing to 0."
         if settings.data.cutmix:
             yield f"data.cutmix is {settings.data.cutmix:g}", "Set data.cutmix to 0; data.mixup can be used."
     elif loss.class_weights == "given" and len(loss.weights) != classes:

@@ -29,7 +29,7 @@ class LossSettings(Group):
     )
     label_smoothing: float = setting(
         "Label smoothing",
-        "Share of the target spread over all classes; 0.1 helps when some labels are wrong.",
+        "Share of the target spread over all classes; 0.1 helps when some labels are wrong. Numbers are never smoothed.",
         when=("loss.name", "auto", "cross_entropy", "focal", "bce"),
         default=0.0,
         ge=0,
