@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from picture_sets import class_folders
 
 from tui.core.dataset.manifest import make_manifest
 from tui.core.dataset.scan import scan
+from tui.core.diagnosis.sequence import validation
 from tui.core.errors import UsageError
 from tui.core.metrics import TASKS, Task
 from tui.core.schema import with_changes
@@ -88,3 +90,11 @@ def test_presets_made_for_classes_serve_numbers_too() -> None:
 def test_weights_that_cannot_be(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         settings(**changes)
+
+
+@pytest.mark.parametrize(("task", "headline"), [("regression", "mae"), ("multilabel", "mean_average_precision")])
+def test_the_doctor_takes_no_other_metric_for_an_accuracy(task: Task, headline: str) -> None:
+    told = validation(8, {"loss": 0.5, headline: 38.0, f"train_{headline}": 12.0}, (), task)
+    assert told.loss == 0.5
+    assert math.isnan(told.accuracy)
+    assert math.isnan(told.train_accuracy)

@@ -100,7 +100,7 @@ class Agreement:
 class Validation:
     """One validation, with training pictures evaluated beside it, in evaluation mode and without augmentation.
 
-    What is called accuracy is the headline of the run's task (`tui.core.metrics.TaskMetrics`).
+    The accuracies are NaN where the task has no classes: an error or an average precision is not one.
     """
 
     step: int
