@@ -26,6 +26,7 @@ VANISHING = events.Found(
     time=builders.START + 9,
     step=140,
     code="vanishing",
+    title="Vanishing gradients",
     severity="critical",
     layer="blocks.0.convolution.weight",
     message="Early layers get 1/4,200 of the gradient of the last one: blocks.0.convolution hardly learns.",
@@ -44,7 +45,13 @@ VANISHING = events.Found(
     effects=["class_collapse"],
 )
 OVERFIT = events.Found(
-    time=builders.START + 10, step=600, code="overfit", severity="warning", message="21 points better.", restart=""
+    time=builders.START + 10,
+    step=600,
+    code="overfit",
+    title="Overfitting",
+    severity="warning",
+    message="21 points better.",
+    restart="",
 )
 
 

@@ -16,7 +16,9 @@ from tui.runs.derive import derive, trial
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 
-FOUND = events.Found(step=340, code="rate_high", severity="critical", message="Too high.", effects=["died"])
+FOUND = events.Found(
+    step=340, code="rate_high", title="LR too high", severity="critical", message="Too high.", effects=["died"]
+)
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_a_trial_has_no_effect_when_the_finding_comes_back_even_as_an_effect(par
     child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
     started(child, 200)
     builders.append_event(
-        child, events.Found(step=150, code=code, severity="critical", message="x", effects=["rate_high"])
+        child, events.Found(step=150, code=code, title="x", severity="critical", message="x", effects=["rate_high"])
     )
     assert trial(state_of(child)).outcome == "no effect"  # type: ignore[union-attr]
 

@@ -201,8 +201,10 @@ def test_numbers_that_make_no_sense_do_no_harm() -> None:
 
 def test_findings_stand_until_they_are_cleared_or_another_attempt_starts() -> None:
     state = RunState(RunDir(Path("nowhere")))
-    warning = events.Found(step=10, code="overfit", severity="warning", message="\x1b[31mw")
-    critical = events.Found(step=20, code="vanishing", severity="critical", message="c", evidence=[{"what": "\x1b[2J"}])
+    warning = events.Found(step=10, code="overfit", title="o", severity="warning", message="\x1b[31mw")
+    critical = events.Found(
+        step=20, code="vanishing", title="v", severity="critical", message="c", evidence=[{"what": "\x1b[2J"}]
+    )
     for event in (warning, critical):
         fold(state, event)
     assert list(state.findings) == ["vanishing", "overfit"]
