@@ -21,7 +21,9 @@ def outside(*arguments: str, **extra: object) -> subprocess.CompletedProcess[str
     )
 
 
-COMMANDS = ("demo", "train", "check", "watch", "runs", "status", "stop", "resume", "metrics", "presets")
+COMMANDS = tuple(
+    "test predict export demo train check watch runs status stop resume extend metrics presets cache".split()
+)
 
 
 def test_help_names_every_command_and_nothing_else(cnntrain) -> None:

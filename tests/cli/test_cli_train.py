@@ -148,7 +148,7 @@ def test_wrong_pictures_are_explained(cnntrain, started, tmp_path: Path) -> None
         "flat": ["is a flat folder of 1 picture without class folders", "Make one folder per class"],
         "one": ['has only one class with pictures, "cats"', "at least two classes"],
         "lonely": ['the class "dogs" has only one picture', "add pictures"],
-        "uneven": ['"val" has a class that train does not have: "birds"', "the same folder name"],
+        "uneven": ['"val" has a class that train does not have: "birds"', "the same name in each split"],
     }
     for name, words in cases.items():
         result = cnntrain("train", "simple-cnn", "--data", str(tmp_path / name), *SMALL, "--detach")

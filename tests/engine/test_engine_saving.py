@@ -133,7 +133,7 @@ def test_a_stop_that_cannot_be_saved_says_what_is_there(trainer: Any, settings: 
     slow.go.set()
 
     def stop() -> None:
-        slow.errors = [OSError(errno.EROFS, os.strerror(errno.EROFS))]
+        slow.errors = [OSError(errno.EROFS, os.strerror(errno.EROFS)) for _ in range(4)]
         link._terminations = 1
 
     at_step(data, 13, stop)
