@@ -13,7 +13,7 @@ from torch import nn
 
 from tests import planting
 from tui.core.diagnosis.doctor import Doctor
-from tui.core.events import Cleared, Ended, Evaluated, Found, Inspected, Nonfinite
+from tui.core.events import Cleared, Ended, Evaluated, Found, Inspected, Nonfinite, Wired
 from tui.core.rundir import RunDir
 from tui.engine.diagnosis.activations import ActivationProbe
 from tui.engine.diagnosis.agreement import halves
@@ -188,3 +188,14 @@ def test_the_governor_doubles_above_the_limit_only() -> None:
         assert any(told) is doubles
         assert governor.share == pytest.approx(share)
     assert governor.factor == 2
+
+
+def test_a_backbone_that_is_meant_to_stay_is_no_finding(
+    tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    chosen = settings(**OFTEN, **{"model.freeze_backbone": True, "model.unfreeze_epoch": 2})
+    run, end = train(tmp_path, "frozen", chosen, pictures(chosen, COUNTS))
+    assert end.reason == "finished", end.text
+    assert not {"frozen", "unwired"} & {event.code for event in events(run, Found)}
+    frozen = {layer.name for layer in events(run, Wired)[0].layers if layer.frozen}
+    assert frozen == {"blocks.0.0", "blocks.1.0"}

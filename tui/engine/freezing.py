@@ -23,7 +23,8 @@ class Freezing:
     """
 
     def __init__(self, model: nn.Module, head: Collection[str], settings: ModelSettings, epoch_steps: int) -> None:
-        self._parameters = [parameter for name, parameter in model.named_parameters() if name not in head]
+        backbone = {name: parameter for name, parameter in model.named_parameters() if name not in head}
+        self._parameters = list(backbone.values())
         owners = {name.rpartition(".")[0] for name in head}
         self._norms = [
             module
@@ -34,6 +35,9 @@ class Freezing:
         if settings.freeze_backbone:
             self._until = settings.unfreeze_epoch * epoch_steps or None
         self._frozen = False
+
+        self.names = tuple(backbone) if settings.freeze_backbone else ()
+        """Names of the parameters that are kept as they are, for some epochs or for good."""
 
     @property
     def for_good(self) -> bool:

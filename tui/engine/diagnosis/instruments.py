@@ -110,7 +110,7 @@ class Instruments:
         if not self._on:
             return
         example = torch.zeros((2, data.channels, data.image_size, data.image_size), device=self._device)
-        self.wiring = trace(attempt.model, attempt.optimizer, example)
+        self.wiring = trace(attempt.model, attempt.optimizer, example, frozen=attempt.freezing.names)
         layers = tuple(layer.name for layer in self.wiring.layers)
         facts = Facts(
             settings=attempt.settings,
@@ -210,7 +210,11 @@ class Instruments:
             begin = self._channels[AGREEMENT].ring.transport.mark()
             images = attempt.normalise(batch.images[:size])
             targets = batch.targets[:size].to(self._device, non_blocking=True)
-            trained = [w for layer, w in zip(self.wiring.layers, self.wiring.weights, strict=True) if layer.trained]
+            trained = [
+                w
+                for layer, w in zip(self.wiring.layers, self.wiring.weights, strict=True)
+                if layer.trained and w.requires_grad
+            ]
             row = halves(attempt.model, trained, lambda x, y: self._forward(x, y)[1], images, targets)
             self._channels[AGREEMENT].push(step, begin, row)
 

@@ -41,7 +41,11 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
         size = evaluate.batch_size(attempt.settings.training.batch_size, attempt.settings.data.image_size)
         some = itertools.islice(attempt.data.evaluation_batches("validation", size), BATCHES)
         validation_mean, validation_std, _ = _moments(attempt.normalise(batch.images) for batch in some)
-    trained = [(layer, weight) for layer, weight in zip(wiring.layers, wiring.weights, strict=True) if layer.trained]
+    trained = [
+        (layer, weight)
+        for layer, weight in zip(wiring.layers, wiring.weights, strict=True)
+        if layer.trained and weight.requires_grad
+    ]
     size = attempt.settings.training.batch_size
     with kept(attempt.model):
         images = attempt.normalise(first[0].images[:size])
