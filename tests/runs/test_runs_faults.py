@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +20,9 @@ from tui.core.rundir import RunDir
 from tui.runs import launch
 from tui.runs.catalog import find, list_runs
 from tui.runs.follow import RunFollower
+from tui.runs.host import start_time
 from tui.runs.liveness import read_owner
+from tui.runs.lock import outlast_engine, take_lock
 
 Fake = Callable[..., RunDir]
 ENGINE = [sys.executable, str(Path(__file__).with_name("fake_engine.py"))]
@@ -53,6 +56,37 @@ def test_a_machine_that_was_paused_is_silent_and_never_dead(fake: Fake, monkeypa
             os.kill(pid, signal.SIGCONT)
     monkeypatch.undo()
     until(training(run, state.step + 3))
+
+
+def test_a_new_supervisor_outlasts_the_engine_of_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.runs.lock.ENGINE_SECONDS", 0.2)
+    run = builders.make_run(tmp_path, status="running")
+    builders.let_go(run)
+    engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
+    try:
+        handle = take_lock(run)
+        inode = os.fstat(handle).st_ino
+        alive = {"pid": 2**22 + 1, "engine_pid": engine.pid, "engine_start": start_time(engine.pid)}
+        builders.own(run, lock_inode=inode + 1, **alive)
+        outlast_engine(run, handle)  # the engine of another run, of which this is a copy
+        assert engine.poll() is None
+        builders.own(run, lock_inode=inode, **alive)
+        os.close(handle)
+        state = state_of(run)
+        assert (state.status, state.status_text) == (
+            "stopping",
+            "Its supervisor was killed; the engine saves and leaves within seconds.",
+        )
+        handle = take_lock(run)
+        outlast_engine(run, handle)
+        os.close(handle)
+        assert engine.wait(10) == -signal.SIGKILL
+    finally:
+        engine.kill()
+        engine.wait()
+    assert state_of(run).status == "crashed"
 
 
 def test_a_machine_that_kills_at_logout_is_told_with_the_remedy(
