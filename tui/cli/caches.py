@@ -35,7 +35,7 @@ def cache(context: typer.Context) -> None:
 
 @cache_app.command("list")
 def list_caches(json_: AsJson = False) -> None:
-    """List the decoded pictures that are kept: what they take, when they were last used, where they are from."""
+    """List the decoded pictures that are kept."""
     from tui.core import caches
 
     found = caches.listed()
@@ -60,7 +60,7 @@ def clear_caches(
         typer.Argument(metavar="[CACHE]...", help="Beginnings of their names; all without any.", show_default=False),
     ] = None,
 ) -> int:
-    """Remove decoded pictures that no run uses; they are made anew when they are needed.
+    """Remove decoded pictures that no run uses.
 
     Exit codes: 0 removed; 1 some are in use and stay; 2 no such cache.
     """
