@@ -58,6 +58,7 @@ def test_trouble_with_it_never_stops_a_training(
         monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
         words = "pip install 'cnntrain[tensorboard]'"
     else:
+        pytest.importorskip("tensorboard")
         run.tensorboard.write_text("a file where the folder should be")
         words = "TensorBoard's files are no longer written"
     loop, _, link = trainer(settings(**LIVE))
