@@ -67,6 +67,7 @@ def train(
     except CnntrainError as error:
         end = Ended(reason="failed", exit_code=error.exit_code, text=str(error))
     link.event(end)
+    link.close()
     return end
 
 

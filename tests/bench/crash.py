@@ -1,6 +1,8 @@
 """Kill what belongs to a run, at random instants, again and again, and see what is lost. Nothing may be.
 
-    python -m tests.bench.crash [--kills 200] [--seed 0]
+    python -m tests.bench.crash [--kills 200] [--seed 0] [--keep DIR]
+
+With `--keep` what has happened is written down after each kill: started again, it goes on from there.
 
 A tiny run is made once without a disturbance. Then the same run is made again and again while SIGKILL hits its
 engine, its supervisor, a data worker (a decoder of its pictures), a screen that watches it (by turns the real one in a
@@ -13,8 +15,9 @@ one time in three for the engine, into the middle of a save. After each kill:
   second time a supervisor was hit it is resumed at once, while its engine still leaves;
 - when a screen or a data worker was hit, the training goes on.
 
-And when it comes to its end: every record, validation and epoch, of every attempt, and the last and the best
-weights equal those of the undisturbed run, bit for bit.
+And when it comes to its end: each attempt went on from the newest checkpoint that was published; every record,
+validation and epoch, of every attempt, and the last and the best weights equal those of the undisturbed run, bit
+for bit.
 """
 
 from __future__ import annotations
@@ -30,8 +33,10 @@ import uuid
 from pathlib import Path
 
 from tests.bench.crash_attack import Attack
-from tests.bench.crash_report import VICTIMS
+from tests.bench.crash_report import VICTIMS, Report
 from tests.bench.crash_scene import MARK
+
+KEPT = "report.json"
 
 
 def plan_of(kills: int, seed: int = 0) -> list[str]:
@@ -47,16 +52,22 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=60, help="of each run")
-    parser.add_argument("--keep", type=Path, help="a directory to make the runs in and leave them there")
+    parser.add_argument("--keep", type=Path, help="a directory to make the runs in; they stay there")
     chosen = parser.parse_args()
     os.environ[MARK] = str(uuid.uuid4())
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CNNTRAIN_CACHE"] = str(Path(folder) / "cache")
         place = chosen.keep or Path(folder)
-        plan = plan_of(chosen.kills, chosen.seed)
+        report = Report.load(place / KEPT)
+        done = report.kills.total()
+        if done:
+            _say(f"going on after {done} kills")
+        plan = plan_of(chosen.kills, chosen.seed)[done:]
         began = time.monotonic()
-        attack = Attack(place, plan, seed=chosen.seed, epochs=chosen.epochs, tell=_say)
+        attack = Attack(
+            place, plan, seed=chosen.seed + done, epochs=chosen.epochs, tell=_say, report=report, keep=place / KEPT
+        )
         try:
             attack.carry_out()
         except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.bench.crash_ledger import (
     difference,
+    forgotten,
     is_saving,
     newest_attempt,
     records,
@@ -51,10 +52,20 @@ class Attack:
         seed: of the instants.
         epochs: of each run.
         tell: is told what is done, in a line each time.
+        report: what has happened before.
+        keep: where to write down what has happened, after each kill.
     """
 
     def __init__(
-        self, place: Path, plan: list[str], *, seed: int, epochs: int = 60, tell: Callable[[str], None] = lambda _: None
+        self,
+        place: Path,
+        plan: list[str],
+        *,
+        seed: int,
+        epochs: int = 60,
+        tell: Callable[[str], None] = lambda _: None,
+        report: Report | None = None,
+        keep: Path | None = None,
     ) -> None:
         self._place, self._plan, self._tell = place, plan, tell
         self._random = random.Random(seed)
@@ -65,7 +76,8 @@ class Attack:
         self._screen: Screen | None = None
         self._real_screen = False
         self._start_seconds = self._train_seconds = 1.0
-        self.report = Report()
+        self._keep = keep
+        self.report = report or Report()
 
     def carry_out(self) -> Report:
         """Do it."""
@@ -78,9 +90,11 @@ class Attack:
                 launch.start(run)
                 self.report.attempts += 1
                 while victim is not None and self._strike(run, victim):
+                    self._note()
                     victim = next(waiting, None)
                 self._let_finish(run)
                 self._compare(run, whole)
+                self._note()
             return self.report
         finally:
             if self._screen is not None:
@@ -88,6 +102,10 @@ class Attack:
             for pid in processes():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _note(self) -> None:
+        if self._keep is not None:
+            self.report.save(self._keep)
 
     def _make(self) -> RunDir:
         return launch.create(self._settings, root=self._place / "runs", name=f"crash-{next(self._numbers)}")
@@ -279,6 +297,7 @@ class Attack:
         if state.status != "finished":
             self.report.different.append(f"{run.name} did not finish: {state.status}: {state.status_text}")
             return
+        self.report.forgotten += [f"{run.name}: {what}" for what in forgotten(run)]
         for part, there in told(run).items():
             if there != whole[part]:
                 self.report.different.append(f"{run.name}: {part} differ: {difference(there, whole[part])}")

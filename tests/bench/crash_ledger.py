@@ -73,6 +73,18 @@ def newest_attempt(run: RunDir) -> int:
     return 0
 
 
+def forgotten(run: RunDir) -> list[str]:
+    """Return each time that an attempt did not go on from the newest checkpoint that had been published before."""
+    published, found = 0, []
+    for line in run.events.read_bytes().splitlines():
+        match events.decode(line):
+            case events.CheckpointSaved() as event:
+                published = max(published, event.step)
+            case events.Rewound() as event if event.step < published:
+                found.append(f"attempt {event.attempt} went on from step {event.step} instead of {published}")
+    return found
+
+
 def is_saving(run: RunDir) -> bool:
     with contextlib.suppress(OSError):
         return any(name.startswith(".new-") for name in os.listdir(run.checkpoints))

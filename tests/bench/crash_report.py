@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from tui.core.files import write_atomic
 
 VICTIMS = ("screen", "data worker", "engine", "supervisor", "everything")
 PATIENCE = 5.0
@@ -21,6 +25,8 @@ class Report:
     stalled: list[str] = field(default_factory=list)
     """Trainings that did not go on, or runs that could not be resumed."""
     different: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    """Attempts that did not go on from the newest checkpoint that was published."""
     runs: int = 0
     attempts: int = 0
     in_saves: int = 0
@@ -31,7 +37,19 @@ class Report:
     @property
     def problems(self) -> list[str]:
         """All of them, in one list."""
-        return [*self.unreadable, *self.lost, *self.orphans, *self.stalled, *self.different]
+        return [*self.unreadable, *self.lost, *self.orphans, *self.stalled, *self.different, *self.forgotten]
+
+    def save(self, path: Path) -> None:
+        """Keep what has happened so far."""
+        write_atomic(path, json.dumps(vars(self), indent=1))
+
+    @staticmethod
+    def load(path: Path) -> Report:
+        """Return what was kept, or a new one."""
+        if not path.exists():
+            return Report()
+        fields = json.loads(path.read_bytes())
+        return Report(**{**fields, "kills": Counter(fields["kills"])})
 
     def __str__(self) -> str:
         lines = ["victim        kills"]
@@ -46,6 +64,7 @@ class Report:
             f"not resumed or stalled   {len(self.stalled)}",
             f"finished runs            {self.runs}, after {self.attempts} attempts",
             f"different from the undisturbed run  {len(self.different)}",
+            f"not resumed from the newest checkpoint  {len(self.forgotten)}",
             *self.problems,
         ]
         return "\n".join(lines)

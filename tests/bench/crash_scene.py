@@ -50,7 +50,9 @@ while True:
 
 
 def make_pictures(directory: Path, per_class: int = 50) -> Path:
-    """Draw three classes of noisy 16x16 pictures."""
+    """Draw three classes of noisy 16x16 pictures, if they are not there."""
+    if directory.exists():
+        return directory
     noise = np.random.default_rng(0)
     for number, name in enumerate(("red", "green", "blue")):
         (directory / name).mkdir(parents=True)

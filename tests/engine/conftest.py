@@ -146,18 +146,22 @@ def pictures() -> type[Pictures]:
 
 
 @pytest.fixture
-def trainer(run: RunDir) -> Callable[..., tuple[Trainer, Pictures, Link]]:
+def trainer(run: RunDir) -> Iterator[Callable[..., tuple[Trainer, Pictures, Link]]]:
     """Make a trainer for one attempt in this process, on pictures in memory."""
+    links = []
 
     def make(
         settings: Settings, *, attempt: int = 1, where: RunDir = run, counts: dict[str, int] | None = None, **more: Any
     ) -> tuple[Trainer, Pictures, Link]:
         data = Pictures(settings, counts or {"train": 80, "validation": 21, "test": 24}, **more)
         link = Link(where, attempt)
+        links.append(link)
         classes = ["depth", "share"] if data.targets.task == "regression" else ["red", "green", "blue"]
         return Trainer(begin(link, settings, data, classes, torch.device("cpu"))), data, link
 
-    return make
+    yield make
+    for link in links:
+        link.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from tui.engine.link import Link, Vanished, trouble
 
 
 @pytest.fixture
-def link(run: RunDir) -> Link:
-    return Link(run, 1)
+def link(run: RunDir) -> Iterator[Link]:
+    link = Link(run, 1)
+    yield link
+    link.close()
 
 
 class Disk:

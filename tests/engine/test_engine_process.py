@@ -23,7 +23,7 @@ from tui.core.dataset.manifest import load_manifest, make_manifest, save_manifes
 from tui.core.dataset.scan import scan
 from tui.core.events import CheckpointSaved, Ended, Preparing, Rewound, Started
 from tui.core.presets import read_settings
-from tui.core.rundir import FORMAT, RunDir
+from tui.core.rundir import FORMAT, KNOWN, RunDir
 from tui.core.schema import nested
 from tui.core.settings import Settings
 from tui.engine.attempt import begin
@@ -74,6 +74,9 @@ def start() -> Iterator[Callable[..., Engine]]:
                 cwd="/",
             )
         started.append(engine)
+        assert engine.stdin
+        engine.stdin.write(KNOWN)
+        engine.stdin.flush()
         return engine
 
     yield begin
@@ -105,6 +108,7 @@ def train_here(run: RunDir, attempt: int) -> None:
     manifest = load_manifest(run.dataset)
     with TrainingData(manifest, settings, progress=link.preparing, stopping=lambda: False) as data:
         Trainer(begin(link, settings, data, list(manifest.classes), torch.device("cpu"))).run()
+    link.close()
 
 
 def test_stopped_orphaned_and_killed_runs_end_like_an_undisturbed_one(
@@ -193,6 +197,19 @@ def test_a_stuck_step_does_not_hold_the_process(run: RunDir, how: str, events: A
     said = [event.text for event in events(run, Ended)]
     expected = {"orphaned": "The supervisor died, and", "terminated twice": "Stopped at once", "lock": ""}[how]
     assert expected == "" or expected in said[0]
+
+
+def test_an_engine_that_nobody_knows_of_does_not_begin(run: RunDir) -> None:
+    before = sorted(run.path.rglob("*"))
+    arguments = [sys.executable, "-P", "-m", "tui.engine", str(run.path), "--attempt", "1"]
+    engine = subprocess.Popen(arguments, stdin=subprocess.PIPE)
+    try:
+        engine.communicate(b"", timeout=60)  # the supervisor dies before it has noted whom it started
+        assert engine.returncode == 75
+    finally:
+        engine.kill()
+        engine.wait()
+    assert sorted(run.path.rglob("*")) == before
 
 
 def test_no_torch_before_the_first_event() -> None:

@@ -80,6 +80,7 @@ def train(run: RunDir) -> None:
     with TrainingData(manifest, settings, progress=link.preparing, stopping=lambda: False) as data:
         names = list(manifest.classes or manifest.target_names)
         Trainer(begin(link, settings, data, names, torch.device("cpu"))).run()
+    link.close()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests import builders
 from tests.runs.processes import over, state_of, training, until
 from tui.core import events
 from tui.core.errors import FailureError, UsageError
-from tui.core.rundir import RunDir
+from tui.core.rundir import KNOWN, RunDir
 from tui.runs import launch
 from tui.runs.catalog import find, list_runs
 from tui.runs.follow import RunFollower
@@ -28,10 +28,10 @@ Fake = Callable[..., RunDir]
 ENGINE = [sys.executable, str(Path(__file__).with_name("fake_engine.py"))]
 
 
-def supervisor(place: Path, *lines: str) -> tuple[str, str]:
-    """Return the command of a supervisor with the pretended engine, after these lines of code."""
+def supervisor(place: Path, *lines: str, engine: list[str] = ENGINE) -> tuple[str, str]:
+    """Return the command of a supervisor with the pretended engine, or another one, after these lines of code."""
     script = place / "supervisor.py"
-    code = ["import sys", "from tui.runs import supervisor", *lines, f"sys.exit(supervisor.main(engine={ENGINE!r}))"]
+    code = ["import sys", "from tui.runs import supervisor", *lines, f"sys.exit(supervisor.main(engine={engine!r}))"]
     script.write_text("\n".join(code))
     return sys.executable, str(script)
 
@@ -87,6 +87,21 @@ def test_a_new_supervisor_outlasts_the_engine_of_one_that_was_killed(
         engine.kill()
         engine.wait()
     assert state_of(run).status == "crashed"
+
+
+OWN_WORD = """
+import json, os, sys
+told = os.read(0, 100)
+owner = json.load(open(os.path.join(sys.argv[1], "owner.json")))
+print(told, owner["engine_pid"] == os.getpid(), owner["engine_start"] != "")
+"""
+
+
+def test_an_engine_is_told_to_begin_when_the_owner_file_names_it(fake: Fake, tmp_path: Path) -> None:
+    run = fake()
+    launch.start(run, supervisor=supervisor(tmp_path, engine=[sys.executable, "-c", OWN_WORD]))
+    until(over(run))
+    assert f"{KNOWN!r} True True" in run.log.read_text()
 
 
 def test_a_machine_that_kills_at_logout_is_told_with_the_remedy(

@@ -26,6 +26,9 @@ from tui.core.errors import UsageError
 FORMAT = 1
 """The version of a run directory's layout; a higher one is opened read-only."""
 
+KNOWN = b"\n"
+"""What a supervisor tells its engine, through standard input, once ``owner.json`` names it."""
+
 DEFAULT_ROOT = Path("runs")
 
 _NAME = re.compile(r"[^\w.-]+", re.ASCII)

@@ -19,7 +19,7 @@ from tui.core.events import Ended, Exit, Reason
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.engine.link import Link, Stopped, Vanished, say, trouble
+from tui.engine.link import Link, Stopped, Vanished, say, trouble, wait_until_known
 
 _VANISHED = "The run directory was deleted or moved while training; the engine stopped."
 
@@ -31,6 +31,7 @@ def main() -> NoReturn:
     parser.add_argument("--attempt", type=int, required=True, help="counted from 1, each number used once")
     arguments = parser.parse_args()
     run = RunDir(arguments.run.absolute())
+    wait_until_known()
     try:
         link = Link(run, arguments.attempt)
     except OSError as error:
@@ -47,6 +48,7 @@ def main() -> NoReturn:
     if link.mirror is not None:
         link.mirror.close()
     link.event(Ended(reason=reason, exit_code=code, text=text))
+    link.close()
     # Not sys.exit: threads of libraries must not keep a finished engine alive.
     os._exit(code)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import signal
 import stat
 import sys
@@ -19,9 +18,10 @@ import time
 from collections import deque
 
 from tui.core import control
+from tui.core.descriptors import readable
 from tui.core.events import Controlled, Ended, Event, Exit, Level, Message, Preparing
 from tui.core.records import Encoder, Header
-from tui.core.rundir import RunDir
+from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
 from tui.engine.mirror import Mirror
 
@@ -59,6 +59,24 @@ class Stopped(Exception):  # noqa: N818  a planned end
 
 class Vanished(Exception):  # noqa: N818  not an error: someone took the run away
     """The run directory was deleted or moved while training."""
+
+
+def supervised() -> bool:
+    """Whether the other end of standard input is a supervisor; a terminal or /dev/null is none."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def wait_until_known() -> None:
+    """Touch nothing of the run before the supervisor has noted who this process is; leave when it died before.
+
+    An engine that nobody knows of could not be waited for by the supervisor after that one.
+    """
+    if supervised() and not os.read(0, len(KNOWN)):
+        os._exit(Exit.STOPPED)
 
 
 class _Log:
@@ -197,6 +215,14 @@ class Link:
             with contextlib.suppress(OSError):
                 os.fsync(log.handle)
 
+    def close(self) -> None:
+        """Give the files back; nothing is recorded or told after that."""
+        with self._lock:
+            self._ended = True
+            for log in (self._events, *(log for log, _ in self._segments.values())):
+                log.close()
+            self._segments.clear()
+
     # -- in ------------------------------------------------------------------------------------------
 
     @property
@@ -259,13 +285,7 @@ class Link:
             signal.signal(ignored, signal.SIG_IGN)
         signal.set_wakeup_fd(outbox, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_terminate)
-        sources = [inbox]
-        try:
-            mode = os.fstat(0).st_mode
-            if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a terminal or /dev/null is no supervisor
-                sources.append(0)
-        except OSError:
-            pass
+        sources = [inbox, 0] if supervised() else [inbox]
         threading.Thread(target=self._watch, args=(inbox, sources), name="watcher", daemon=True).start()
 
     def _on_terminate(self, *_: object) -> None:
@@ -276,7 +296,7 @@ class Link:
         deadline: float | None = None
         while True:
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select(sources, [], [], timeout)
+            ready = readable(sources, timeout)
             if not ready and deadline is not None:
                 self.leave("The supervisor died, and the step did not end in time.")
             if inbox in ready:

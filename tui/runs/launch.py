@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import platform
-import select
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core import control
+from tui.core.descriptors import readable
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
 from tui.core.rundir import FORMAT, RunDir, new_run
@@ -175,19 +175,12 @@ def start(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
     _raise_refusal(run, answer)
 
 
-def _readable(descriptor: int, seconds: float) -> bool:
-    """Wait until there is something to read; unlike select() this knows descriptors above 1,023."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN | select.POLLHUP)
-    return bool(poll.poll(1000 * seconds))
-
-
 def _answer(inbox: int) -> bytes | None:
     """Return the supervisor's line, what there was of it when it died, or None when the time is over."""
     deadline = time.monotonic() + READY_SECONDS
     data = b""
     while not data.endswith(b"\n"):
-        if not _readable(inbox, max(0.0, deadline - time.monotonic())):
+        if not readable([inbox], max(0.0, deadline - time.monotonic())):
             return None
         more = os.read(inbox, 65536)
         if not more:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
 import threading
 
+from tui.core.descriptors import readable
 from tui.core.errors import FailureError
 from tui.core.preview import MODULE, READY, AnswerHead, PreviewRequest, decode_head
 from tui.core.text import clean
@@ -119,7 +119,7 @@ class Previewer:
     def _read(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stdout is not None
         waited = 0.0
-        while not select.select([child.stdout], [], [], _SLICE)[0]:
+        while not readable([child.stdout.fileno()], _SLICE):
             waited += _SLICE
             if self._closed:
                 raise FailureError(_TITLE, "it is no longer wanted")

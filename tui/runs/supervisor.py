@@ -7,7 +7,8 @@
                                                             engine, as often as `training.restarts` allows
 
 The lock is held for the life of this process and never inherited. The engine's stdin is a pipe that this
-process holds: when it dies, however it dies, the engine sees the end of it and leaves.
+process holds: when it dies, however it dies, the engine sees the end of it and leaves. The engine begins when the
+pipe says that ``owner.json`` names it: none is ever at work that a later supervisor would not know of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import argparse
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -27,10 +27,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tui.core import control
+from tui.core.descriptors import readable
 from tui.core.errors import CnntrainError, UsageError
 from tui.core.events import Ended, Exit, Launched, Message
 from tui.core.files import remove_temporaries, write_atomic
-from tui.core.rundir import RunDir
+from tui.core.rundir import KNOWN, RunDir
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
 from tui.runs.host import boot_id, host_name, kills_at_logout, start_time
 from tui.runs.liveness import HEARTBEAT, Owner
@@ -124,6 +125,9 @@ class Supervisor:
         with contextlib.suppress(OSError):
             owner = replace(owner, engine_pid=engine.pid, engine_start=start_time(engine.pid))
             write_atomic(run.owner, owner.encode())
+        with contextlib.suppress(OSError):
+            assert engine.stdin is not None
+            os.write(engine.stdin.fileno(), KNOWN)
         return engine, before
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -223,7 +227,7 @@ class _Signals:
 
     def terminations(self, seconds: float) -> int:
         """Wait until a signal comes, at most so long; return how many of them were SIGTERM."""
-        if not select.select([self._inbox], [], [], seconds)[0]:
+        if not readable([self._inbox], seconds):
             return 0
         return os.read(self._inbox, 4096).count(signal.SIGTERM)
 
