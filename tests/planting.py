@@ -98,8 +98,8 @@ class Changed:
             change = self._train
             yield batches if change is None else (change(batch, step) for step, batch in enumerate(batches, first_step))
 
-    def evaluation_batches(self, split: str, batch_size: int, **more: Any) -> Iterator[Batch]:
-        for batch in self._data.evaluation_batches(split, batch_size, **more):
+    def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
+        for batch in self._data.evaluation_batches(split, batch_size, most):
             yield batch if self._evaluate is None else self._evaluate(batch, split)
 
 
