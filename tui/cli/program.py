@@ -14,7 +14,7 @@ from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
-from tui.cli.states import EXIT_CODES_HELP
+from tui.cli.states import EXIT_CODES_HELP, VERDICTS_HELP
 
 
 class Program(TyperGroup):
@@ -214,6 +214,18 @@ def status(run: Run, runs: Runs = None, json: AsJson = False) -> int:
     from tui.runs.catalog import find
 
     return tell_status(find(run, runs_root(runs)), as_json=json)
+
+
+@app.command(epilog=VERDICTS_HELP)
+def diagnose(run: Run, runs: Runs = None, json: AsJson = False) -> int:
+    """Say what is wrong with a run, why, and which settings would mend it; for what is right, by what margin.
+
+    A run is judged from its records by the rules of today, so one that is older than a rule is judged by it too.
+    """
+    from tui.cli.diagnose import diagnose
+    from tui.runs.catalog import find
+
+    return diagnose(find(run, runs_root(runs)), as_json=json)
 
 
 @app.command()

@@ -1,6 +1,6 @@
-"""What a run's state means to a script: the exit code of each.
+"""What a run's state, and the doctor's verdict on it, mean to a script: the exit code of each.
 
-Codes 1 and 2 are not used for states: they say that the command itself failed or was mistyped.
+Codes 1 and 2 are used for neither: they say that the command itself failed or was mistyped.
 """
 
 from __future__ import annotations
@@ -35,6 +35,18 @@ Exit codes:
    6  crashed
   75  stopped or interrupted; `cnntrain resume` goes on
    1  the state cannot be read
+   2  no such run
+"""
+
+VERDICTS = {"": 0, "info": 0, "warning": 3, "critical": 4}
+"""By the severity of the gravest finding that stands."""
+
+VERDICTS_HELP = """\b
+Exit codes:
+   0  nothing is wrong; there may be notes
+   3  something is wrong
+   4  something critical is wrong: it learns nothing, or ended by it
+   1  the records cannot be read, or there are none yet
    2  no such run
 """
 

@@ -35,6 +35,8 @@ class _Told:
     started: Started | None = None
     wired: Wired | None = None
     total_steps: int = 0
+    begun: int = 0
+    """The step after which the first attempt started: above 0 where it began with another run's checkpoint."""
     rewinds: dict[int, int] = field(default_factory=dict)
     """The first step of each resumed attempt."""
     rare: list[Evaluated | Inspected | Nonfinite] = field(default_factory=list)
@@ -61,6 +63,7 @@ def read_signals(run: RunDir) -> tuple[Facts, Iterator[Signal]]:
         total_steps=told.total_steps,
         batch_norm=wired.batch_norm if wired else any(layer.feeds_norm for layer in layers),
         task=told.started.task,
+        first_step=told.begun,
     )
     return facts, _signals(run, facts, told)
 
@@ -80,6 +83,7 @@ def _hear(told: _Told, event: Event) -> None:
     match event:
         case Started():
             told.started, told.total_steps = event, max(0, event.total_steps)
+            told.begun = max(0, event.step) if event.attempt == 1 else told.begun
         case Extended():
             told.total_steps = max(0, event.total_steps)
         case Wired():

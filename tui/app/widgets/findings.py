@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
+from tui.core.diagnosis.words import against, changed
 
 if TYPE_CHECKING:
     from tui.core.events import Found
@@ -135,35 +135,15 @@ def _offer(found: Found, values: Mapping[str, Any], start: str, width: int) -> l
     rows: list[Row] = [(("What would mend it:", "strong"),)]
     longest = min(34, max(len(key) for key in found.change))
     for key, value in found.change.items():
-        old, new = _in_words(values.get(key, "?")), _in_words(value)
+        _, old, new = changed(key, values.get(key, "?"), value)
         rows.append(((f"  {fit(key, longest)}  ", "text"), (old, "muted"), (" → ", "faint"), (new, "good")))
     return rows + [((line, "muted"),) for line in textwrap.wrap(f"t starts a new run with it, {start}.", width)]
 
 
 def _evidence(each: Mapping[str, Any], width: int) -> list[Row]:
     """Return the rows of one number against its threshold."""
-    value, limit = _number(each.get("value")), _number(each.get("limit"))
-    side = "above" if each.get("side") == "above" else "below"
-    healthy = f"; healthy: {each['healthy']}" if each.get("healthy") else ""
-    text = f"{each.get('what', '?')}: {value} (an alarm {side} {limit}{healthy})"
-    lines = textwrap.wrap(text, width - 2, subsequent_indent="  ")
+    lines = textwrap.wrap(against(each), width - 2, subsequent_indent="  ")
     return [(("· " if index == 0 else "  ", "muted"), (line, "text")) for index, line in enumerate(lines)]
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value) if value is not None else "–"
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:.3g}"
-
-
-def _in_words(value: Any) -> str:
-    from tui.core.schema import in_words
-
-    return in_words(value)
 
 
 def standing(state: RunState) -> list[Found]:

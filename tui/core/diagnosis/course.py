@@ -94,7 +94,7 @@ class Course:
         """Steps in a row whose loss or gradient is not finite, up to now."""
         self.early_peak = 0.0
         """The highest loss of the first epochs, after the first step."""
-        self.chance, self.floor = baseline(facts)
+        self.fresh, self.chance, self.floor = baseline(facts)
         curve = Curve(facts.settings, facts.steps_per_epoch, max(1, facts.total_steps))
         self.warm = int(curve.warmup)
         """The last step of the warm-up."""
@@ -188,15 +188,17 @@ def setting(facts: Facts, key: str, default: Any) -> Any:
     return value_of(facts.settings, key) if key in all_settings() else default
 
 
-def baseline(facts: Facts) -> tuple[float, float]:
-    """Return (H0, the loss of knowing only how frequent the classes are; F, below which the loss cannot fall), nats.
+def baseline(facts: Facts) -> tuple[float, float, float]:
+    """Return three losses, nats: of new weights, of knowing only how frequent the classes are (H0), and the floor F.
 
-    NaN where there are no classes: there the rules that ask how much has been learned are not judged.
+    New weights give all classes alike, which costs more than H0 where some class is frequent. NaN where there are
+    no classes: there the rules that ask how much has been learned are not judged.
     """
     counts = [count for count in facts.class_counts if count > 0]
     if facts.task != "classification" or len(counts) < 2:
-        return math.nan, 0.0
+        return math.nan, math.nan, 0.0
     total, classes = sum(counts), len(facts.class_counts)
+    fresh = math.log(classes)
     if setting(facts, "loss.class_weights", "none") != "none":
         chance = math.log(len(counts))
     else:
@@ -210,5 +212,6 @@ def baseline(facts: Facts) -> tuple[float, float]:
         # The targets' own entropy comes on top of the prior's.
         chance = max(chance, (1 - smoothing) * chance + smoothing * math.log(classes))
     if setting(facts, "loss.name", "auto") == "focal":
-        chance *= (1 - math.exp(-chance)) ** float(setting(facts, "loss.focal_gamma", 2.0))
-    return chance, floor
+        gamma = float(setting(facts, "loss.focal_gamma", 2.0))
+        fresh, chance = (loss * (1 - math.exp(-loss)) ** gamma for loss in (fresh, chance))
+    return max(fresh, chance), chance, floor

@@ -31,7 +31,7 @@ PLATEAU_LEVEL = 0.5
 
 # Start
 BAD_INITIAL_LOSS = 2.0
-"""Times H0."""
+"""Times the loss of new weights, log(classes)."""
 INPUT_STD = (0.05, 5.0)
 INPUT_LARGEST = 20.0
 INPUT_SHIFT = 0.5
@@ -61,7 +61,7 @@ HIGH_UPDATE = 0.1
 HIGH_UPDATES = 5
 """Of the first `WINDOW` steps."""
 EARLY_LOSS = 1.5
-"""Times the larger of H0 and the loss now."""
+"""Times the larger of the loss of new weights and the loss now."""
 EARLY_EPOCHS = 3
 LR_HIGH_FROM = 40
 """The first step at which a learning rate is called too high."""

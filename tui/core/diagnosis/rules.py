@@ -83,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         5,
         "rate_blew_up",
-        "Learning rate too high",
+        "Learning rate far too high",
         "critical",
         stuck.rate_blew_up,
         stuck.tell_rate_high,

@@ -56,15 +56,15 @@ def bad_start(view: View) -> Reading | None:
         first = max(course.first_steps[0].loss, first) if first == first else course.first_steps[0].loss
     if math.isnan(first):
         return None
-    limit = limits.BAD_INITIAL_LOSS * view.chance
-    return (Evidence("first loss", first, limit, "above", f"about {view.chance:.2f}, the loss of chance"),)
+    limit = limits.BAD_INITIAL_LOSS * view.fresh
+    return (Evidence("first loss", first, limit, "above", f"about {view.fresh:.2f}, the loss of chance"),)
 
 
 def tell_bad_start(view: View) -> Advice:
     """Say by how much, and draw the weights anew."""
     (first,) = bad_start(view) or ()
     text = (
-        f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.chance:.2f}. "
+        f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.fresh:.2f}. "
         "The outputs start far too large: draw the weights anew and clip the gradient."
     )
     return Advice(text, _output(view), {**offers.sound_start(view), "optimizer.clip_norm": 1.0}, "scratch")

@@ -102,7 +102,7 @@ def rate_high(view: View) -> Reading | None:
 def _early(view: View) -> Evidence | None:
     """Return the stronger of the two early signs."""
     course = view.course
-    reference = max(view.loss, view.chance)
+    reference = max(view.loss, view.fresh)
     if math.isnan(reference):
         return None
     loss = Evidence(
@@ -110,7 +110,7 @@ def _early(view: View) -> Evidence | None:
         course.early_peak,
         limits.EARLY_LOSS * reference,
         "above",
-        f"near {view.chance:.2f} or below",
+        f"near {view.fresh:.2f} or below",
     )
     early = view.early_updates[: limits.WINDOW]
     early = early[~np.isnan(early)]
@@ -129,7 +129,7 @@ def rate_blew_up(view: View) -> Reading | None:
         return None
     if view.step > limits.EARLY or (course.nonfinite is not None and course.nonfinite.where.startswith("input")):
         return None
-    if not course.first_steps or course.first_steps[0].loss > limits.BAD_INITIAL_LOSS * view.chance:
+    if not course.first_steps or course.first_steps[0].loss > limits.BAD_INITIAL_LOSS * view.fresh:
         return None
     start = course.first_steps[0].loss
     peak = max(course.early_peak, float(view.losses[-limits.MEAN :].max()))

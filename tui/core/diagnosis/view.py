@@ -24,7 +24,7 @@ class View:
         self.course = course
         self.facts: Facts = course.facts
         self.step = course.step
-        self.chance, self.floor = course.chance, course.floor
+        self.fresh, self.chance, self.floor = course.fresh, course.chance, course.floor
 
     # --- the loss ------------------------------------------------------------------------------------
 

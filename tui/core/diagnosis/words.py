@@ -1,0 +1,48 @@
+"""Findings and margins in words: the same on the screen and from the command."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tui.core.diagnosis.finding import Check
+from tui.core.schema import in_words
+
+
+def number(value: Any) -> str:
+    """Return a number of an event as a person reads it: three digits, and words for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value) if value is not None else "–"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.3g}"
+
+
+def against(evidence: Mapping[str, Any]) -> str:
+    """Return one number against its threshold: the table of an `Evidence`, perhaps from a foreign file."""
+    side = "above" if evidence.get("side") == "above" else "below"
+    healthy = f"; healthy: {evidence['healthy']}" if evidence.get("healthy") else ""
+    return (
+        f"{evidence.get('what', '?')}: {number(evidence.get('value'))} "
+        f"(an alarm {side} {number(evidence.get('limit'))}{healthy})"
+    )
+
+
+def changed(key: str, old: Any, new: Any) -> tuple[str, str, str]:
+    """Return (key, old value, new value) of a proposed setting; an empty list means that it is measured."""
+    return key, _value(old), _value(new)
+
+
+def _value(value: Any) -> str:
+    return in_words(value) or "measured"
+
+
+def margin(check: Check) -> str:
+    """Return how far a silent condition came: per cent of the way to its limit."""
+    near = check.closeness
+    if near >= 1:
+        return "briefly"  # at its limit, but not for as long as an alarm takes
+    return f"{100 * near:.0f} %" if near >= 0.01 else "<1 %"
