@@ -54,6 +54,7 @@ class Pictures:
         size, channels = settings.data.image_size, settings.data.channels
         self.settings = settings
         self.images = counts
+        self.root = "/pictures"
         self.mean, self.std = [0.5] * channels, [0.25] * channels
         self.steps_per_epoch = counts["train"] // settings.step_images
         self.skipped: list[Problem] = []
@@ -101,8 +102,10 @@ class Pictures:
             positions = usable[start : start + batch_size]
             yield self._batch(self.pixels[split][positions], self.shown[split].take(positions), positions)
 
-    def picture(self, split: str, position: int) -> str:
+    def path(self, split: str, position: int) -> str:
         return f"{split}/{position}.png"
+
+    picture = path
 
     @staticmethod
     def _batch(images: Any, targets: Any, positions: Any) -> Batch:

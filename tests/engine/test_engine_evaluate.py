@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tui.core.dataset.targets import targets_of
+from tui.core.evaluations import decode
 from tui.core.settings import Settings
 from tui.engine.data.batches import Batch
 from tui.engine.evaluate import Evaluation, batch_size, evaluate
@@ -165,11 +166,19 @@ def test_an_empty_split_and_nan() -> None:
 
 
 def test_the_file() -> None:
-    table = json.loads(judged([0, 1, 1], [0, 1, 0], 2).to_json(split="test", step=7, epoch=0.5, classes=["a", "b"]))
-    assert table["format"] == 1
+    names = ["a/0.png", "b/1.png", "a/\udcff.png"]
+    text = judged([0, 1, 1], [0, 1, 0], 2).to_json(
+        names.__getitem__, split="test", step=7, epoch=0.5, root="/p", classes=["a", "b"]
+    )
+    table = json.loads(text)
+    assert table["format"] == 2
     assert (table["split"], table["step"], table["images"]) == ("test", 7, 3)
     assert table["confusion"] == [[0, 0, 1], [0, 1, 1], [1, 1, 1]]
     assert table["recall"] == [0.5, 1.0]
+    read = decode(text.encode(), "test.json")
+    assert (read.root, read.names, read.counts) == ("/p", ("a", "b"), (2, 1))
+    assert [(one.path, one.true, one.answer) for one in read.pictures] == [("a/\udcff.png", (0,), (1,))]
+    assert read.pictures[0].top[0] == (1, pytest.approx(1 / (1 + math.exp(-3)), rel=1e-5))
 
 
 def test_batches_are_large_for_small_pictures_only() -> None:

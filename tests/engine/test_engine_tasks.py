@@ -31,7 +31,8 @@ def test_numbers(loss: str, trainer: Any, settings: Any, run: RunDir, events: An
     detail = json.loads(run.evaluation("test", test.step).read_bytes())
     assert detail["targets"] == ["depth", "share"]
     assert detail["mae"][0] > 100 * detail["mae"][1]
-    assert len(detail["residuals"]) == 24
+    assert len(detail["pictures"]) == 24
+    assert detail["pictures"][0]["path"].startswith("test/")
 
 
 def test_the_best_validation_of_numbers_has_the_smallest_error(

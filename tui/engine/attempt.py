@@ -55,12 +55,17 @@ class Data(Protocol):
     targets: Targets
     """Of the training pictures."""
     duplicates: int
+    root: str
+    """Of the dataset."""
 
     def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
         """Endless batches from the one after ``first_step`` steps on."""
 
     def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
         """Every picture of a split once, or ``most`` of them."""
+
+    def path(self, split: str, position: int) -> str:
+        """The path of a picture, raw, relative to the root."""
 
     def picture(self, split: str, position: int) -> str:
         """The name of a picture, as it may be shown."""

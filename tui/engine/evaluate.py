@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tui.core.evaluations import FORMAT
 from tui.core.events import Evaluated, Split
 from tui.core.files import write_atomic
 from tui.core.metrics import LOSS, Task
@@ -24,7 +25,6 @@ from tui.engine.tallies.multilabel import MultiLabelTally
 from tui.engine.tallies.regression import RegressionTally
 from tui.engine.tallies.tally import Tally, joined
 
-FORMAT = 1
 _PIXELS = 4 << 20
 _LARGEST_BATCH = 256
 
@@ -43,20 +43,28 @@ class Evaluation:
     """Pictures per class or label; empty for regression."""
     detail: dict[str, Any]
     """What only the file has, by the task: see `to_json`."""
+    pictures: list[dict[str, Any]]
+    """Those worth looking at, with their ``position`` in the split's list in the manifest."""
     seconds: float
 
-    def to_json(self, **context: Any) -> str:
-        """Return the file that goes to ``evaluations/``; ``context`` says which split, step and classes.
+    def to_json(self, path: Callable[[int], str], **context: Any) -> str:
+        """Return the file that goes to ``evaluations/``, which `tui.core.evaluations` reads.
 
-        Positions are those in the split's list in the manifest.
+        However many pictures and classes there are, it stays below a few hundred kilobytes.
 
-        - classification: recall, precision, f1 per class; confusion as [true class, answer, pictures];
-          calibration (counts, mean confidence and accuracy of 15 bins); mistakes, the worst first, as
-          [position, true class, answer, confidence, loss].
-        - multi-label: average_precision, recall, precision, f1, answered, right per label; mistakes as
-          [position, true labels, answered labels, loss].
-        - regression: mae, rmse, r2 and quantiles of the residuals per target; residuals, the worst first, as
-          [position, true numbers, predicted numbers, loss].
+        - classification: recall, precision, f1 per class; confusion as [true class, answer, pictures], of very many
+          the most frequent; calibration (counts, mean confidence and accuracy of 15 bins); thresholds (how many
+          pictures are answered at least so confidently, and how many of these are right).
+        - multi-label: average_precision, recall, precision, f1, answered, right, best_threshold, best_f1 per label;
+          thresholds likewise per label.
+        - regression: mae, rmse, r2 and quantiles of the residuals per target; density of [truth, prediction,
+          pictures] on a grid, and the residuals' histogram.
+        - pictures: those with the highest losses and the most confident errors, and examples of what is confused
+          most: path, true, answer, loss, and of classes and labels confidence and the likeliest answers.
+
+        Args:
+            path: of a position in the split's list, relative to the dataset's root.
+            context: which split, step, root and classes.
         """
         table = {
             "format": FORMAT,
@@ -67,6 +75,7 @@ class Evaluation:
             "metrics": self.metrics,
             "counts": self.counts,
             **self.detail,
+            "pictures": [{"path": path(one["position"]), **one} for one in self.pictures],
         }
         return json.dumps(table, separators=(",", ":"))
 
@@ -131,6 +140,7 @@ def evaluate(
         recall=found.recall,
         counts=found.counts,
         detail=found.detail,
+        pictures=found.pictures,
         seconds=time.monotonic() - began,
     )
 
@@ -144,7 +154,16 @@ def _tally(objective: Objective) -> Tally:
 
 
 def publish(
-    evaluation: Evaluation, link: Link, split: Split, step: int, epoch: float, names: list[str], *, best: bool
+    evaluation: Evaluation,
+    link: Link,
+    split: Split,
+    step: int,
+    epoch: float,
+    names: list[str],
+    *,
+    root: str,
+    path: Callable[[int], str],
+    best: bool,
 ) -> None:
     """Write the detailed result to ``evaluations/`` and tell the event.
 
@@ -152,10 +171,12 @@ def publish(
         step: of the weights that were evaluated.
         epoch: likewise, in epochs.
         names: of the classes, labels or targets, as they may be shown.
+        root: of the dataset.
+        path: of a position in the split's list, relative to the root.
         best: the best validation so far.
     """
     of = {"targets" if evaluation.task == "regression" else "classes": names}
-    table = evaluation.to_json(split=split, step=step, epoch=epoch, **of)
+    table = evaluation.to_json(path, split=split, step=step, epoch=epoch, root=root, **of)
     try:
         write_atomic(link.run.evaluation(split, step), table)
     except OSError as error:

@@ -63,7 +63,7 @@ def evaluate_run(job: dict[str, Any], listener: Listener) -> dict[str, Any]:
     if len(pictures.unreadable) == len(paths):
         raise FailureError("None of the pictures can be read", clean(next(iter(pictures.unreadable.values())), 200))
     table: dict[str, Any] = json.loads(
-        found.to_json(split=split, step=trained.step, weights=trained.weights, classes=trained.names)
+        found.to_json(paths.__getitem__, split=split, step=trained.step, weights=trained.weights, classes=trained.names)
     )
     unreadable = [{"path": paths[place], "error": why} for place, why in sorted(pictures.unreadable.items())]
     return {**table, "task": manifest.task, "root": str(root), "unreadable": unreadable}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 from torch import nn
 
@@ -191,7 +192,18 @@ class Trainer:
 
     def _report(self, split: Split, evaluation: evaluate.Evaluation, step: int, *, best: bool = False) -> None:
         epoch = step / self._attempt.epoch_steps
-        evaluate.publish(evaluation, self._link, split, step, epoch, self._attempt.classes, best=best)
+        data = self._attempt.data
+        evaluate.publish(
+            evaluation,
+            self._link,
+            split,
+            step,
+            epoch,
+            self._attempt.classes,
+            root=data.root,
+            path=partial(data.path, split),
+            best=best,
+        )
 
     # -- requests ------------------------------------------------------------------------------------
 

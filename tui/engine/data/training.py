@@ -60,6 +60,7 @@ class TrainingData:
         duplicates: validation pictures that are exact copies of training pictures; 0 too where none are kept decoded.
         notices: what else a person should know: no room for the cache, changed files, copies between splits.
         images: pictures per split that can be read.
+        root: of the dataset.
         steps_per_epoch: full batches in the training split; the rest of an epoch is dropped.
 
     Raises:
@@ -78,7 +79,7 @@ class TrainingData:
         pin: bool = False,
     ) -> None:
         self._splits = manifest.splits
-        self._root = str(manifest.root)
+        self.root = str(manifest.root)
         self._settings = settings
         self._pin = pin
         self._batch_size = settings.step_images
@@ -135,9 +136,13 @@ class TrainingData:
                 images = resized(pictures, self._settings.data.image_size)
                 yield self._batch(images, self._targets[split].take(positions), positions)
 
+    def path(self, split: str, position: int) -> str:
+        """Return the path of a picture by its place in the split's list, raw, relative to the root."""
+        return self._splits[split][position][0]
+
     def picture(self, split: str, position: int) -> str:
         """Return the name of a picture by its place in the split's list, as it may be shown."""
-        return clean(self._splits[split][position][0], 200)
+        return clean(self.path(split, position), 200)
 
     def close(self) -> None:
         """Give back decoders and cache; batches that are asked for later fail."""
@@ -210,7 +215,7 @@ class TrainingData:
         data = self._settings.data
         size = stored_size(data) if split == "train" else data.image_size
         paths = [path for path, _ in self._splits[split]]
-        return StreamedSource(self._decoders, self._workers, self._root, paths, size, data.channels, data.resize)
+        return StreamedSource(self._decoders, self._workers, self.root, paths, size, data.channels, data.resize)
 
     def _cached(
         self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
@@ -255,7 +260,7 @@ class TrainingData:
         found = []
         for group, size in groups:
             paths = tuple(sorted(path for split in group for path, _ in self._splits[split]))
-            found.append((group, Recipe(self._root, signature, paths, size, data.channels, data.resize)))
+            found.append((group, Recipe(self.root, signature, paths, size, data.channels, data.resize)))
         return found
 
     def _signature_now(self, manifest: Manifest) -> str:
@@ -267,8 +272,8 @@ class TrainingData:
         return signature
 
     def _check_there(self) -> None:
-        if not os.path.isdir(self._root):
-            cause = f"the directory {clean_path(self._root, 200)} is gone"
+        if not os.path.isdir(self.root):
+            cause = f"the directory {clean_path(self.root, 200)} is gone"
             raise FailureError("The pictures cannot be read", cause, "Bring it back, or start a new run elsewhere.")
 
     def _check_enough(self) -> None:

@@ -1,4 +1,4 @@
-"""One class of several: confusion, recall, precision, calibration and the worst mistakes."""
+"""One class of several: confusion, recall, precision, what confidence is worth, and the pictures that tell most."""
 
 from __future__ import annotations
 
@@ -19,20 +19,30 @@ from tui.core.metrics import (
     RECALL,
     TOP5_ACCURACY,
 )
-from tui.engine.tallies.tally import Result, brief, joined, mean, share, worst
+from tui.engine.tallies.tally import Result, brief, distinct, joined, mean, share, worst
 
 BINS = 15
 """Equal bins of confidence."""
+THRESHOLDS = (*(step / 100 for step in range(100)), 0.995, 0.999, 0.9999)
+"""From which confidence on an answer could be believed."""
+PAIRS = 10_000
+"""Pairs of classes that are kept at most, beside the right answers: the most frequent."""
 _TOP = 5
+_TOLD = 3
+"""Answers that are kept of a picture."""
+_SHOWN_PAIRS, _SHOWN = 40, 6
+"""Of so many pairs, so many pictures are kept."""
 
 
 class ClassificationTally:
-    """Keeps answer, confidence, rank and class of each picture; the answer is the highest logit."""
+    """Keeps the first answers, their confidence, rank and class of each picture; the answer is the highest logit."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
         self._answers: list[Tensor] = []
         self._confidences: list[Tensor] = []
+        self._tops: list[Tensor] = []
+        self._shares: list[Tensor] = []
         self._found: list[Tensor] = []
         self._true: list[Tensor] = []
 
@@ -41,6 +51,9 @@ class ClassificationTally:
         answers = outputs.argmax(1)
         self._answers.append(answers)
         self._confidences.append(predictions.gather(1, answers[:, None]).flatten())
+        shares, tops = predictions.topk(min(_TOLD, self._classes), 1)
+        self._shares.append(shares)
+        self._tops.append(tops)
         if self._classes > _TOP:
             own = outputs.gather(1, targets[:, None])
             # Written so that a NaN, to which nothing compares, is not found.
@@ -69,18 +82,46 @@ class ClassificationTally:
         )
         metrics[MACRO_F1.name] = mean(f1)
         metrics[CALIBRATION_ERROR.name] = error
-        mistakes = [
-            [int(positions[row]), int(true[row]), int(answers[row]), brief(confidences[row]), brief(losses[row])]
-            for row in worst(losses, answers != true)
-        ]
         detail: dict[str, Any] = {
             PRECISION.name: precision,
             F1.name: f1,
-            "confusion": confusion,
+            "confusion": _kept(confusion),
             "calibration": bins,
-            "mistakes": mistakes,
+            "thresholds": _thresholds(confidences, answers == true),
         }
-        return Result(metrics, recall, counts, {RECALL.name: recall, **detail})
+        pictures = self._pictures(true, answers, confidences, losses, positions, confusion)
+        return Result(metrics, recall, counts, {RECALL.name: recall, **detail}, pictures)
+
+    def _pictures(
+        self,
+        true: Tensor,
+        answers: Tensor,
+        confidences: Tensor,
+        losses: Tensor,
+        positions: Tensor,
+        confusion: list[list[int]],
+    ) -> list[dict[str, Any]]:
+        """Return the highest losses, the most confident errors, and examples of the most frequent ones."""
+        wrong = answers != true
+        sure = confidences.nan_to_num(nan=-1.0)
+        pairs = sorted((pair for pair in confusion if pair[0] != pair[1]), key=lambda pair: -pair[2])[:_SHOWN_PAIRS]
+        rows = distinct(
+            worst(losses, wrong),
+            worst(sure, wrong),
+            *(worst(sure, (true == one) & (answers == other), _SHOWN) for one, other, _ in pairs),
+        )
+        tops, shares = joined(self._tops, 0, _TOLD), joined(self._shares, 0, _TOLD)
+        return [
+            {
+                "position": int(positions[row]),
+                "true": int(true[row]),
+                "answer": int(answers[row]),
+                "confidence": brief(confidences[row]),
+                "loss": brief(losses[row]),
+                "top": [[int(top), brief(p)] for top, p in zip(tops[row], shares[row], strict=True)],
+            }
+            for row in rows
+        ]
 
     def _count(self, true: Tensor, answers: Tensor) -> tuple[list[int], list[int], list[int], list[list[int]]]:
         """Return (pictures per class, answers per class, right answers per class, confusion).
@@ -98,6 +139,31 @@ class ClassificationTally:
                 right[one] = n
         counts = torch.bincount(true, minlength=classes).tolist()
         return counts, torch.bincount(answers, minlength=classes).tolist(), right, confusion
+
+
+def _kept(confusion: list[list[int]]) -> list[list[int]]:
+    """Return the right answers and the `PAIRS` most frequent others, in the same order."""
+    others = sorted((pair for pair in confusion if pair[0] != pair[1]), key=lambda pair: -pair[2])
+    if len(others) <= PAIRS:
+        return confusion
+    dropped = {(true, answer) for true, answer, _ in others[PAIRS:]}
+    return [pair for pair in confusion if (pair[0], pair[1]) not in dropped]
+
+
+def _thresholds(confidences: Tensor, right: Tensor) -> dict[str, list[Any]]:
+    """Return how many pictures have at least each of `THRESHOLDS` as their confidence, and how many of these are right.
+
+    A NaN is never believed.
+    """
+    known = ~confidences.isnan()
+    ordered, places = confidences[known].sort()
+    below = torch.searchsorted(ordered, torch.tensor(THRESHOLDS, dtype=torch.float64))
+    hits = torch.cat([torch.zeros(1, dtype=torch.long), right[known][places].long().cumsum(0)])
+    return {
+        "at": list(THRESHOLDS),
+        "answered": (len(ordered) - below).tolist(),
+        "right": (hits[-1] - hits[below]).tolist(),
+    }
 
 
 def _calibration(confidences: Tensor, right: Tensor) -> tuple[dict[str, list[Any]], float]:

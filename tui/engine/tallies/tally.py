@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-WORST = 32
-"""Pictures that are kept one by one: those with the highest losses."""
+WORST = 64
+"""Pictures that are kept one by one: so many with the highest losses, and so many most confident errors."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Result:
     """Pictures per class or label; empty for regression."""
     detail: dict[str, Any] = field(default_factory=dict)
     """What else goes to the file, in JSON's types."""
+    pictures: list[dict[str, Any]] = field(default_factory=list)
+    """Those worth looking at, each with its ``position`` in the split, in JSON's types."""
 
 
 class Tally(Protocol):
@@ -49,17 +51,22 @@ def joined(parts: Sequence[Tensor], *shape: int) -> Tensor:
     return torch.cat(list(parts)).cpu() if parts else torch.zeros(shape)
 
 
-def worst(losses: Tensor, among: Tensor) -> list[int]:
-    """Return the rows with the highest losses, the highest first, a NaN above all.
+def worst(values: Tensor, among: Tensor, most: int = WORST) -> list[int]:
+    """Return the rows with the highest values, the highest first, a NaN above all.
 
     Args:
-        losses: float [N].
+        values: float [N].
         among: bool [N], which may be chosen.
+        most: of them.
     """
     rows = among.nonzero().flatten()
-    values = losses[rows].double().nan_to_num(nan=math.inf)
-    order = torch.argsort(values, descending=True, stable=True)[:WORST]
+    order = torch.argsort(values[rows].double().nan_to_num(nan=math.inf), descending=True, stable=True)[:most]
     return [int(row) for row in rows[order]]
+
+
+def distinct(*choices: Iterable[int]) -> list[int]:
+    """Return all rows that were chosen, each once, in the order of the choices."""
+    return list(dict.fromkeys(row for rows in choices for row in rows))
 
 
 def brief(value: float) -> float:
