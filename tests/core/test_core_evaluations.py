@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tui.core.errors import FailureError
-from tui.core.evaluations import Level, Pair, decode, levels, pairs
+from tui.core.evaluations import Level, Pair, decode, levels, pairs, worst
 
 TABLE: dict[str, Any] = {
     "format": 2, "task": "classification", "split": "validation", "step": 7, "epoch": 0.5, "root": "/p",
@@ -78,6 +78,7 @@ def test_an_older_file_is_read() -> None:
         {"pictures": [{**TABLE["pictures"][0], "true": 3}]},
         {"pictures": [{**TABLE["pictures"][0], "answer": math.nan}]},
         {"pictures": [{**TABLE["pictures"][0], "top": [[7, 0.5]]}]},
+        {"pictures": [{**TABLE["pictures"][0], "answer": [math.inf]}]},
         {"format": 0},
         {"format": "2"},
         {"task": "poetry"},
@@ -121,3 +122,15 @@ def test_levels_of_a_label() -> None:
     assert levels(found, 0) == [Level(0.5, 0.4, 0.75, 0.6)]
     assert math.isnan(levels(found, 2)[0].recall)
     assert (found.pictures[0].true, found.pictures[0].answer) == ((0, 1), ())
+
+
+def test_the_worst_come_first_whatever_is_not_a_number() -> None:
+    rows = [(0.5, 2.0), (math.nan, 1.0), (0.9, math.nan), (0.7, 3.0)]
+    pictures = [
+        {**TABLE["pictures"][0], "position": place, "confidence": confidence, "loss": loss}
+        for place, (confidence, loss) in enumerate(rows)
+    ]
+    found = decode(encoded(pictures=pictures), "x")
+    assert [one.position for one in worst(found, "confidence")] == [2, 3, 0, 1]
+    assert [one.position for one in worst(found, "loss")] == [2, 3, 0, 1]
+    assert worst(found.model_copy(update={"task": "regression"}), "confidence")[0].position == 2

@@ -36,6 +36,14 @@ class ExportFormat(StrEnum):
     pt2 = "pt2"
 
 
+class By(StrEnum):
+    """What makes a mistake bad."""
+
+    confidence = "confidence"
+    loss = "loss"
+
+
+At = Annotated[str, typer.Option("--at", metavar="WHICH", help="best, last, test, or the step of a validation.")]
 Chosen = Annotated[Weights, typer.Option("--weights", help="Of the best validation, or of the last step.")]
 
 
@@ -127,4 +135,49 @@ def export(
     trained.export(found, form=format.value, output=output, weights=weights.value, force=force, as_json=json)
 
 
-COMMANDS: dict[str, Callable[..., int | None]] = {"test": evaluate, "predict": predict, "export": export}
+def mistakes(
+    run: Run,
+    at: At = "best",
+    most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="How many.")] = 20,
+    by: Annotated[By, typer.Option("--by", help="Most confident answers or highest losses first.")] = By.confidence,
+    true: Annotated[
+        str | None, typer.Option("--true", metavar="CLASS", help="Only pictures of it.", show_default=False)
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", metavar="CLASS", help="Only those taken for it.", show_default=False)
+    ] = None,
+    json: AsJson = False,
+    runs: Runs = None,
+) -> None:
+    """Name the pictures that a run gets most wrong, the worst first; of a regression those with the largest errors.
+
+    An evaluation keeps the worst ones and examples of what it confuses most, not all of them.
+    """
+    from tui.cli import evaluated
+    from tui.runs.catalog import find
+
+    found = find(run, runs_root(runs))
+    evaluated.tell_mistakes(found, at=at, by=by.value, most=most, true=true, answer=answer, as_json=json)
+
+
+def confusion(
+    run: Run,
+    at: At = "best",
+    most: Annotated[int, typer.Option("--most", metavar="N", min=1, help="How many pairs.")] = 20,
+    json: AsJson = False,
+    runs: Runs = None,
+) -> None:
+    """Say which classes a run takes for which: the matrix of few classes, and the most frequent pairs."""
+    from tui.cli import evaluated
+    from tui.runs.catalog import find
+
+    evaluated.tell_confusion(find(run, runs_root(runs)), at=at, most=most, as_json=json)
+
+
+COMMANDS: dict[str, Callable[..., int | None]] = {
+    "test": evaluate,
+    "predict": predict,
+    "mistakes": mistakes,
+    "confusion": confusion,
+    "export": export,
+}

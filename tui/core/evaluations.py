@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt
 from pydantic import model_validator as check
 
 from tui.core.errors import FailureError
@@ -212,9 +212,19 @@ def decode(data: bytes, name: str) -> Detail:
         if written not in range(1, FORMAT + 1):
             raise ValueError
         found = Detail.model_validate(table)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, AttributeError, ValidationError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FailureError(TITLE, cause, "Another validation may be whole.") from error
     return found.model_copy(update={"names": tuple(clean(name, 120) for name in found.names)})
+
+
+Order = Literal["confidence", "loss"]
+
+
+def worst(detail: Detail, by: Order) -> list[Pictured]:
+    """Return the pictures by falling confidence in a wrong answer or by falling loss; a NaN loss is the highest."""
+    if by == "loss" or detail.task == "regression":
+        return sorted(detail.pictures, key=lambda one: -math.inf if math.isnan(one.loss) else -one.loss)
+    return sorted(detail.pictures, key=lambda one: math.inf if math.isnan(one.confidence) else -one.confidence)
 
 
 @dataclass(frozen=True)
