@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from tui.core.sentences import duration
+from tui.core.sentences import duration, size
 
 __all__ = ["compact", "duration", "size", "tick"]
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _THOUSANDS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-def size(count: float) -> str:
-    """Return a number of bytes: ``512 B``, ``1.4 MiB``."""
-    value, unit = float(count), 0
-    while value >= 1023.5 and unit < len(_UNITS) - 1:
-        value /= 1024
-        unit += 1
-    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 99.5 else f"{value:.1f} {_UNITS[unit]}"
 
 
 def compact(count: float) -> str:

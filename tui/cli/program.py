@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tui.cli import complete, program_trained
+from tui.cli import complete, program_runs, program_trained
 from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
@@ -199,12 +199,8 @@ def watch(run: Run, runs: Runs = None) -> int:
     return views.watch(found, runs_root(runs))
 
 
-@app.command("runs")
-def list_runs(runs: Runs = None, json: AsJson = False) -> None:
-    """List the runs, newest first."""
-    from tui.cli.runs import list_runs
-
-    list_runs(runs_root(runs), as_json=json)
+for name, (command, epilog) in program_runs.COMMANDS.items():
+    app.command(name, epilog=epilog)(command)
 
 
 @app.command(epilog=EXIT_CODES_HELP)

@@ -23,13 +23,34 @@ if TYPE_CHECKING:
 _HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "LOSS")
 
 
-def list_runs(root: Path, *, as_json: bool) -> None:
-    """Write the runs under ``root``, newest first, as a table or as a JSON list."""
+def list_runs(root: Path, *, as_json: bool, filter: str = "", order: str = "newest") -> None:
+    """Write the runs under ``root`` as a table or as a JSON list.
+
+    Args:
+        root: the directory of runs.
+        as_json: for programs.
+        filter: only the runs that it is true of (`tui.runs.filter`).
+        order: one of `tui.runs.comparison.ORDERS`.
+
+    Raises:
+        UsageError: the filter cannot be read.
+        FailureError: ``root`` is there and cannot be read.
+    """
     from tui.runs import catalog
+    from tui.runs.comparison import sorted_runs
 
     found = catalog.list_runs(root)
+    none = not found
+    if filter:
+        from tui.runs.filter import Filter
+
+        fits = Filter(filter).fits
+        found = [one for one in found if fits(one)]
+    found = sorted_runs(found, order)
     if as_json:
         _emit_json([_plain(summary) for summary in found])
+    elif not found and not none:
+        complain("no run fits the filter.")
     elif not found:
         complain(f"there are no runs in {clean_path(root)}; `cnntrain train PRESET --data DIR` makes one.")
     else:
@@ -44,7 +65,14 @@ def _row(run: Summary, *, named: bool) -> tuple[str, ...]:
     """Return the cells of a run; ``named``: the runs do not all have the same metric."""
     epoch = f"{run.epoch:.1f}/{run.epochs}" if run.epochs else "–"
     scored = (run.scored(run.score, named=named), run.scored(run.best_score), run.scored(run.test_score))
-    return (run.name, run.status, run.preset or "–", epoch, LOSS.format(run.loss), *scored)
+    return (
+        f"* {run.name}" if run.pinned else run.name,
+        run.status,
+        run.preset or "–",
+        epoch,
+        LOSS.format(run.loss),
+        *scored,
+    )
 
 
 def _plain(summary: Summary) -> dict[str, Any]:

@@ -7,6 +7,7 @@ extensions.json      from which steps on the run was made longer
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them
+remarks.json         what a person says of it: a note, and whether it is pinned
 tensorboard/         event files for TensorBoard, where they were asked for
 control/             requests
 lock, owner.json     who runs it
@@ -65,6 +66,10 @@ class RunDir:
         return self.path / "extensions.json"
 
     @property
+    def remarks(self) -> Path:
+        return self.path / "remarks.json"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics"
 
@@ -74,7 +79,12 @@ class RunDir:
 
     def segments(self, kind: str) -> list[Path]:
         """The record files of one kind that exist, oldest attempt first."""
-        return sorted(self.metrics.glob(f"{kind}-[0-9]*.seg"))
+        before = f"{kind}-"
+        try:
+            names = [name for name in os.listdir(self.metrics) if name.startswith(before) and name.endswith(".seg")]
+        except OSError:
+            return []
+        return [self.metrics / name for name in sorted(names) if name[len(before)].isdecimal()]
 
     @property
     def evaluations(self) -> Path:
@@ -121,6 +131,28 @@ class RunDir:
         return self.path / "engine.log"
 
     @property
+    def own_names(self) -> frozenset[str]:
+        """The names of everything that cnntrain puts at the top of the directory."""
+        return frozenset(
+            path.name
+            for path in (
+                self.settings,
+                self.dataset,
+                self.extensions,
+                self.remarks,
+                self.metrics,
+                self.evaluations,
+                self.events,
+                self.checkpoints,
+                self.tensorboard,
+                self.control,
+                self.lock,
+                self.owner,
+                self.log,
+            )
+        )
+
+    @property
     def exists(self) -> bool:
         """Whether this is a run: a directory with settings or events in it, that may be read."""
         return os.path.isfile(self.settings) or os.path.isfile(self.events)
@@ -137,13 +169,18 @@ class RunDir:
         self.control.mkdir(mode=0o700)
 
 
+def safe_name(name: str) -> str:
+    """Return what of a name a directory can be called, at most 60 characters; empty if nothing is left."""
+    return _NAME.sub("-", name).strip("-.")[:60]
+
+
 def new_run(root: Path, name: str) -> RunDir:
     """Return an unused directory ``YYYYMMDD-HHMMSS-name`` under ``root`` (not created yet).
 
     Raises:
         UsageError: nothing is left of ``name`` when unsafe characters are taken out.
     """
-    safe = _NAME.sub("-", name).strip("-.")[:60]
+    safe = safe_name(name)
     if not safe:
         raise UsageError("The run cannot be named", "the name has no letter or digit", "Give another --name.")
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())

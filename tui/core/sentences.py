@@ -11,6 +11,8 @@ from tui.core.metrics import ACCURACY, LOSS, METRICS, OVERHEAD, Metric, of_task,
 if TYPE_CHECKING:
     from tui.core import events
 
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
 
 def duration(seconds: float) -> str:
     """Return ``0:07``, ``12:34``, ``3:02:11`` or ``2d 03:02``."""
@@ -19,6 +21,15 @@ def duration(seconds: float) -> str:
     if hours >= 24:
         return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes: ``512 B``, ``1.4 MiB``."""
+    value, unit = float(count), 0
+    while value >= 1023.5 and unit < len(_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 99.5 else f"{value:.1f} {_UNITS[unit]}"
 
 
 def sentence(event: events.Event) -> str:

@@ -26,7 +26,7 @@ def check_can_start(run: RunDir) -> Settings:
         UsageError: it is finished or was made by a newer version, or its settings cannot be used.
     """
     from tui.core.presets import read_settings, read_toml
-    from tui.runs.follow import newer
+    from tui.runs.status import newer
 
     name = clean(run.name, 100)
     info = read_toml(run.settings).get("run")

@@ -1,27 +1,28 @@
 """The list of runs: how each stands, quickly, and which one a person means.
 
-Two hundred runs are listed in a fifth of a second: of each run the settings are read, of the events only the
-lines that count, and of the records only the newest one. A run that is over is read once. Neither numpy nor
-pydantic is imported.
+A thousand runs are listed in about a second: of each run a few settings are read, of the events only the lines
+that count, and of the records only the newest one. A run that is over is read once. Neither numpy nor pydantic
+is imported.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tui.core import control
-from tui.core.errors import UsageError
+from tui.core.errors import FailureError, UsageError
 from tui.core.metrics import LOSS, TaskMetrics, of_task
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.runs import status
+from tui.runs import remarks, status
 from tui.runs.glance import read_events, read_newest, read_settings
 from tui.runs.liveness import look
-from tui.runs.status import LIVE, Status, judge
+from tui.runs.status import LIVE, Status, judge, newer
 
 _STAMP = re.compile(r"(\d{8}-\d{6})-(.+)", re.ASCII)
 _STAMP_PARTS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
@@ -55,6 +56,14 @@ class Summary:
     best_score: float | None
     """Of the best validation."""
     test_score: float | None
+    last: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """All numbers of the newest validation, by the metrics' names."""
+    best: Mapping[str, float] = field(default_factory=dict, hash=False)
+    test: Mapping[str, float] = field(default_factory=dict, hash=False)
+    note: str = ""
+    pinned: bool = False
+    newer: str = ""
+    """Why it can only be looked at: a newer version made it."""
 
     @property
     def metrics(self) -> TaskMetrics:
@@ -68,17 +77,28 @@ class Summary:
 
 
 def list_runs(root: Path) -> list[Summary]:
-    """Return what is known of each run in ``root``, newest first; a broken run is listed as far as it can be read."""
-    return [_summary(run) for run in runs_in(root)]
+    """Return what is known of each run in ``root``, newest first; a broken run is listed as far as it can be read.
+
+    Raises:
+        FailureError: the directory is there and cannot be read.
+    """
+    return [summary_of(run) for run in runs_in(root)]
 
 
 def runs_in(root: Path) -> list[RunDir]:
-    """Return the runs in ``root``, newest first, without reading them."""
+    """Return the runs in ``root``, newest first, without reading them; none where there is no such directory.
+
+    Raises:
+        FailureError: the directory is there and cannot be read.
+    """
     try:
         with os.scandir(root) as entries:
             runs = [RunDir(Path(entry.path)) for entry in entries if _is_folder(entry)]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        cause = f"{clean_path(root)}: {error.strerror}"
+        raise FailureError("The runs cannot be listed", cause, "Name another place with --runs DIR.") from error
     return sorted((run for run in runs if run.exists), key=_order, reverse=True)
 
 
@@ -88,6 +108,7 @@ def find(reference: str, root: Path) -> RunDir:
 
     Raises:
         UsageError: there is none, or there are several; they are named.
+        FailureError: ``root`` is there and cannot be read.
     """
     title = "No such run"
     shown = f'"{clean(reference, 120)}"'
@@ -139,9 +160,9 @@ def _stamped(run: RunDir) -> float:
         return 0.0
 
 
-def _summary(run: RunDir) -> Summary:
+def summary_of(run: RunDir) -> Summary:
     """Return the line of a run; of one that is over, as it was found before while its files are the same."""
-    signature = tuple(_stamp_of(path) for path in (run.settings, run.events, run.owner))
+    signature = tuple(_stamp_of(path) for path in (run.settings, run.events, run.owner, run.remarks))
     known = _over.get(run.path)
     if known is not None and known[0] == signature:
         return known[1]
@@ -177,6 +198,7 @@ def _read(run: RunDir) -> Summary:
         latest = dict(zip(names, record.values, strict=True))
     news.facts.stop_asked |= any(request.action == "stop" for request in control.pending(run))
     word, text = judge(news.facts, look(run), status.now())
+    said = remarks.read(run)
     return Summary(
         run=run,
         name=clean(run.name, 120),
@@ -194,6 +216,12 @@ def _read(run: RunDir) -> Summary:
         score=news.score,
         best_score=news.best_score,
         test_score=news.test_score,
+        last=news.last,
+        best=news.best,
+        test=news.test,
+        note=said.note,
+        pinned=said.pinned,
+        newer=newer(info.get("format", "")),
     )
 
 

@@ -15,11 +15,12 @@ from tui.core import control
 from tui.core.errors import CnntrainError
 from tui.core.events import Message, Rewound, Started
 from tui.core.records import BATCHES, LAYERS
-from tui.core.rundir import FORMAT, RunDir
+from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs import status
 from tui.runs.liveness import look
 from tui.runs.state import RunState, advance, fold, rejudge
+from tui.runs.status import newer
 from tui.runs.tail import EventTail, Record, RecordTail, attempt_of
 
 if TYPE_CHECKING:
@@ -215,10 +216,3 @@ class RunFollower:
         if state.status not in ("running", "stopping"):
             state.eta_seconds = None
         return changed
-
-
-def newer(written: str) -> str:
-    """Return why a run with this format is only to be read, or nothing."""
-    if written.isascii() and written.isdigit() and int(written) > FORMAT:
-        return f"It was made by a newer version of cnntrain (format {clean(written, 20)}, this one knows {FORMAT})."
-    return ""

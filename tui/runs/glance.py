@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,39 +22,65 @@ from tui.runs.status import Facts
 from tui.runs.tail import Record, RecordTail, attempt_of, lines_backwards
 
 _SETTINGS = 1 << 20
+_HEADING = re.compile(r"^\[(\w+)\][ \t]*\r?$", re.MULTILINE | re.ASCII)
+_PAIR = re.compile(r"^(\w+)[ \t]*=[ \t]*(\[\n(?:[ \t].*\n)*\]|.*?)[ \t\r]*$", re.MULTILINE | re.ASCII)
 
 
 def read_settings(run: RunDir) -> tuple[dict[str, str], str, int]:
     """Return the texts of the ``[run]`` table, the dataset and the epochs; what cannot be read is empty."""
-    try:
-        with open(run.settings, "rb") as file:
-            table = tomllib.loads(_essentials(file.read(_SETTINGS).decode("utf-8")))
-    except (OSError, ValueError, RecursionError):
-        table = {}
-    info, data, training = (_table(table, name) for name in ("run", "data", "training"))
-    epochs = training.get("epochs", 0)
+    sections = _sections(run)
+    info = dict(_pairs(sections.get("run", "")))
+    directory = _value(sections.get("data", ""), "directory")
+    epochs = _value(sections.get("training", ""), "epochs")
     return (
-        {clean(str(key), 80): clean(str(value), 200) for key, value in info.items()},
-        clean_path(str(data.get("directory", "")), 500),
+        {clean(key, 80): clean(str(value), 200) for key, value in info.items()},
+        clean_path(directory, 500) if isinstance(directory, str) else "",
         epochs if type(epochs) is int and 0 < epochs < 1_000_000_000 else 0,
     )
 
 
-def _essentials(text: str) -> str:
-    """Return only the lines that the list shows: reading all settings would take longer than all the rest."""
-    kept, section = [], ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            section = line.strip()
-            kept.append(line)
-        elif section == "[run]" or line.startswith(("directory =", "epochs =")):
-            kept.append(line)
-    return "\n".join(kept)
+def read_values(run: RunDir) -> dict[str, Any]:
+    """Return the run's settings by their dotted keys, as TOML has them; what cannot be read is left out.
+
+    Nothing is checked: this is for looking through many runs, some of them of other versions.
+    """
+    sections = _sections(run).items()
+    return {f"{name}.{key}": value for name, body in sections if name != "run" for key, value in _pairs(body)}
 
 
-def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
-    found = table.get(name)
-    return found if isinstance(found, dict) else {}
+def _sections(run: RunDir) -> dict[str, str]:
+    """Return the lines under each heading. Reading all as TOML would take longer than the rest of the list."""
+    try:
+        with open(run.settings, "rb") as file:
+            text = file.read(_SETTINGS).decode("utf-8")
+    except (OSError, ValueError):
+        return {}
+    found = list(_HEADING.finditer(text))
+    ends = [heading.start() for heading in found[1:]] + [len(text)]
+    return {heading[1]: text[heading.end() : end] for heading, end in zip(found, ends, strict=False)}
+
+
+def _pairs(body: str) -> Iterator[tuple[str, Any]]:
+    for found in _PAIR.finditer(body):
+        value = _scalar(found[2])
+        if value is not None:
+            yield found[1], value
+
+
+def _value(body: str, key: str) -> Any:
+    return next((_scalar(found[2]) for found in _PAIR.finditer(body) if found[1] == key), None)
+
+
+def _scalar(text: str) -> Any:
+    """Return a TOML value, or None if it is none; what most are is read without a parser."""
+    if len(text) >= 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1] and "\\" not in text:
+        return text[1:-1]
+    if text.isdecimal() and text.isascii() and len(text) < 18:
+        return int(text)
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return None
 
 
 @dataclass
@@ -69,6 +97,11 @@ class News:
     score: float | None = None
     best_score: float | None = None
     test_score: float | None = None
+    last: Mapping[str, float] = field(default_factory=dict)
+    """All numbers of the newest validation, by name."""
+    best: Mapping[str, float] = field(default_factory=dict)
+    """Of the best one."""
+    test: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_events(run: RunDir) -> News:
@@ -132,14 +165,16 @@ def _note(news: News, kind: str, fields: dict[str, Any], *, current: bool, first
 
 
 def _note_evaluation(news: News, fields: dict[str, Any]) -> None:
-    value = float(fields["metrics"][of_task(task_of(fields["metrics"])).headline.name])
+    metrics = {name: float(value) for name, value in fields["metrics"].items()}
+    value = metrics[of_task(task_of(metrics)).headline.name]
     news.facts.slowest = max(news.facts.slowest, float(fields.get("seconds", 0)))
     if fields["split"] == "test" and news.test_score is None:
-        news.test_score = value
+        news.test_score, news.test = value, metrics
     elif fields["split"] == "validation":
-        news.score = value if news.score is None else news.score
+        if news.score is None:
+            news.score, news.last = value, metrics
         if fields.get("best") and news.best_score is None:
-            news.best_score = value
+            news.best_score, news.best = value, metrics
 
 
 def read_newest(run: RunDir) -> tuple[Record | None, tuple[str, ...], float]:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from tui.core.rundir import FORMAT
 from tui.core.text import clean
 from tui.runs.liveness import FRESH, Liveness
 
@@ -120,3 +121,10 @@ def utc(moment: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
     except (ValueError, OverflowError, OSError):
         return "an unknown time"
+
+
+def newer(written: str) -> str:
+    """Return why a run with this format is only to be read, or nothing."""
+    if written.isascii() and written.isdigit() and int(written) > FORMAT:
+        return f"It was made by a newer version of cnntrain (format {clean(written, 20)}, this one knows {FORMAT})."
+    return ""
