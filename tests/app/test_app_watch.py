@@ -256,6 +256,41 @@ async def test_keys_leave_requests_and_stop_asks_first(live: Any) -> None:
         assert asked(run.run)[-1] == "stop"
 
 
+async def test_rate_epochs_and_the_end_of_an_epoch_are_asked_for(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("t")
+        await until(pilot, lambda: "Multiply the learning rate" in run.text())
+        assert "now 1.25e-02, by" in run.text()
+        for wrong in ("0", "nan", "a"):
+            await pilot.press("end", "ctrl+u", *wrong, "enter")
+            await until(pilot, lambda: "0.5 halves it" in run.text())
+            assert asked(run.run) == []
+        await pilot.press("end", "ctrl+u", *"0.1", "enter")
+        await until(pilot, lambda: bool(asked(run.run)))
+        await pilot.press("x")
+        await until(pilot, lambda: "How many epochs more?" in run.text())
+        await pilot.press("enter", "e")
+        await until(pilot, lambda: "at the end of the epoch?" in run.text())
+        await pilot.press("y")
+        await until(pilot, lambda: len(asked(run.run)) == 3)
+        requests = [(request.action, request.value) for request in control.pending(run.run)]
+        assert requests == [("rate", 0.1), ("extend", 5.0), ("stop_after_epoch", None)]
+
+
+async def test_what_was_asked_for_is_marked_on_the_charts(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        before = run.text().count("◇")
+        builders.append_event(run.run, events.Controlled(step=700, action="rate", value=0.5))
+        await until(pilot, lambda: run.text().count("◇") >= before + 4)
+        assert run.text().count("◇") >= before + 4
+        await until(pilot, lambda: "the learning rate times 0.5" in run.text())
+        assert "the learning rate times 0.5" in run.text()
+
+
 async def test_pause_becomes_continue(live: Any) -> None:
     run = live(status="paused")
     async with run.app.run_test(size=(80, 24)) as pilot:

@@ -23,8 +23,8 @@ def outside(*arguments: str, **extra: object) -> subprocess.CompletedProcess[str
 
 
 COMMANDS = tuple(
-    "test predict mistakes confusion export demo train check watch runs compare rename "
-    "delete note pin status diagnose stop resume extend metrics presets cache".split()
+    "demo train check watch runs compare rename delete note pin status diagnose stop resume extend metrics control "
+    "test predict mistakes confusion export presets cache".split()
 )
 
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from tests import builders
 from tui.cli.states import EXIT_CODES
+from tui.core import control
 from tui.runs.status import Status
 
 HOSTILE = "20260131-120000-[red] \x1b]52;c;aGk=\x07\u202e\udcff"
@@ -139,3 +140,30 @@ def test_a_list_of_many_runs_is_quick(cnntrain, root: Path) -> None:
     start = time.monotonic()
     assert len(cnntrain("runs").stdout.splitlines()) == 41
     assert time.monotonic() - start < 1.0
+
+
+def test_a_run_is_asked(cnntrain, root: Path) -> None:
+    run = builders.make_run(root, steps=40, status="running")
+    assert (
+        cnntrain("control", "example", "rate", "0.5").stdout == f"{run.name} was asked: the learning rate times 0.5\n"
+    )
+    assert cnntrain("control", "example", "validate").exit_code == 0
+    assert [(one.action, one.value) for one in control.pending(run)] == [("rate", 0.5), ("validate", None)]
+    for arguments, words in (
+        (("rate",), "a factor is between 1e-06 and 1,000,000. `rate 0.5` halves it"),
+        (("rate", "0"), "a factor is between"),
+        (("pause", "3"), "pause takes no number: 3 was given"),
+        (("dance",), "'dance'"),
+    ):
+        refused = cnntrain("control", "example", *arguments)
+        assert refused.exit_code == 2
+        assert words in refused.stderr
+    assert len(control.pending(run)) == 2
+    builders.let_go(run)
+
+
+def test_a_run_that_is_over_is_asked_nothing(cnntrain, root: Path) -> None:
+    builders.make_run(root, steps=40, status="finished")
+    refused = cnntrain("control", "example", "pause")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "The run does not train: 20260131-120000-example is finished" in refused.stderr

@@ -189,6 +189,16 @@ def test_asking_twice_is_asking_once(tmp_path: Path) -> None:
     assert [request.action for request in control.pending(run)] == ["stop"]
 
 
+def test_a_run_that_trains_is_asked_and_no_other(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="running")
+    launch.ask(run, "rate", 0.5)
+    assert [(request.action, request.value) for request in control.pending(run)] == [("rate", 0.5)]
+    over = builders.make_run(tmp_path, name="20260131-130000-over", status="finished")
+    with pytest.raises(UsageError, match=r"does not train: .* is finished"):
+        launch.ask(over, "pause")
+    assert control.pending(over) == []
+
+
 def test_a_run_elsewhere_is_asked_but_not_killed(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="interrupted")
     builders.own(run, host="node7", boot_id="another")

@@ -70,6 +70,19 @@ def resumed(run: RunDir) -> Start:
     return start
 
 
+def extended(run: RunDir, epochs: int) -> Start:
+    """Let a finished run train for more epochs."""
+
+    def start(watcher: Watcher) -> RunDir:
+        from tui.runs import launch
+
+        watcher.tell("Starting the engine")
+        launch.extend(run, epochs)
+        return run
+
+    return start
+
+
 def mended(run: RunDir, found: Found) -> Start:
     """Start a new run with the change that a finding offers."""
 

@@ -26,6 +26,16 @@ class Kind(StrEnum):
     layers = "layers"
 
 
+class Asked(StrEnum):
+    """What can be asked of a run that trains; `stop` and `extend` are commands of their own."""
+
+    pause = "pause"
+    go_on = "continue"
+    save = "save"
+    validate = "validate"
+    rate = "rate"
+
+
 Run = Annotated[
     str,
     typer.Argument(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tui.cli import complete, program_runs, program_trained
+from tui.cli import complete, program_running, program_runs, program_trained
 from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
@@ -59,8 +59,6 @@ presets_app = typer.Typer(
 )
 app.add_typer(presets_app)
 app.add_typer(cache_app)
-for name, command in program_trained.COMMANDS.items():
-    app.command(name)(command)
 
 
 def _version(wanted: bool) -> None:
@@ -351,3 +349,7 @@ def presets_diff(
     from tui.cli.presets import diff_presets
 
     diff_presets(first, second)
+
+
+for name, command in {**program_running.COMMANDS, **program_trained.COMMANDS}.items():
+    app.command(name)(command)

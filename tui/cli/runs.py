@@ -11,12 +11,14 @@ from tui.cli.lines import progress
 from tui.cli.states import EXIT_CODES, folded
 from tui.cli.table import aligned
 from tui.cli.terminal import complain, emit, say, width
+from tui.core.errors import UsageError
 from tui.core.metrics import LOSS
 from tui.core.rundir import RunDir
-from tui.core.sentences import scores
+from tui.core.sentences import asked, scores
 from tui.core.text import clean_path
 
 if TYPE_CHECKING:
+    from tui.core.control import Action
     from tui.runs.catalog import Summary
     from tui.runs.state import RunState
 
@@ -101,6 +103,24 @@ def _answer(state: RunState) -> str:
     if state.test is not None:
         parts.append(f"test {scores(state.test, (state.metrics.headline,))}")
     return "; ".join(part.rstrip(".") for part in parts)
+
+
+def ask(run: RunDir, action: Action, factor: float | None) -> None:
+    """Ask something of a run that trains, and say so.
+
+    Raises:
+        UsageError: the factor is wrong or missing, or the run does not train.
+        FailureError: the request cannot be written.
+    """
+    from tui.core.rates import wrong_with
+    from tui.runs import launch
+
+    if action == "rate" and (wrong := wrong_with(factor)):
+        raise UsageError("The learning rate cannot be changed so", wrong, "`rate 0.5` halves it, `rate 2` doubles it.")
+    if action != "rate" and factor is not None:
+        raise UsageError(f"{action} takes no number", f"{factor:g} was given", "Leave it out.")
+    launch.ask(run, action, factor)
+    say(f"{run.name} was asked: {asked(action, factor)}")
 
 
 def _as_object(state: RunState) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from tui.core.files import write_atomic
 from tui.core.rundir import RunDir
 
-Action = Literal["stop", "stop_after_epoch", "pause", "continue", "save", "validate", "extend"]
+Action = Literal["stop", "stop_after_epoch", "pause", "continue", "save", "validate", "rate", "extend"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
@@ -27,7 +27,7 @@ class Request:
     action: Action
     path: Path
     value: float | None = None
-    """What goes with it: how many epochs more."""
+    """What goes with it: how many epochs more, or a factor for the learning rate."""
 
 
 def ask(run: RunDir, action: Action, value: float | None = None) -> None:

@@ -139,6 +139,8 @@ class Controlled(Event):
 
     kind = "controlled"
     action: str
+    value: float | None = None
+    """What was asked for with it: epochs, or a factor."""
 
 
 class Wired(Event):

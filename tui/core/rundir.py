@@ -4,6 +4,7 @@ settings.toml        resolved settings, with the versions they ran on
 dataset.json         class map (from train), split membership, sizes, problems found
 metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
 extensions.json      from which steps on the run was made longer
+rates.json           after which steps a person changed the learning rate
 evaluations/*.json   confusion of each validation and of the test
 events.jsonl         rare events
 checkpoints/         step-*/ directories, and last.json and best.json that name one of them
@@ -68,6 +69,10 @@ class RunDir:
     @property
     def remarks(self) -> Path:
         return self.path / "remarks.json"
+
+    @property
+    def rates(self) -> Path:
+        return self.path / "rates.json"
 
     @property
     def metrics(self) -> Path:

@@ -56,7 +56,7 @@ def sentence(event: events.Event) -> str:
         case events.Rewound():
             return f"going back to {event.checkpoint}, step {event.step:,}"
         case events.Controlled():
-            return f"as asked: {event.action}"
+            return f"as asked: {asked(event.action, event.value)}"
         case events.Found():
             return f"{event.severity}: {event.message}"
         case events.Cleared():
@@ -74,6 +74,18 @@ def sentence(event: events.Event) -> str:
         case events.Ended():
             return f"{event.reason}: {event.text}" if event.text else event.reason
     return ""
+
+
+def asked(action: str, value: float | None = None) -> str:
+    """Return what was asked of a run, in words."""
+    match action:
+        case "rate" if value is not None:
+            return f"the learning rate times {value:g}"
+        case "extend" if value is not None:
+            return f"{value:g} more epochs"
+        case "stop_after_epoch":
+            return "stop after this epoch"
+    return action
 
 
 def _learned(event: events.Started) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -16,10 +16,11 @@ from torch.optim import Optimizer
 from tui.core.architectures import SIMPLE_CNN
 from tui.core.dataset.problems import Problem
 from tui.core.dataset.targets import Targets
-from tui.core.errors import CnntrainError, FailureError
-from tui.core.events import Extended, Rewound, Started
+from tui.core.errors import CnntrainError, FailureError, UsageError
+from tui.core.events import Controlled, Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
 from tui.core.metrics import SKIPPED, of_task
+from tui.core.rates import RateChange, note_rate, read_rates, wrong_with
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
 from tui.engine import device as devices
@@ -29,7 +30,7 @@ from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.compute import Compute, choose, restore_scaler, scaler_table
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.freezing import Freezing
-from tui.engine.link import Link
+from tui.engine.link import Link, trouble
 from tui.engine.mirror import Mirror
 from tui.engine.optim import make_optimizer, restore_optimizer
 from tui.engine.plan import Plan
@@ -96,6 +97,8 @@ class Attempt:
     stopping: Stopping
     told: int = 0
     """Unreadable pictures that have been named."""
+    repeats: list[RateChange] = field(default_factory=list)
+    """Changes of the learning rate that an attempt before has made behind where this one begins."""
 
     @property
     def epoch_steps(self) -> int:
@@ -129,20 +132,41 @@ class Attempt:
             scaler=scaler_table(self.compute.scaler),
         )
 
-    def extend(self, epochs: int) -> None:
-        """Make the run ``epochs`` longer from this step on; a refusal is told, and nothing changes."""
+    def extend(self, epochs: int) -> bool:
+        """Make the run ``epochs`` longer from this step on; False: a refusal, which is told, and nothing changes."""
         step = self.progress.step
         try:
             extend(self.link.run, self.settings.training, epochs, step=step, epoch_steps=self.epoch_steps, ended=False)
         except CnntrainError as error:
             self.link.message("warning", str(error))
-            return
+            return False
         extensions = read_extensions(self.link.run)
-        self.schedule = Plan(self.settings, self.epoch_steps, extensions)
+        self.schedule = Plan(self.settings, self.epoch_steps, extensions, self.schedule.changes)
         self.progress.go_on()
         self.schedule.plateau = self.progress.plateau
         total = self.schedule.total
         self.link.event(Extended(epochs=epochs, total_epochs=math.ceil(total / self.epoch_steps), total_steps=total))
+        return True
+
+    def change_rate(self, factor: float | None, request: str) -> bool:
+        """Multiply the learning rate of all steps from the next one on; False: a refusal, which is told."""
+        step = self.progress.step
+        try:
+            if wrong := wrong_with(factor):
+                raise UsageError("The learning rate stays as it is", wrong)
+            self.schedule.changes = note_rate(self.link.run, RateChange(step, float(factor or 1), request))
+        except (CnntrainError, OSError) as error:
+            why = str(error) if isinstance(error, CnntrainError) else f"The learning rate stays: {trouble(error)}."
+            self.link.message("warning", why)
+            return False
+        self.link.message("info", f"The learning rate is {self.schedule.rate(step + 1):g} from the next step on.")
+        return True
+
+    def repeat_rates(self) -> None:
+        """Tell the changes that take force again here, where an attempt before has made them."""
+        while self.repeats and self.repeats[0].step <= self.progress.step:
+            again = self.repeats.pop(0)
+            self.link.event(Controlled(step=again.step, action="rate", value=again.factor))
 
     def tell_skipped(self) -> None:
         """Name the pictures that could not be read since this was last asked."""
@@ -195,7 +219,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
         average=Average(model, settings.optimizer.ema_decay) if settings.optimizer.ema_decay else None,
         optimizer=make_optimizer(model, settings.optimizer, head),
         norms=norms,
-        schedule=Plan(settings, data.steps_per_epoch, extensions),
+        schedule=Plan(settings, data.steps_per_epoch, extensions, read_rates(link.run)),
         recorder=Recorder(link, settings, norms, device, scaled=compute.scaler is not None),
         saver=Saver(link, Store(link.run), settings.training),
         progress=Progress(),
@@ -206,6 +230,8 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
     if extensions and attempt.progress.step == extensions[-1].step:
         attempt.progress.go_on()
     attempt.schedule.plateau = attempt.progress.plateau
+    later = [change for change in attempt.schedule.changes if change.step > attempt.progress.step]
+    attempt.repeats = sorted(later, key=lambda change: change.step)
     attempt.stopping.take_up(attempt.progress)
     if settings.logging.tensorboard:
         complain = partial(link.message, "warning")

@@ -266,7 +266,7 @@ class Link:
 
     def answer(self, request: control.Request) -> None:
         """Say that a request was acted on, and take it away."""
-        self.event(Controlled(action=request.action))
+        self.event(Controlled(action=request.action, value=request.value))
         control.answered(request)
 
     def answer_stop(self) -> None:

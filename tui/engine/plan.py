@@ -1,10 +1,11 @@
-"""How many steps a run has and the learning rate of each: the settings' plan, and what extensions made of it."""
+"""How many steps a run has and the learning rate of each: the settings' plan, and what people made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tui.core.extensions import Extension, planned_steps
+from tui.core.rates import RateChange, factor_at
 from tui.core.settings import Settings
 from tui.engine.schedules import Plateau, Schedule
 
@@ -15,15 +16,24 @@ class Plan:
     After an extension the learning rate is the one that a run planned for the new length from its start
     would have: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and
     plateau go on as they were. Where that means a jump upwards, the rate rises to it linearly over
-    ``schedule.warmup_epochs``, at most a quarter of the extension.
+    ``schedule.warmup_epochs``, at most a quarter of the extension. All of that is multiplied by what a person has
+    asked for while it trained.
 
     Args:
         settings: the run's settings; ``training.epochs`` counts the extensions already.
         epoch_steps: steps in one epoch.
         extensions: oldest first.
+        changes: of the learning rate, oldest first.
     """
 
-    def __init__(self, settings: Settings, epoch_steps: int, extensions: Sequence[Extension] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        epoch_steps: int,
+        extensions: Sequence[Extension] = (),
+        changes: Sequence[RateChange] = (),
+    ) -> None:
+        self.changes = tuple(changes)
         self.total = planned_steps(settings.training, epoch_steps, extensions)
         first = extensions[0].before if extensions else self.total
         self._schedules = [Schedule(settings, epoch_steps, first)]
@@ -34,7 +44,7 @@ class Plan:
 
     def rate(self, step: int) -> float:
         """Return the learning rate of step ``step``, counted from 1."""
-        return self._rate(step, len(self._schedules) - 1)
+        return self._rate(step, len(self._schedules) - 1) * factor_at(self.changes, step)
 
     def _rate(self, step: int, index: int) -> float:
         while index and step <= self._starts[index]:

@@ -95,6 +95,7 @@ class Trainer:
         ):
             busy = True
             self._attempt.save()
+        self._attempt.repeat_rates()
         busy = self._answer() or busy
         if self._stop_at and progress.step >= self._stop_at and progress.step < self._attempt.total_steps:
             self._stop("Stopped on request at the end of the epoch,")
@@ -221,6 +222,7 @@ class Trainer:
             self._stopping.leave_out(0.1)
 
     def _act(self, request: control.Request) -> None:
+        done = True
         if request.action in ("pause", "continue"):
             self._recorder.read(self._progress, wait=True)
             self._paused = request.action == "pause"
@@ -234,8 +236,13 @@ class Trainer:
         elif request.action == "stop_after_epoch":
             self._stop_at = -(-(self._progress.step + 1) // self._attempt.epoch_steps) * self._attempt.epoch_steps
         elif request.action == "extend":
-            self._attempt.extend(int(request.value or 0))
-        self._link.answer(request)
+            done = self._attempt.extend(int(request.value or 0))
+        elif request.action == "rate":
+            done = self._attempt.change_rate(request.value, request.path.name)
+        if done:
+            self._link.answer(request)
+        else:
+            control.answered(request)
         if request.action == "stop":
             self._stop("Stopped on request")
 

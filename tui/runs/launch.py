@@ -254,6 +254,21 @@ def stop(run: RunDir, now: bool = False, *, after_epoch: bool = False) -> None:
         _ask(run, action, "The run cannot be stopped")
 
 
+def ask(run: RunDir, action: control.Action, value: float | None = None) -> None:
+    """Ask something else of a run that trains: to pause or go on, to validate, to save, another learning rate.
+
+    Raises:
+        UsageError: it does not train, or can only be read.
+        FailureError: the request cannot be written.
+    """
+    state = _state(run)
+    if not state.live:
+        raise UsageError("The run does not train", f"{clean(run.name, 100)} is {state.status}")
+    if state.read_only:
+        raise UsageError("The run can only be read", state.read_only, "Upgrade cnntrain.")
+    _ask(run, action, "The run cannot be asked", value)
+
+
 def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
     """Make a run longer: one that trains is asked to go on for more, one that is finished is started again.
 

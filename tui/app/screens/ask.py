@@ -67,14 +67,16 @@ class AskLine(ModalScreen[str | None]):
         question: one sentence.
         value: what stands in the field first.
         check: returns what is wrong with an answer, or an empty string.
+        enter: what Enter does.
     """
 
     CSS_PATH = "ask.tcss"
     BINDINGS = [_ESCAPE]
 
-    def __init__(self, question: str, value: str, check: Callable[[str], str]) -> None:
+    def __init__(self, question: str, value: str, check: Callable[[str], str], *, enter: str = "saves") -> None:
         super().__init__()
         self._question, self._value, self._check = question, value, check
+        self._enter = enter
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -86,7 +88,7 @@ class AskLine(ModalScreen[str | None]):
     def look(self, event: TextField.Changed) -> None:
         """Say what is wrong while it is typed."""
         wrong = self._check(event.value.strip())
-        hint = Content.styled(clean(wrong), "$text-error") if wrong else Content("Enter saves, Escape leaves.")
+        hint = Content.styled(clean(wrong), "$text-error") if wrong else Content(f"Enter {self._enter}, Escape leaves.")
         self.query_one("#detail", Static).update(hint)
 
     @on(TextField.Submitted)

@@ -15,24 +15,22 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
+from tui.app.screens import asking
 from tui.app.screens.dashboard import PAGES, Dashboard
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.status import Outcome, StatusBar
-from tui.core.errors import CnntrainError
 from tui.core.rundir import RunDir
-from tui.core.text import clean, clean_path
 
 if TYPE_CHECKING:
-    from tui.core.control import Action
     from tui.runs.follow import RunFollower
 
 TICK = 0.25
 """Seconds between two looks at the run."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
-_ABOUT_THE_RUN = {"stop", "pause", "continue", "validate", "save", "resume"}
+_ABOUT_THE_RUN = {"stop", "stop_after_epoch", "pause", "continue", "validate", "save", "rate", "extend", "resume"}
 
 
 class WatchScreen(Screen[None]):
@@ -50,6 +48,23 @@ class WatchScreen(Screen[None]):
         Binding("p", "continue", "Continue", id="watch.continue", tooltip="Let the training go on."),
         Binding("v", "validate", "Validate", id="watch.validate", tooltip="Validate now."),
         Binding("c", "save", "Save", id="watch.save", tooltip="Save a checkpoint now."),
+        Binding(
+            "t",
+            "rate",
+            "Rate",
+            id="watch.rate",
+            show=False,
+            tooltip="Multiply the learning rate from the next step on.",
+        ),
+        Binding(
+            "e",
+            "stop_after_epoch",
+            "Stop after epoch",
+            id="watch.stop_after_epoch",
+            show=False,
+            tooltip="Stop at the end of this epoch, after its validation.",
+        ),
+        Binding("x", "extend", "Extend", id="watch.extend", show=False, tooltip="Train for more epochs than planned."),
         Binding("d", "doctor", "Doctor", id="watch.doctor", tooltip="What is wrong with this run, and what mends it."),
         Binding(
             "y",
@@ -63,7 +78,8 @@ class WatchScreen(Screen[None]):
     ]
 
     LEGEND = (
-        "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding; ≈ ends the smoothed line. "
+        "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
+        "≈ ends the smoothed line. "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
         "Beside a class's recall stands its change since the validation before."
     )
@@ -197,7 +213,9 @@ class WatchScreen(Screen[None]):
                 return asking and state.paused
             case "stop":
                 return asking and state.status != "stopping"
-            case "validate" | "save":
+            case "extend" if state.status == "finished":
+                return not state.read_only
+            case "validate" | "save" | "rate" | "extend" | "stop_after_epoch":
                 return asking and state.status in ("running", "paused")
             case "resume":
                 return not state.live and state.status != "finished" and not state.read_only
@@ -214,30 +232,37 @@ class WatchScreen(Screen[None]):
 
     def action_stop(self) -> None:
         """Ask, then ask the run to stop."""
-        from tui.app.screens.ask import Confirm
+        asking.ask_to_stop(self.app, self.run)
 
-        detail = "It finishes this step and saves. It can be resumed, here or with `cnntrain resume`."
-        self.app.push_screen(Confirm("Stop this training?", detail, yes="Stop", careful=True), self._stop)
-
-    def _stop(self, yes: bool | None) -> None:
-        if yes:
-            self._ask("stop", "Stopping after this step.")
+    def action_stop_after_epoch(self) -> None:
+        """Ask, then ask the run to stop at the end of the epoch."""
+        asking.ask_to_stop(self.app, self.run, after_epoch=True)
 
     def action_pause(self) -> None:
         """Let the run wait."""
-        self._ask("pause", "Pausing after this step.")
+        asking.ask_run(self.app, self.run, "pause", "Pausing after this step.")
 
     def action_continue(self) -> None:
         """Let the run go on."""
-        self._ask("continue", "Going on.")
+        asking.ask_run(self.app, self.run, "continue", "Going on.")
 
     def action_validate(self) -> None:
         """Validate now."""
-        self._ask("validate", "Validating after this step.")
+        asking.ask_run(self.app, self.run, "validate", "Validating after this step.")
 
     def action_save(self) -> None:
         """Save a checkpoint now."""
-        self._ask("save", "Saving a checkpoint after this step.")
+        asking.ask_run(self.app, self.run, "save", "Saving a checkpoint after this step.")
+
+    def action_rate(self) -> None:
+        """Change the learning rate from the next step on."""
+        if self.follower is not None:
+            asking.ask_for_rate(self.app, self.follower.state)
+
+    def action_extend(self) -> None:
+        """Train for longer than planned."""
+        if self.follower is not None:
+            asking.ask_for_epochs(self.app, self.follower.state)
 
     def action_resume(self) -> None:
         """Start the run again where it was."""
@@ -259,15 +284,3 @@ class WatchScreen(Screen[None]):
             from tui.app.screens.layers import LayersScreen
 
             self.app.push_screen(LayersScreen(self.follower))
-
-    def _ask(self, action: Action, said: str) -> None:
-        from tui.core import control
-
-        try:
-            control.ask(self.run, action)
-        except (OSError, CnntrainError) as error:
-            cause = error.strerror if isinstance(error, OSError) else str(error)
-            text = f"The run cannot be asked to {action}: {clean_path(self.run.control)}: {clean(str(cause), 200)}."
-            self.app.notify(text, severity="error", timeout=12, markup=False)
-        else:
-            self.app.notify(said, timeout=3, markup=False)

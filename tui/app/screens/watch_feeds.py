@@ -65,6 +65,7 @@ def _curve(
                 last=last,
                 traces=traces if len(plain.steps) else (),
                 marks=[
+                    *_controls(state),
                     *_checkpoints(state),
                     *_findings(state),
                     *(_validations(state, metric, window, cells) if validated else ()),
@@ -146,6 +147,13 @@ def _checkpoints(state: RunState) -> list[Mark]:
     if state.best is not None:
         marks.append(Mark("▲", "good", state.best.step))
     return marks
+
+
+def _controls(state: RunState) -> list[Mark]:
+    """Return a mark for each thing that was asked of the run; below the others, which show what came of it."""
+    from tui.app.widgets.raster import Mark
+
+    return [Mark("◇", "mark", event.step) for event in state.controls[-200:]]
 
 
 def _findings(state: RunState) -> list[Mark]:
