@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from tui.cli import complete, program_running, program_runs, program_trained
 from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
+from tui.cli.models import models_app
 from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
 from tui.cli.states import EXIT_CODES_HELP, VERDICTS_HELP
@@ -58,6 +59,7 @@ presets_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(presets_app)
+app.add_typer(models_app)
 app.add_typer(cache_app)
 
 

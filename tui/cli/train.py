@@ -26,12 +26,22 @@ def resolved(preset: presets.Preset, data: str | None, assignments: Sequence[str
         UsageError: the preset, a setting or the directory cannot be used, or no directory is named.
     """
     new = parse_assignments(assignments)
+    _allow(new.get("model.name"))
     if data is not None:
         new["data.directory"] = data
     settings = with_changes(presets.load(preset), {**new, **absolute(new)}, source="--set")
     if not settings.data.directory:
         raise UsageError("There is nothing to train on", "no folder of pictures is named", "Add --data DIR.")
     return settings
+
+
+def _allow(name: object) -> None:
+    """Code that is named on the command line may be run: now, and when this run is resumed or tested."""
+    from tui.core.architectures import is_code
+    from tui.core.permission import allow
+
+    if isinstance(name, str) and is_code(name) and allow(name):
+        complain(f"{name} is code of yours that may be run from now on; `cnntrain models forget {name}` ends that.")
 
 
 def absolute(new: dict[str, object]) -> dict[str, object]:

@@ -95,9 +95,19 @@ def load(preset: Preset) -> Settings:
     """Return the preset's settings laid over the defaults.
 
     Raises:
-        UsageError: it cannot be read, is not TOML, or has unknown keys or values out of range.
+        UsageError: it cannot be read, is not TOML, has unknown keys or values out of range, or names code.
     """
-    return read_settings(preset.path)
+    settings = read_settings(preset.path)
+    _refuse_code(settings, f"The preset {clean_path(preset.path)} is not used")
+    return settings
+
+
+def _refuse_code(settings: Settings, title: str) -> None:
+    from tui.core.architectures import is_code
+
+    if is_code(name := settings.model.name):
+        step = f"Take that line out, and type --set model.name={name} if you trust it."
+        raise UsageError(title, f"model.name is {name}, and a preset loads no code", step)
 
 
 def read_settings(path: Path) -> Settings:
@@ -169,10 +179,12 @@ def save(name: str, settings: Settings, *, comment: str = "", replace: bool = Fa
     """Save settings as one of the user's presets.
 
     Raises:
-        UsageError: the name cannot be a file name, is a shipped preset's, or is taken and ``replace`` is False.
+        UsageError: the name cannot be a file name, is a shipped preset's, or is taken and ``replace`` is False; or
+            the settings name code.
         FailureError: the directory cannot be written.
     """
     check_name(name)
+    _refuse_code(settings, "The preset is not saved")
     path = user_directory() / f"{name}.toml"
     if path.exists() and not replace:
         raise UsageError("The preset cannot be saved", f'you already have a preset "{name}"', "Choose another name.")

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core import control
+from tui.core.architectures import check_installed
 from tui.core.descriptors import readable
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
+from tui.core.permission import check_allowed
 from tui.core.rundir import FORMAT, RunDir, new_run
 from tui.core.text import clean, clean_path
 from tui.runs.attempt import check_can_start, open_log
@@ -78,9 +80,11 @@ def make(settings: Settings, manifest: Manifest, *, root: Path, name: str, info:
     """Make the directory of a run whose pictures are known; ``info`` goes into the ``[run]`` table of its settings.
 
     Raises:
-        UsageError: the name cannot be used.
+        UsageError: the name cannot be used, or the network's package is missing or not allowed.
         FailureError: the directory cannot be written.
     """
+    check_installed(settings.model.name)
+    check_allowed(settings.model.name)
     run = _make(root, name)
     try:
         _write(run, settings, manifest, info)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from tui.core.architectures import SIMPLE_CNN, known_model
+from tui.core.architectures import SIMPLE_CNN, is_code, known_model
 from tui.core.groups.declare import Group, setting
 
 
@@ -15,12 +15,12 @@ class ModelSettings(Group):
 
     name: str = setting(
         "Architecture",
-        "simple_cnn, built from the settings below, or a classification model of torchvision.",
+        "simple_cnn, built from the settings below; a model of torchvision; timm:NAME with cnntrain[timm]. Your own as package.module:name, from the command line only.",
         default=SIMPLE_CNN,
     )
     pretrained: bool = setting(
         "Pretrained",
-        "Start from torchvision's ImageNet weights (fine-tuning); they are downloaded once.",
+        "Start from torchvision's or timm's ImageNet weights (fine-tuning); they are downloaded once.",
         default=False,
     )
     blocks: int = setting(
@@ -64,12 +64,31 @@ class ModelSettings(Group):
     )
     dropout: float = setting(
         "Dropout",
-        "Share of features switched off before the last layer while training (simple_cnn, and torchvision models that have dropout).",
+        "Share of features switched off before the last layer while training (simple_cnn, and models that have dropout).",
         default=0.0,
         ge=0,
         lt=1,
     )
-
+    stochastic_depth: float = setting(
+        "Stochastic depth",
+        "Share of the last residual block's outputs left out while training; less in the blocks before (convnext, efficientnet, maxvit, swin, many of timm).",
+        default=0.0,
+        ge=0,
+        lt=1,
+    )
+    init: Literal[
+        "auto", "torch", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal"
+    ] = setting(
+        "Initialisation",
+        "How kernels and matrices are drawn. auto: as the network's authors do; torch: each layer's own default. Pretrained weights stay: only the new head is drawn.",
+        default="auto",
+    )
+    zero_last_norm: bool = setting(
+        "Silent blocks",
+        "The last BatchNorm of each residual block starts at zero: a deep network begins as a shallow one. Pretrained weights stay.",
+        when=("model.pretrained", "false"),
+        default=False,
+    )
     freeze_backbone: bool = setting(
         "Freeze backbone",
         "Only the last layer learns, on what the rest of the network (pretrained) sees; its BatchNorm statistics stay too.",
@@ -90,4 +109,8 @@ class ModelSettings(Group):
         known_model(self.name)
         if self.pretrained and self.name == SIMPLE_CNN:
             raise ValueError("model.pretrained needs a torchvision architecture; simple_cnn has no pretrained weights")
+        if self.pretrained and is_code(self.name):
+            raise ValueError(
+                f"model.pretrained is for models of torchvision and timm; {self.name} starts as its package makes it"
+            )
         return self
