@@ -91,7 +91,7 @@ def test_every_family_of_torchvision_fits(settings: Any, name: str, size: int) -
     channels = 3 if name in ("swin_t", "densenet121") else 1
     chosen = settings(**{"model.name": name, "data.image_size": size, "data.channels": channels, "model.dropout": 0.25})
     models.check_size(chosen, 7)
-    model = models._skeleton(chosen, 7).train()
+    model = models.sketch(chosen, 7).train()
     with torch.device("meta"):
         outputs = model(torch.empty(2, channels, size, size))
     assert isinstance(outputs, torch.Tensor)  # auxiliary heads are gone

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from tui.core.architectures import SIMPLE_CNN
 from tui.core.dataset.problems import Problem
 from tui.core.dataset.targets import Targets
 from tui.core.errors import CnntrainError, FailureError, UsageError
@@ -24,7 +23,7 @@ from tui.core.rates import RateChange, note_rate, read_rates, wrong_with
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
 from tui.engine import device as devices
-from tui.engine import losses, models, zoo
+from tui.engine import losses, models
 from tui.engine.average import Average
 from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.compute import Compute, choose, restore_scaler, scaler_table
@@ -202,8 +201,8 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
     freezing = Freezing(model, head, settings.model, data.steps_per_epoch)
     if freezing.for_good:
         freezing.hold(1)
-    if settings.model.dropout and settings.model.name != SIMPLE_CNN and not zoo.has_dropout(model):
-        link.message("warning", f"model.dropout has no effect: {settings.model.name} has no dropout layer.")
+    for sentence in models.lacking(settings, model):
+        link.message("warning", sentence)
     norms = GradientNorms(model)
     extensions = read_extensions(link.run)
     attempt = Attempt(

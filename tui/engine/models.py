@@ -1,17 +1,19 @@
-"""The networks: our own `SimpleCNN`, and torchvision's classification models with their head replaced."""
+"""The networks: our own `SimpleCNN`, torchvision's with their head replaced, timm's, and those of a package."""
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
-from tui.core.architectures import SIMPLE_CNN
+from tui.core.architectures import SIMPLE_CNN, TORCHVISION, is_code
 from tui.core.errors import UsageError
 from tui.core.settings import ModelSettings, Settings
-from tui.engine import zoo
+from tui.engine import guests, initial, zoo
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -24,47 +26,115 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 _WIDEST = 512
 
 
-def build(settings: Settings, classes: int) -> nn.Module:
+def build(settings: Settings, outputs: int) -> nn.Module:
     """Return the network of the settings on the CPU, its weights drawn from ``training.seed`` or pretrained.
 
-    It takes float32 [B, data.channels, data.image_size, data.image_size] and returns logits [B, classes].
+    It takes float32 [B, data.channels, data.image_size, data.image_size] and returns [B, outputs]: logits, or numbers.
 
     Raises:
-        UsageError: the architecture cannot take pictures of this size.
-        FailureError: pretrained weights could not be fetched or read.
+        UsageError: there is no such network here, or it cannot take pictures of this size.
+        FailureError: it cannot be made, or pretrained weights could not be fetched or read.
     """
-    check_size(settings, classes)
+    if not is_code(settings.model.name):  # which is tried as it is made
+        check_size(settings, outputs)
     torch.manual_seed(settings.training.seed)
-    if settings.model.name == SIMPLE_CNN:
-        return SimpleCNN(settings.model, settings.data.channels, classes)
-    return zoo.build(settings, classes)
+    chosen = settings.model
+    model = _made(settings, outputs, pretrained=chosen.pretrained)
+    head = head_names(model)
+    if chosen.freeze_backbone and not head:
+        cause = f"{chosen.name} has no last linear layer, so nothing would learn"
+        raise UsageError("The backbone cannot be frozen", cause, "Set model.freeze_backbone=false.")
+    initial.draw(model, chosen, head)
+    if chosen.zero_last_norm and not chosen.pretrained:
+        initial.silence_blocks(model)
+    return model
 
 
-def unloaded(settings: Settings, classes: int) -> nn.Module:
-    """Return the network of the settings with weights that mean nothing: trained ones are to be put in."""
-    if settings.model.name == SIMPLE_CNN:
-        return SimpleCNN(settings.model, settings.data.channels, classes)
-    return zoo.unloaded(settings, classes)
+def unloaded(settings: Settings, outputs: int) -> nn.Module:
+    """Return the network of the settings with weights that mean nothing: trained ones are to be put in.
+
+    Raises:
+        UsageError: there is no such network here.
+        FailureError: it cannot be made.
+    """
+    return _made(settings, outputs, pretrained=False)
+
+
+def sketch(settings: Settings, outputs: int) -> nn.Module:
+    """Return the network on torch's meta device: shapes without numbers, in no time and no memory.
+
+    Raises:
+        UsageError: there is no such network here.
+        FailureError: it cannot be made.
+    """
+    if is_code(settings.model.name):
+        return unloaded(settings, outputs).to("meta")
+    with _Sketching():
+        return unloaded(settings, outputs).to("meta")
+
+
+class _Sketching(TorchFunctionMode):
+    """Puts what is made to hold weights on the meta device; sizes that a network calculates stay numbers."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in (torch.empty, torch.zeros, torch.ones) and kwargs.get("device") is None:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def _made(settings: Settings, outputs: int, *, pretrained: bool) -> nn.Module:
+    name = settings.model.name
+    if name == SIMPLE_CNN:
+        return SimpleCNN(settings.model, settings.data.channels, outputs)
+    if name in TORCHVISION:
+        return zoo.build(settings, outputs, pretrained=pretrained)
+    return guests.build(settings, outputs, pretrained=pretrained)
 
 
 def head_names(model: nn.Module) -> frozenset[str]:
-    """Return the names of the parameters of the layer that makes the outputs."""
-    head = set(zoo.head_of(model)[2].parameters())
+    """Return the names of the parameters of the layer that makes the outputs; empty where none can be told."""
+    head = {parameter for module in _heads(model) for parameter in module.parameters()}
     return frozenset(name for name, parameter in model.named_parameters() if parameter in head)
 
 
-def check_size(settings: Settings, classes: int) -> None:
+def _heads(model: nn.Module) -> list[nn.Module]:
+    if hasattr(model, "get_classifier"):  # timm's; some have two
+        found = model.get_classifier()
+        return [module for module in (found if isinstance(found, tuple) else (found,)) if isinstance(module, nn.Module)]
+    try:
+        return [zoo.head_of(model)[2]]
+    except LookupError:
+        layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+        return layers[-1:]
+
+
+def lacking(settings: Settings, model: nn.Module) -> list[str]:
+    """Return a sentence for each setting that asks for something which this network does not have."""
+    chosen = settings.model
+    absent = []
+    if chosen.dropout and chosen.name in TORCHVISION and not zoo.has_dropout(model):
+        absent.append(("dropout", "dropout layer"))
+    if chosen.stochastic_depth and not initial.thins_out(model):
+        absent.append(("stochastic_depth", "stochastic depth"))
+    if chosen.zero_last_norm and not chosen.pretrained and not initial.last_norms(model):
+        absent.append(("zero_last_norm", "residual blocks that end with a BatchNorm"))
+    return [f"model.{key} has no effect: {chosen.name} has no {what}." for key, what in absent]
+
+
+def check_size(settings: Settings, outputs: int) -> None:
     """Try the network's shapes without arithmetic, on torch's meta device.
 
     Raises:
         UsageError: pictures of ``data.image_size`` do not go through; names the next size that does.
+        FailureError: the network cannot be made.
     """
     name, size = settings.model.name, settings.data.image_size
     multiple, problem = zoo.size_multiple(name)
     if size % multiple:
         fits: int | None = -(-size // multiple) * multiple
     else:
-        network = _skeleton(settings, classes)
+        network = sketch(settings, outputs)
         if _passes(network, settings.data.channels, size):
             return
         problem = "they shrink to nothing inside the network"
@@ -74,24 +144,12 @@ def check_size(settings: Settings, classes: int) -> None:
     raise UsageError(f"{name} cannot take pictures of {size} px", problem, advice)
 
 
-def _skeleton(settings: Settings, classes: int) -> nn.Module:
-    """Return the network without memory for its weights."""
-    if settings.model.name == SIMPLE_CNN:
-        with torch.device("meta"):
-            return SimpleCNN(settings.model, settings.data.channels, classes)
-    try:
-        with torch.device("meta"):
-            return zoo.unloaded(settings, classes)
-    except NotImplementedError:  # regnet computes its widths with tensors
-        return zoo.unloaded(settings, classes).to("meta")
-
-
 def _passes(network: nn.Module, channels: int, size: int) -> bool:
     """Whether two pictures of ``size`` go through a network on the meta device."""
     try:
         with torch.device("meta"), torch.no_grad():
             network.train()(torch.empty(2, channels, size, size))
-    except (RuntimeError, ValueError):
+    except (RuntimeError, ValueError, AssertionError):
         return False
     return True
 

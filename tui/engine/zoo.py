@@ -22,6 +22,7 @@ from torchvision import models
 from tui.core.errors import FailureError
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
+from tui.engine import initial
 
 _HEADS = ("fc", "classifier", "heads", "head")
 _PATCH = re.compile(r"vit_\w_(\d+)")
@@ -31,21 +32,22 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 
 
-def build(settings: Settings, classes: int) -> nn.Module:
-    """Return the torchvision model of the settings with a head for ``classes`` classes, on the CPU.
+def build(settings: Settings, outputs: int, *, pretrained: bool) -> nn.Module:
+    """Return the torchvision model of the settings with a head for ``outputs`` outputs, on the CPU.
 
     Raises:
         FailureError: pretrained weights could not be fetched or read.
     """
     model = _bare(settings)
-    if settings.model.pretrained:
+    if pretrained:
         _load(model, settings)
-    return _fitted(model, settings, classes)
-
-
-def unloaded(settings: Settings, classes: int) -> nn.Module:
-    """Return the model without pretrained weights."""
-    return _fitted(_bare(settings), settings, classes)
+    _replace_head(model, outputs)
+    if settings.data.channels == 1:
+        _take_grey(model, keep=settings.model.pretrained)
+    for dropout in _dropouts(model):
+        dropout.p = settings.model.dropout
+    initial.thin_out(model, settings.model.stochastic_depth)
+    return model
 
 
 def size_multiple(name: str) -> tuple[int, str]:
@@ -81,17 +83,12 @@ def _bare(settings: Settings) -> nn.Module:
         return models.get_model(name, weights=None, **options)
 
 
-def _fitted(model: nn.Module, settings: Settings, classes: int) -> nn.Module:
-    _replace_head(model, classes)
-    if settings.data.channels == 1:
-        _take_grey(model, keep=settings.model.pretrained)
-    for dropout in _dropouts(model):
-        dropout.p = settings.model.dropout
-    return model
-
-
 def head_of(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
-    """Return the layer that makes the logits: (the module it sits in, its name there, itself)."""
+    """Return the layer that makes the logits: (the module it sits in, its name there, itself).
+
+    Raises:
+        LookupError: none stands where torchvision's models have it.
+    """
     for attribute in _HEADS:
         top = getattr(model, attribute, None)
         if isinstance(top, nn.Linear):
@@ -100,7 +97,7 @@ def head_of(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
             for name, module in reversed(list(top.named_children())):
                 if isinstance(module, (nn.Linear, nn.Conv2d)):
                     return top, name, module
-    raise TypeError(f"no head was found in {type(model).__name__}")
+    raise LookupError(f"no head was found in {type(model).__name__}")
 
 
 def _replace_head(model: nn.Module, classes: int) -> None:
