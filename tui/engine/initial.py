@@ -58,11 +58,11 @@ def _draw(weight: Tensor, chosen: ModelSettings, activation: str) -> None:
         case "xavier_normal":
             nn.init.xavier_normal_(weight)
         case "kaiming_uniform":
-            nn.init.kaiming_uniform_(weight, _SLOPE, nonlinearity=kind)  # type: ignore[arg-type]
+            nn.init.kaiming_uniform_(weight, _SLOPE, nonlinearity=kind)
         case "kaiming_normal":
-            nn.init.kaiming_normal_(weight, _SLOPE, nonlinearity=kind)  # type: ignore[arg-type]
+            nn.init.kaiming_normal_(weight, _SLOPE, nonlinearity=kind)
         case _:
-            nn.init.orthogonal_(weight, nn.init.calculate_gain(kind, _SLOPE))  # type: ignore[arg-type]
+            nn.init.orthogonal_(weight, nn.init.calculate_gain(kind, _SLOPE))
 
 
 def silence_blocks(model: nn.Module) -> None:
