@@ -21,7 +21,7 @@ from tui.core.dataset.facts import examine
 from tui.core.dataset.findings import DONE, RULES
 from tui.core.dataset.manifest import make_manifest
 from tui.core.dataset.pictures import PictureError, load_picture
-from tui.core.dataset.scan import scan, signature_now
+from tui.core.dataset.scan import scan
 from tui.core.schema import all_settings
 from tui.core.text import clean
 
@@ -184,14 +184,6 @@ SENTENCES = {
 def test_fault(hostile: Hostile, fault: str) -> None:
     code, words = SENTENCES[fault]
     assert words in text_of(hostile.deep, code)
-
-
-def test_fault_38_a_picture_that_is_written_again_changes_the_signature(tmp_path: Path) -> None:
-    found = scan(class_folders(tmp_path, {"a": 2, "b": 2}))
-    paths = [path for path, _ in found.samples["all"]]
-    assert signature_now(tmp_path, paths) == found.signature
-    write_picture(tmp_path / "a" / "000.png", size=(9, 9))
-    assert signature_now(tmp_path, paths) != found.signature
 
 
 def test_fault_48_one_class(tmp_path: Path) -> None:

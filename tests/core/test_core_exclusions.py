@@ -10,7 +10,7 @@ from picture_sets import class_folders, manifest_of, settings_for
 
 from tui.core.dataset.exclusions import read_list, without, write_list
 from tui.core.dataset.manifest import make_manifest
-from tui.core.dataset.scan import scan, signature_now
+from tui.core.dataset.scan import scan, signature_of, stamp_now
 from tui.core.errors import UsageError
 
 ODD = ["a/ b", "#1.jpg", '"x".jpg', "line\nbreak.jpg", os.fsdecode(b"caf\xe9.jpg"), "é.jpg", "tail ", "nel\x85.jpg"]
@@ -34,7 +34,7 @@ def test_what_is_listed_is_in_no_split(tmp_path: Path) -> None:
     paths = {path for samples in manifest.splits.values() for path, _ in samples}
     assert len(paths) == 38
     assert not paths & {"a/003.png", "b/000.png"}
-    assert manifest.signature == signature_now(root, paths)
+    assert manifest.signature == signature_of((path, *stamp_now(root, path)) for path in paths)
     texts = {problem.code: problem.text for problem in manifest.problems}
     assert texts["excluded"].startswith("2 pictures listed in ")
     assert "1 line of " in texts["exclude_unknown"]

@@ -11,7 +11,7 @@ from picture_sets import class_folders, settings_for, write_picture
 
 from tui.core.dataset import scan as scanning
 from tui.core.dataset.manifest import make_manifest
-from tui.core.dataset.scan import Cancelled, Scan, measure_sizes, scan, signature_now
+from tui.core.dataset.scan import Cancelled, Scan, measure_sizes, scan
 from tui.core.errors import UsageError
 
 # A folder cannot be called "[/]": that is a folder "]" in a folder "[".
@@ -328,13 +328,14 @@ def test_progress_is_told_and_cancelling_works(tmp_path: Path) -> None:
 def test_the_signature_follows_the_files(tmp_path: Path) -> None:
     class_folders(tmp_path, {"a": 2, "b": 2})
     first = scan(tmp_path)
-    paths = [path for path, _ in first.samples["all"]]
-    assert scan(tmp_path).signature == first.signature == signature_now(tmp_path, paths)
+    assert scan(tmp_path).signature == first.signature
+    assert first.is_current()
     write_picture(tmp_path / "a" / "000.png", seed="other", size=(13, 12))
     changed = scan(tmp_path).signature
     assert changed != first.signature
     (tmp_path / "a" / "000.png").unlink()
-    assert signature_now(tmp_path, paths) not in (first.signature, changed)
+    assert scan(tmp_path).signature not in (first.signature, changed)
+    assert not first.is_current()
 
 
 def test_sizes_are_measured_from_headers(tmp_path: Path) -> None:

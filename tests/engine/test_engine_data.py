@@ -238,11 +238,26 @@ def test_pictures_that_changed_since_the_run_was_made(root: Path) -> None:
     (root / manifest.splits["train"][1][0]).unlink()
     with prepared(root, settings, manifest) as data:
         assert [problem.code for problem in data.notices] == ["changed"]
+        assert f'1 picture is gone ("{manifest.splits["train"][1][0]}")' in data.notices[0].text
+        assert f'1 picture was written again ("{manifest.splits["train"][0][0]}")' in data.notices[0].text
         assert "the file is gone" in data.skipped[0].text
     # What was made of the changed files is not taken for what was there before.
     write_picture(root / manifest.splits["train"][1][0], seed="back")
     with prepared(root, settings, manifest) as data:
         assert data.skipped == []
+
+
+@pytest.mark.parametrize("more", [{}, STREAMED])
+def test_fault_38_a_resumed_run_names_what_was_added(root: Path, more: dict[str, Any]) -> None:
+    settings = settings_for(data={"directory": str(root), **more})
+    manifest = manifest_of(root, settings)
+    with prepared(root, settings, manifest, resumed=True) as data:
+        assert [problem.code for problem in data.notices if problem.code != "streamed"] == []
+    write_picture(root / "a" / "later.png", seed="later")
+    with prepared(root, settings, manifest, resumed=True) as data:
+        notice = next(problem for problem in data.notices if problem.code == "changed")
+        assert '1 picture was added, not used ("a/later.png")' in notice.text
+        assert "a/later.png" not in {path for path, _ in manifest.splits["train"]}
 
 
 def test_a_directory_that_is_gone(root: Path) -> None:
@@ -259,9 +274,14 @@ def test_a_cached_run_needs_its_pictures_no_more(root: Path) -> None:
     manifest = manifest_of(root, settings)
     with prepared(root, settings, manifest) as data:
         before = first(data, 3)
+    write_picture(root / manifest.splits["train"][0][0], seed="new", size=(14, 14))
+    with prepared(root, settings, manifest, resumed=True) as data:
+        assert same(first(data, 3), before)
+        assert "as they were decoded before" in data.notices[0].text
     shutil.rmtree(root)
     with prepared(root, settings, manifest) as data:
         assert same(first(data, 3), before)
+        assert "is gone: the run goes on" in data.notices[0].text
 
 
 def test_a_directory_that_goes_away_while_streaming(root: Path) -> None:

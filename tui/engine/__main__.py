@@ -94,9 +94,16 @@ def _train(link: Link) -> str:
         if note:
             link.message("warning", note)
     classes = [clean(name, 120) for name in manifest.classes or manifest.target_names]
-    pin = device.type == "cuda"
+    resumed = link.attempt > 1
     try:
-        with TrainingData(manifest, settings, progress=link.preparing, stopping=link.stop_wanted, pin=pin) as data:
+        with TrainingData(
+            manifest,
+            settings,
+            progress=link.preparing,
+            stopping=link.stop_wanted,
+            pin=device.type == "cuda",
+            resumed=resumed,
+        ) as data:
             return Trainer(begin(link, settings, data, classes, device)).run()
     except DataStopped as end:
         link.answer_stop()

@@ -55,7 +55,7 @@ def create(settings: Settings, *, root: Path, name: str, preset: str = "", scan:
         root: the directory of runs, made if need be.
         name: what to call the run; its directory has the time in front.
         preset: the preset that the settings came from, for the record.
-        scan: what is in ``data.directory``, if it was looked through already.
+        scan: what is in ``data.directory``, if it was looked through already; made anew if it is out of date.
 
     Raises:
         UsageError: the pictures, the settings or the name cannot be used.
@@ -72,7 +72,9 @@ def create(settings: Settings, *, root: Path, name: str, preset: str = "", scan:
         cause = f"{clean_path(directory)} is not valid UTF-8"
         raise UsageError("The folder's name cannot be kept in settings", cause, "Rename it, or link to it.") from None
     settings = with_changes(settings, {"data.directory": str(directory)}, source="this run")
-    manifest = make_manifest(scan if scan is not None else look_through(directory, settings.data), settings)
+    if scan is None or not scan.is_current():
+        scan = look_through(directory, settings.data)
+    manifest = make_manifest(scan, settings)
     return make(settings, manifest, root=root.expanduser().absolute(), name=name, info={"preset": preset})
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tui.core.dataset.problems import Problem, many, names_of, some_of
 from tui.core.dataset.samples import Sample, classes_of, count_classes
-from tui.core.dataset.scan import Scan, signature_now
+from tui.core.dataset.scan import Scan, signature_of, stamped
 from tui.core.errors import UsageError
 from tui.core.files import write_atomic
 from tui.core.text import clean_path
@@ -115,7 +115,7 @@ def without(scan: Scan, path: Path) -> Scan:
         counts={split: count_classes(samples, len(scan.classes), scan.task) for split, samples in kept.items()},
         problems=problems,
         stamps=stamps,
-        signature=signature_now(scan.root, (picture for samples in kept.values() for picture, _ in samples)),
+        signature=signature_of((picture, *stamp) for picture, stamp in stamped(kept, stamps).items()),
     )
 
 

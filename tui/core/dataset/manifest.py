@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
@@ -18,7 +20,7 @@ from tui.core.dataset.folders import TITLE
 from tui.core.dataset.problems import Problem, names_of, some_of
 from tui.core.dataset.same import Progress, find_same
 from tui.core.dataset.samples import Layout, Sample, Target, count_classes
-from tui.core.dataset.scan import Scan, reading_of
+from tui.core.dataset.scan import Scan, reading_of, stamped
 from tui.core.dataset.scan import scan as look_through
 from tui.core.dataset.split import SPLITS, divide
 from tui.core.errors import FailureError, UsageError
@@ -51,6 +53,13 @@ class Manifest:
     task: Task = "classification"
     target_names: tuple[str, ...] = ()
     """What the numbers of a regression are called, raw; empty for the other tasks."""
+    stamps: dict[str, array[int]] = field(default_factory=dict)
+    """Size and time of change (ns) of each picture when the run was made, one after the other, by the keys of
+    ``splits``; empty in runs of older versions."""
+
+    def pictures(self) -> dict[str, tuple[int, int]]:
+        """Return (size, time of change in ns) of every picture by its path, as the run was made; maybe nothing."""
+        return stamped(self.splits, self.stamps)
 
     @property
     def outputs(self) -> int:
@@ -102,10 +111,16 @@ def make_manifest(scan: Scan, settings: Settings, progress: Progress | None = No
         verb = "is" if there == 1 else "are"
         cause = f"{settings.step_words} but there {verb} only {there} training {pictures}"
         raise UsageError("A batch is larger than the dataset", cause, step)
+    known = scan.pictures()
     return Manifest(
         root=scan.root,
         classes=scan.classes,
         splits=splits,
+        stamps={
+            name: array("q", chain.from_iterable(known[path] for path, _ in samples))
+            for name, samples in splits.items()
+            if known
+        },
         signature=scan.signature,
         layout=scan.layout,
         problems=problems,
@@ -156,7 +171,11 @@ def save_manifest(manifest: Manifest, path: Path) -> None:
         "signature": manifest.signature,
         "classes": list(manifest.classes),
         "splits": {
-            name: {"paths": [path for path, _ in samples], "labels": [target for _, target in samples]}
+            name: {
+                "paths": [path for path, _ in samples],
+                "labels": [target for _, target in samples],
+                "stamps": manifest.stamps[name].tolist() if name in manifest.stamps else [],
+            }
             for name, samples in manifest.splits.items()
         },
         "problems": [asdict(problem) for problem in manifest.problems],
@@ -181,7 +200,7 @@ def load_manifest(path: Path) -> Manifest:
     except OSError as error:
         cause = f"{clean_path(path)}: {error.strerror}"
         raise FailureError(title, cause, "Start the run again from its preset.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         cause = f"{clean_path(path)} is damaged"
         raise FailureError(title, cause, "Start the run again from its preset.") from error
 
@@ -194,10 +213,12 @@ def _manifest(table: Mapping[str, Any]) -> Manifest:
     if not known or not Path(table["root"]).is_absolute():
         raise ValueError
     width = len(names) if task == "regression" else len(classes)
+    splits = {name: _samples(table["splits"][name], task, width) for name in SPLITS}
     return Manifest(
         root=Path(table["root"]),
         classes=classes,
-        splits={name: _samples(table["splits"][name], task, width) for name in SPLITS},
+        splits=splits,
+        stamps=_stamps(table["splits"], splits),
         signature=str(table["signature"]),
         layout=table["layout"],
         problems=[
@@ -217,6 +238,16 @@ def _samples(columns: Mapping[str, Any], task: Task, width: int) -> list[Sample]
             raise ValueError
         samples.append((path, _target(label, task, width)))
     return samples
+
+
+def _stamps(table: Mapping[str, Any], splits: Mapping[str, list[Sample]]) -> dict[str, array[int]]:
+    """Return size and time of each picture, or nothing where a version that did not keep them wrote the manifest."""
+    stamps = {name: array("q", table[name].get("stamps", ())) for name in splits}
+    if not any(stamps.values()):
+        return {}
+    if any(len(own) != 2 * len(splits[name]) for name, own in stamps.items()):
+        raise ValueError
+    return stamps
 
 
 def _target(value: Any, task: Task, width: int) -> Target:

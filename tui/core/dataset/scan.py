@@ -16,7 +16,7 @@ import hashlib
 import os
 import unicodedata
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from tui.core.groups.data import DataSettings
 from tui.core.metrics import Task
 from tui.core.text import clean, clean_path
 
-__all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "signature_now"]
+__all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "stamp_now"]
 
 _MOST_WRAPPERS = 8
 
@@ -73,13 +73,14 @@ class Scan:
         """The number of pictures."""
         return sum(len(samples) for samples in self.samples.values())
 
+    def is_current(self) -> bool:
+        """Whether every picture still has the size and time that were seen; one that was added is not noticed."""
+        paths = (path for samples in self.samples.values() for path, _ in samples)
+        return signature_of((path, *stamp_now(self.root, path)) for path in paths) == self.signature
+
     def pictures(self) -> dict[str, tuple[int, int]]:
         """Return (size, time of change in ns) of every picture by its path, as it was seen."""
-        return {
-            path: (stamps[2 * place], stamps[2 * place + 1])
-            for key, stamps in self.stamps.items()
-            for place, (path, _) in enumerate(self.samples[key])
-        }
+        return stamped(self.samples, self.stamps)
 
 
 def reading_of(data: DataSettings) -> tuple[object, ...]:
@@ -185,6 +186,15 @@ def _with_links(error: UsageError, walker: Walker, data: DataSettings) -> UsageE
     return UsageError(error.title, cause, f"Set data.follow_links to true to use them. {error.next_step}")
 
 
+def stamped(samples: Mapping[str, Sequence[Sample]], stamps: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
+    """Return (size, time of change in ns) of every picture by its path, from `Scan.stamps`."""
+    return {
+        path: (own[2 * place], own[2 * place + 1])
+        for key, own in stamps.items()
+        for place, (path, _) in enumerate(samples[key])
+    }
+
+
 def signature_of(pictures: Iterable[tuple[str, int, int]]) -> str:
     """Return the `Scan.signature` of pictures: (path, size, time of change in ns) of each."""
     digest = hashlib.blake2b(digest_size=16)
@@ -200,11 +210,6 @@ def stamp_now(root: str | os.PathLike[str], path: str) -> tuple[int, int]:
     except (OSError, ValueError):
         return -1, 0
     return found.st_size, found.st_mtime_ns
-
-
-def signature_now(root: Path, paths: Iterable[str]) -> str:
-    """Return the `Scan.signature` that these pictures would have now; what is gone counts as size -1."""
-    return signature_of((path, *stamp_now(root, path)) for path in paths)
 
 
 def _root(path: Path) -> str:

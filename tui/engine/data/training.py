@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tui.core.dataset.changes import all_changes, changes_of
 from tui.core.dataset.decoders import Decoders, worker_count
 from tui.core.dataset.duplicates import find_duplicates
 from tui.core.dataset.manifest import Manifest
 from tui.core.dataset.problems import Problem, many, some_of
-from tui.core.dataset.scan import signature_now
+from tui.core.dataset.scan import Cancelled
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.settings import Settings
@@ -51,6 +52,7 @@ class TrainingData:
         progress: told (stage, done, total) while preparing; total 0: unknown.
         stopping: asked several times a second while preparing.
         pin: make batches in page-locked memory, for copies to CUDA that do not wait.
+        resumed: the run began before, so that its directory may have changed: it is looked through.
 
     Attributes:
         mean: per channel in 0..1, as given or as measured over the training pictures.
@@ -77,6 +79,7 @@ class TrainingData:
         progress: Progress,
         stopping: Callable[[], bool],
         pin: bool = False,
+        resumed: bool = False,
     ) -> None:
         self._splits = manifest.splits
         self.root = str(manifest.root)
@@ -95,6 +98,7 @@ class TrainingData:
         self._named: set[str] = set()
         self.skipped: list[Problem] = []
         self.notices: list[Problem] = []
+        self._resumed = resumed
         try:
             self._sources, self._usable = self._prepare(manifest, progress, stopping)
             self.images = {name: len(positions) for name, positions in self._usable.items()}
@@ -205,7 +209,7 @@ class TrainingData:
         except NoCache as reason:
             text = f"Decoded pictures are not kept, each epoch decodes them again: {reason}."
             self.notices.append(Problem("streamed", "warning", text))
-            self._check_there()
+            self._look_again(manifest, progress, stopping, kept=False)
             sources: dict[str, Source] = {name: self._streamed(name) for name in self._splits}
             return sources, {name: np.arange(len(samples), dtype=np.int64) for name, samples in self._splits.items()}
         self._decoders.close()
@@ -226,8 +230,10 @@ class TrainingData:
         needed = sum(recipe.total_bytes for _, recipe in recipes)
         if needed > budget:
             raise NoCache(f"they take {needed / (1 << 30):.2g} GiB and data.cache_gib is {data.cache_gib:g}")
-        if not all(is_cached(recipe) for _, recipe in recipes):
-            recipes = self._recipes(self._signature_now(manifest))
+        kept = all(is_cached(recipe) for _, recipe in recipes)
+        signature = self._look_again(manifest, progress, stopping, kept=kept)
+        if not kept:
+            recipes = self._recipes(signature)
         sources: dict[str, Source] = {}
         usable: dict[str, Positions] = {}
         digests = {}
@@ -263,18 +269,36 @@ class TrainingData:
             found.append((group, Recipe(self.root, signature, paths, size, data.channels, data.resize)))
         return found
 
-    def _signature_now(self, manifest: Manifest) -> str:
-        self._check_there()
-        signature = signature_now(manifest.root, (path for samples in self._splits.values() for path, _ in samples))
-        if signature != manifest.signature:
-            text = "Pictures were changed or removed since this run was made: it goes on with what is there now."
-            self.notices.append(Problem("changed", "warning", text))
-        return signature
+    def _look_again(self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool], *, kept: bool) -> str:
+        """Say what became of the pictures since the run was made; return their signature as they are now.
 
-    def _check_there(self) -> None:
+        Args:
+            manifest: of the run.
+            progress: told how far.
+            stopping: asked whether to give up.
+            kept: the pictures are decoded already, as they were then.
+        """
         if not os.path.isdir(self.root):
-            cause = f"the directory {clean_path(self.root, 200)} is gone"
-            raise FailureError("The pictures cannot be read", cause, "Bring it back, or start a new run elsewhere.")
+            shown = clean_path(self.root, 200)
+            if not kept:
+                step = "Bring it back, or start a new run elsewhere."
+                raise FailureError("The pictures cannot be read", f"the directory {shown} is gone", step)
+            text = f"The directory {shown} is gone: the run goes on with the pictures as they were decoded before."
+            self.notices.append(Problem("gone", "warning", text))
+            return manifest.signature
+        if self._resumed:
+            stage = "looking for changed pictures"
+            progress(stage, 0, 0)
+            try:
+                changes = all_changes(manifest, self._settings.data, lambda seen: progress(stage, seen, 0), stopping)
+            except Cancelled:
+                raise Stopped from None
+        else:
+            changes = changes_of(manifest)
+        problem = changes.problem(kept)
+        if problem is not None:
+            self.notices.append(problem)
+        return changes.signature
 
     def _check_enough(self) -> None:
         for split in ("train", "validation"):
