@@ -134,7 +134,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
 
 def test_only_other_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    assert "holds no pictures, only 1 other file" in refused(tmp_path)
+    assert "holds no pictures, only 1 .txt. Names of pictures end in .jpg" in refused(tmp_path)
 
 
 def test_a_flat_folder_is_explained(tmp_path: Path) -> None:

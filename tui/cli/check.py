@@ -148,6 +148,8 @@ def _target_lines(found: Scan) -> list[str]:
     where = " in train" if "train" in found.counts else ""
     names = [f'"{clean(found.classes[index], 40)}" {counts[index]:,}' for index in (most, least)]
     lines = [f"  balance  largest class {names[0]}, smallest {names[1]}{where}"]
+    if counts[most] == counts[least]:
+        lines = [f"  balance  {counts[most]:,} of every class{where}"]
     if found.task == "multilabel":
         mean, none = labels_per_picture(samples)
         lines.append(f"  labels   {mean:.1f} to a picture, {none:,} without any")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,10 @@ from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.text import clean
 
-PATHS = ("path", "file", "file_name", "filename", "filepath", "file_path", "image", "img", "image_path", "picture")
+PATHS = (
+    *("path", "paths", "file", "files", "file_name", "filename", "filenames", "filepath", "filepaths", "file_path"),
+    *("image", "img", "image_path", "image_name", "image_id", "image_index", "img_path", "picture"),
+)
 LABELS = (
     *(
         "label",
@@ -35,10 +39,14 @@ LABELS = (
         "tags",
         "tag",
     ),
-    *("label_name", "classname", "class_id", "label_id", "category_id"),
+    *("label_name", "classname", "class_id", "label_id", "category_id", "diagnosis", "dx", "finding_labels"),
+    *("species", "breed"),
 )
-SPLITS = ("split", "set", "subset", "partition", "fold_name")
-GROUPS = ("group", "group_id", "groups", "patient", "patient_id", "patientid", "subject", "subject_id")
+SPLITS = ("split", "set", "subset", "partition", "data_set", "dataset", "split_name", "fold_name")
+GROUPS = (
+    *("group", "group_id", "groups", "patient", "patient_id", "patientid", "subject", "subject_id"),
+    *("lesion_id", "scene_id"),
+)
 _LOOKED_AT = 300
 
 
@@ -113,7 +121,7 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
         shares = {place: _share(place, body, lookup, folder)}
     else:
         shares = {column: _share(column, body, lookup, folder) for column in range(width)}
-        named = [str(cell).casefold() in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
+        named = [_plain(str(cell)) in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
         place = max(range(width), key=lambda column: (shares[column], named[column], -column), default=None)
     if place is None or (not shares[place] and not data.path_column):
         return None
@@ -122,11 +130,16 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
     names += tuple(str(column + 1) for column in range(len(names), width))
     columns = Columns(names, headed, place, (), None, None, shares[place])
     split = _special(data.split_column, SPLITS, columns, table, "split")
-    if split is None and not headed and not data.split_column:
-        split = next((column for column in range(width) if column != place and _all_splits(column, body)), None)
+    if not data.split_column and (split is None or not _says_splits(split, body, 0.5)):
+        split = next((column for column in range(width) if column != place and _says_splits(column, body, 1)), None)
     group = _special(data.group_column, GROUPS, columns, table, "group")
     columns = replace(columns, split=split, group=group if group != split else None)
     return replace(columns, labels=_labels(columns, body, table, data))
+
+
+def _plain(heading: str) -> str:
+    """Return a heading as the tables here have it: ``Image Name`` and ``image-name`` are ``image_name``."""
+    return re.sub(r"[\s_-]+", "_", heading.casefold()).strip("_")
 
 
 def _texts(cells: Sequence[Any]) -> list[str]:
@@ -151,7 +164,7 @@ def _is_heading(first: Row, path: int, body: Sequence[Row], lookup: Lookup, fold
     """Whether the first line says what the columns are, instead of naming a picture."""
     words = [text.casefold() for text in _texts(first)]
     cell = words[path] if path < len(words) else ""
-    if cell in PATHS or {data.path_column.casefold(), data.split_column.casefold()} & set(filter(None, words)):
+    if _plain(cell) in PATHS or {data.path_column.casefold(), data.split_column.casefold()} & set(filter(None, words)):
         return True
     if os.path.splitext(cell)[1] in EXTENSIONS or isinstance(lookup.find(_texts(first)[path], folder), Picture):
         return False
@@ -163,9 +176,10 @@ def _is_heading(first: Row, path: int, body: Sequence[Row], lookup: Lookup, fold
     return True
 
 
-def _all_splits(column: int, rows: Sequence[Row]) -> bool:
-    values = {str(row[column]).casefold() for row in rows if column < len(row)}
-    return "train" in {SPELLINGS.get(value) for value in values} and values <= set(SPELLINGS)
+def _says_splits(column: int, rows: Sequence[Row], share: float) -> bool:
+    """Whether so many of a column's values are names of splits, and one of them is of training."""
+    said = [SPELLINGS.get(str(row[column]).strip().casefold()) for row in rows if column < len(row)]
+    return "train" in said and len(said) - said.count(None) >= share * len(said)
 
 
 def _special(wanted: str, known: Sequence[str], columns: Columns, table: Table, noun: str) -> int | None:
@@ -175,7 +189,7 @@ def _special(wanted: str, known: Sequence[str], columns: Columns, table: Table, 
         return _place(wanted, columns.names, len(columns.names), table, noun)
     if not columns.headed:
         return None
-    folded = [name.casefold() for name in columns.names]
+    folded = [_plain(name) for name in columns.names]
     return next((folded.index(name) for name in known if name in folded and folded.index(name) != columns.path), None)
 
 
@@ -200,11 +214,11 @@ def _labels(columns: Columns, body: Sequence[Row], table: Table, data: DataSetti
         return tuple(dict.fromkeys(found))
     rest = [place for place in range(len(columns.names)) if place not in (columns.path, columns.split, columns.group)]
     if columns.headed:
-        folded = {columns.names[place].casefold(): place for place in reversed(rest)}
+        folded = {_plain(columns.names[place]): place for place in reversed(rest)}
         named = [folded[name] for name in LABELS if name in folded]
         if named:
             return (named[0],)
-        rest = [place for place in rest if columns.names[place].casefold() not in ("id", "index", "")] or rest
+        rest = [place for place in rest if _plain(columns.names[place]) not in ("id", "index", "")] or rest
     if len(rest) < 2 or all(_numeric(place, body) for place in rest):
         return tuple(rest)
     step = "Name the columns of labels with data.label_columns, and the other way to read it with data.layout."

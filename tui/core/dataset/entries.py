@@ -37,6 +37,7 @@ _SENTENCES: dict[str, tuple[str, Severity, str]] = {
         "warning",
         "",
     ),
+    "list_ending": ("names a picture of another ending; the one that is there is used", "info", ""),
     "list_ambiguous": ("has a name that several pictures have and will not be used", "warning", ""),
     "list_label": ("has no usable label and will not be used", "warning", ""),
     "list_duplicate": ("says again what a line before it says", "warning", ""),

@@ -7,10 +7,10 @@ the rest; only where there is nothing to go on with is the directory refused at 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tui.core.dataset.problems import Problem, many, names_of, some_of
-from tui.core.dataset.samples import SPELLINGS, Found, Target
+from tui.core.dataset.problems import Problem, endings_of, many, names_of, some_of
+from tui.core.dataset.samples import Found, Target, is_wrapper, split_named
 from tui.core.dataset.walk import Account, Listing, Picture, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
@@ -18,12 +18,23 @@ from tui.core.text import clean, clean_path
 
 TITLE = "These pictures cannot be used"
 _LAYOUT_HINT = "Make one folder per class and put its pictures inside, like pictures/cat/1.jpg and pictures/dog/2.jpg"
+_FLAT_HINT = f"{_LAYOUT_HINT}; or add a list file, like labels.csv, of each picture's name and what it shows."
+_USUAL = ".jpg, .jpeg, .png, .webp, .bmp, .gif, .tif or .ppm"
 _ORDER = ("train", "validation", "test")
 Members = list[tuple[Picture, Target]]
 
 
-def read_folders(walker: Walker, top: Listing, data: DataSettings, problems: list[Problem]) -> Found:
+def read_folders(
+    walker: Walker, top: Listing, data: DataSettings, problems: list[Problem], shown: Mapping[str, str] | None = None
+) -> Found:
     """Return what the folders below a root mean; ``data.layout`` says so, or it is found out.
+
+    Args:
+        walker: at the root.
+        top: what lies in it.
+        data: how to read it.
+        problems: what is odd is told here.
+        shown: by path, the class of pictures in flat split folders, as a list file says.
 
     Raises:
         UsageError: they mean nothing that can be trained on.
@@ -33,7 +44,7 @@ def read_folders(walker: Walker, top: Listing, data: DataSettings, problems: lis
     if layout in ("auto", "split_folders"):
         splits = _split_folders(walker, top, problems, wanted=layout == "split_folders")
         if splits:
-            return _in_splits(walker, splits, data, problems)
+            return _in_splits(walker, splits, data, problems, shown or {})
     by_class = _by_class(walker, "", top, data, problems)
     inside = {name: _splits_inside(pictures) for name, pictures in by_class.items()}
     if layout == "class_then_split":
@@ -43,7 +54,7 @@ def read_folders(walker: Walker, top: Listing, data: DataSettings, problems: lis
         if "train" in divided and len(divided) > 1:
             return _in_classes(by_class, inside, problems)
     classes = tuple(sorted(by_class))
-    _check_classes(classes, walker.root, "", problems)
+    _check_classes(classes, walker, "", problems)
     problems += _datasets_among(by_class)
     members = [(picture, index) for index, name in enumerate(classes) for picture in by_class[name]]
     return Found("class_folders", classes, {"all": list(members)})
@@ -55,34 +66,43 @@ def _check_not_flat(root: str, top: Listing, account: Account) -> None:
     shown = clean_path(root, 200)
     if top.pictures:
         count = many(len(top.pictures), "picture")
-        step = f"{_LAYOUT_HINT}; or add a list file, like labels.csv, of each picture's name and what it shows."
-        raise UsageError(TITLE, f"{shown} is a flat folder of {count} without class folders", step)
-    other = len(account.not_pictures) + len(account.empty_files)
-    if other:
-        cause = f"{shown} holds no pictures, only {many(other, 'other file')}"
-    elif account.hidden:
+        raise UsageError(TITLE, f"{shown} is a flat folder of {count} without class folders", _FLAT_HINT)
+    if account.not_pictures or account.empty_files:
+        raise _no_pictures(f"{shown} holds no pictures", account)
+    if account.hidden:
         cause = f"{shown} holds only hidden files"
     else:
         cause = f"{shown} is empty"
     raise UsageError(TITLE, cause, f"{_LAYOUT_HINT}.")
 
 
+def _no_pictures(cause: str, account: Account) -> UsageError:
+    """Return the refusal of a place without pictures, with what is there instead."""
+    step = f"{_LAYOUT_HINT}."
+    if account.not_pictures:
+        cause += f", only {endings_of(account)}"
+        step = f"Names of pictures end in {_USUAL}; bring others to one of these kinds."
+    elif account.empty_files:
+        cause += f", only {many(len(account.empty_files), 'empty file')}"
+    return UsageError(TITLE, cause, step)
+
+
 def _split_folders(walker: Walker, top: Listing, problems: list[Problem], wanted: bool) -> dict[str, str]:
     """Return {split: folder name} when the folders are splits, or nothing when they are classes."""
-    named = [(name, SPELLINGS[name.casefold()]) for name in top.folders if name.casefold() in SPELLINGS]
+    named = [(name, split) for name in top.folders if (split := split_named(name))]
     splits: dict[str, str] = {}
     for name, split in named:
         if split in splits:
             both = f'"{clean(splits[split], 40)}" and "{clean(name, 40)}"'
             raise UsageError(TITLE, f"both {both} are {split} folders", "Keep one of them, or join them.")
         splits[split] = name
-    others = [name for name in top.folders if name.casefold() not in SPELLINGS]
+    others = [name for name in top.folders if not split_named(name)]
     if "train" not in splits:
         if wanted or (named and not others):
             have = f"{names_of([name for name, _ in named])} but " if named else ""
             raise UsageError(TITLE, f"there is {have}no train folder", "Add a folder named train.")
         return {}
-    train = _listed(Walker(walker.root, follow_links=walker.follow_links), splits["train"])
+    train = _listed(walker.at(walker.root), splits["train"])
     if not wanted and not train.folders and others:
         return {}  # bus, car, train: a class of vehicles
     if others:
@@ -99,7 +119,21 @@ def _listed(walker: Walker, folder: str) -> Listing:
         raise UsageError(TITLE, cause, "Check who may read that directory.") from error
 
 
-def _in_splits(walker: Walker, splits: dict[str, str], data: DataSettings, problems: list[Problem]) -> Found:
+def _inner(walker: Walker, folder: str) -> str:
+    """Return the folder of a split that holds its classes: archives make ``train/train`` and ``train/images``."""
+    around = _listed(walker.at(walker.root), folder)
+    if around.pictures or len(around.folders) != 1:
+        return folder
+    name = around.folders[0]
+    if not (is_wrapper(name) or split_named(name) == split_named(folder)):
+        return folder
+    inside = f"{folder}/{name}"
+    return inside if _listed(walker.at(walker.root), inside).folders else folder
+
+
+def _in_splits(
+    walker: Walker, splits: dict[str, str], data: DataSettings, problems: list[Problem], shown: Mapping[str, str]
+) -> Found:
     """Return what split folders of class folders mean."""
     members: dict[str, Members] = {}
     classes: tuple[str, ...] = ()
@@ -107,15 +141,52 @@ def _in_splits(walker: Walker, splits: dict[str, str], data: DataSettings, probl
         folder = splits.get(split)
         by_class: dict[str, list[Picture]] = {}
         if folder is not None:
-            by_class = _by_class(walker, folder, _listed(walker, folder), data, problems, train=split == "train")
+            folder = _inner(walker, folder)
+            listing = _listed(walker, folder)
+            if split != "train" and listing.pictures and not listing.folders:
+                by_class = _by_list(folder, listing.pictures, classes, shown, problems)
+            else:
+                by_class = _by_class(walker, folder, listing, data, problems, train=split == "train")
         if split == "train":
             classes = tuple(sorted(by_class))
-            _check_classes(classes, walker.root, folder or "", problems)
+            _check_classes(classes, walker, folder or "", problems)
         elif folder is not None:
             check_same_classes(set(by_class), classes, f'"{clean(folder, 60)}"', problems)
         index = {name: number for number, name in enumerate(classes)}
         members[split] = [(p, index[name]) for name in sorted(by_class) if name in index for p in by_class[name]]
     return Found("split_folders", classes, used_splits(members, problems))
+
+
+def _by_list(
+    folder: str, pictures: Sequence[Picture], classes: Sequence[str], shown: Mapping[str, str], problems: list[Problem]
+) -> dict[str, list[Picture]]:
+    """Return the pictures of a flat folder by class, as far as a list says what they show."""
+    where = f'"{clean(folder, 60)}"'
+    unknown = [picture.path for picture in pictures if picture.path not in shown]
+    if len(unknown) == len(pictures):
+        text = (
+            f"{where} is a flat folder of {many(len(pictures), 'picture')} without class folders and will not be used."
+        )
+        step = "Nothing can be measured on it without a list file of what each picture shows."
+        problems.append(Problem("flat_split", "warning", text, some_of(unknown), step))
+        return {}
+    if unknown:
+        are = "is" if len(unknown) == 1 else "are"
+        text = f"{many(len(unknown), 'picture')} in {where} {are} in no line of the list and will not be used."
+        problems.append(Problem("loose", "warning", text, some_of(unknown)))
+    names = {shown[picture.path] for picture in pictures if picture.path in shown}
+    places: dict[str, str] = {}
+    if not names & set(classes) and all(name.isdecimal() and int(name) < len(classes) for name in names):
+        places = {name: classes[int(name)] for name in names}
+        text = f"The numbers of the pictures in {where} are taken for places among the class folders by name, from 0"
+        first = min(names, key=int)
+        problems.append(Problem("list_places", "info", f"{text}: {first} is {names_of([places[first]])}."))
+    found: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        if picture.path in shown:
+            name = shown[picture.path]
+            found.setdefault(places.get(name, name), []).append(picture)
+    return found
 
 
 def used_splits(members: dict[str, Members], problems: list[Problem]) -> dict[str, Members]:
@@ -135,8 +206,8 @@ def _splits_inside(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
     found: dict[str, list[Picture]] = {}
     for picture in pictures:
         parts = picture.path.split("/")
-        split = SPELLINGS.get(parts[1].casefold()) if len(parts) == 3 else None
-        if split is None:
+        split = split_named(parts[1]) if len(parts) == 3 else ""
+        if not split:
             return {}
         found.setdefault(split, []).append(picture)
     return found
@@ -175,7 +246,7 @@ def _by_class(
         loose = [picture.path for picture in listing.pictures]
         if not listing.folders:
             cause = f'"{clean(folder, 60)}" is a flat folder of {many(len(loose), "picture")} without class folders'
-            raise UsageError(TITLE, cause, f"{_LAYOUT_HINT}.")
+            raise UsageError(TITLE, cause, _FLAT_HINT)
         are = "lies" if len(loose) == 1 else "lie"
         text = f"{many(len(loose), 'picture')} {are} beside the class folders{where} and will not be used."
         problems.append(Problem("loose", "warning", text, some_of(loose)))
@@ -201,16 +272,17 @@ def _empty_classes(empty: Sequence[str], where: str, refused: bool) -> Problem:
     return Problem("empty_class", "error", f"{text}: {names_of(empty)}.", some_of(empty), step)
 
 
-def _check_classes(classes: tuple[str, ...], root: str, folder: str, problems: list[Problem]) -> None:
-    shown = clean_path(os.path.join(root, folder) if folder else root, 200)
+def _check_classes(classes: tuple[str, ...], walker: Walker, folder: str, problems: list[Problem]) -> None:
+    shown = clean_path(os.path.join(walker.root, folder) if folder else walker.root, 200)
     if not classes:
-        raise UsageError(TITLE, f"no folder in {shown} holds a picture", f"{_LAYOUT_HINT}.")
+        raise _no_pictures(f"no folder in {shown} holds a picture", walker.account)
     if len(classes) == 1:
         problems.append(_one_class(f'{shown} has only one class with pictures, "{clean(classes[0], 60)}"'))
 
 
 def _one_class(text: str) -> Problem:
-    return Problem("one_class", "error", f"{text}.", (), "Training needs at least two classes.")
+    step = "Training needs at least two classes, or a list file of what each picture shows (data.list)."
+    return Problem("one_class", "error", f"{text}.", (), step)
 
 
 def check_same_classes(found: set[str], classes: Sequence[str], where: str, problems: list[Problem]) -> None:
@@ -242,7 +314,7 @@ def _datasets_among(by_class: dict[str, list[Picture]]) -> list[Problem]:
         for name, pictures in by_class.items()
         if all(picture.path.count("/") > 1 for picture in pictures)
     }
-    splits = {name: {SPELLINGS.get(folder, "") for folder in folders} for name, folders in inside.items()}
+    splits = {name: set(map(split_named, folders)) for name, folders in inside.items()}
     divided = [name for name, found in splits.items() if "train" in found and found & {"validation", "test"}]
     if divided:
         hold, which = ("holds", "it") if len(divided) == 1 else ("hold", "one of them")

@@ -5,8 +5,8 @@ What a column has follows from its values, by these rules (``data.task`` overrul
 - Several columns: 0 and 1 only, with exactly one 1 in each line, are one class; 0 and 1 only are labels; other
   numbers are numbers to learn.
 - One column of JSON lists: of texts or whole numbers, labels; of other numbers, numbers to learn.
-- One column of numbers: numbers to learn if one of them has decimals or is negative, or if there are more than
-  20 different ones and more than one for every five pictures; else classes.
+- One column of numbers: numbers to learn if one of them has decimals or is negative, if there are more than 20
+  different ones and more than one for every five pictures, or if most of them occur once; else classes.
 - One column of texts: labels if a ``|`` or ``;`` stands between words that occur elsewhere too; else classes.
 """
 
@@ -196,8 +196,9 @@ def _to_learn(numbers: Sequence[float], values: int, lines: int) -> bool:
     finite = [number for number in numbers if math.isfinite(number)]
     if any(number < 0 or not _is_whole(number) for number in finite):
         return True
-    different = len(set(finite))
-    return different > _FEW and different * _EVERY > lines
+    often = Counter(finite)
+    once = sum(count == 1 for count in often.values())
+    return (len(often) > _FEW and len(often) * _EVERY > lines) or (len(often) > 2 and 2 * once > len(often))
 
 
 def _separator(values: Sequence[str], name: str, wanted: str) -> str:

@@ -19,8 +19,9 @@ from tui.core.dataset.entries import Complaints, Entry, settle
 from tui.core.dataset.folders import check_same_classes, used_splits
 from tui.core.dataset.labels import Meaning, meaning_of
 from tui.core.dataset.lookup import Lookup
+from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import Problem, many, names_of, some_of
-from tui.core.dataset.samples import SPELLINGS, Found, Target
+from tui.core.dataset.samples import SPELLINGS, Found, Target, split_named
 from tui.core.dataset.table import MOST_BYTES, SUFFIXES, TITLE, Table
 from tui.core.dataset.walk import Picture, Walker
 from tui.core.errors import UsageError, did_you_mean
@@ -29,6 +30,7 @@ from tui.core.text import clean, clean_path
 
 _CONVINCING = 0.5
 """Of a file's first lines, how many must name pictures for it to be taken for a list without being named."""
+_FEW_FOLDERS, _FEW_FILES, _LOOKED_AT = 12, 12, 20
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -41,12 +43,14 @@ class Lists:
     """(list, split that its name says; empty: none)."""
 
 
-def find_lists(walker: Walker, data: DataSettings) -> Lists | None:
+def find_lists(walker: Walker, data: DataSettings, problems: list[Problem]) -> Lists | None:
     """Return the list files of a directory, or nothing if it is one of folders.
 
     Args:
         walker: at the directory that was asked for.
-        data: ``list`` names them; otherwise those that lie in the directory and name its pictures are taken.
+        data: ``list`` names them; otherwise those that lie in the directory, or where that has nothing to go by
+            in a folder of it, and name its pictures are taken.
+        problems: what looks like a list and cannot be used is told here.
 
     Raises:
         UsageError: a list that is named is not there, one is wanted and none is there, or there are too many.
@@ -60,7 +64,7 @@ def find_lists(walker: Walker, data: DataSettings) -> Lists | None:
         if len(paths) > 1:
             lists.files = [(table, _split_of(table.path)) for table, _ in lists.files]
         return lists
-    candidates = _candidates(walker.root)
+    candidates = _candidates(walker.root) or _deeper(walker)
     if not candidates:
         if data.layout == "list":
             endings = ", ".join(SUFFIXES)
@@ -68,8 +72,10 @@ def find_lists(walker: Walker, data: DataSettings) -> Lists | None:
             raise UsageError(TITLE, cause, "Name one with data.list.")
         return None
     lists = Lists(Lookup(_rooted(walker, data)))
-    convincing = [path for path in candidates if _convinces(path, lists.lookup, data)]
+    ignored: list[Problem] = []
+    convincing = [path for path in candidates if _convinces(path, lists.lookup, data, ignored)]
     if not convincing:
+        problems += ignored
         if data.layout == "list":
             cause = f"no list in {clean_path(walker.root, 120)} names its pictures: {_names(candidates)}"
             raise UsageError(TITLE, cause, "Name the list with data.list, its column with data.path_column.")
@@ -122,17 +128,60 @@ def _candidates(root: str) -> list[Path]:
     return sorted(found)
 
 
-def _convinces(path: Path, lookup: Lookup, data: DataSettings) -> bool:
-    """Whether a file that nobody named is a list of these pictures."""
+def _deeper(walker: Walker) -> list[Path]:
+    """Return the files that may be lists in the folders of a directory whose folders cannot be classes."""
     try:
-        columns = read_columns(Table(path, head=True), lookup, "", data)
+        folders = walker.at(walker.root).look("").folders
+    except OSError:
+        return []
+    if len(folders) > _FEW_FOLDERS:
+        return []
+    found = [path for name in folders for path in _candidates(os.path.join(walker.root, name))]
+    if not found or len(found) > _FEW_FILES:
+        return []
+    inner = walker.at(walker.root)
+    pictures = [name for name in folders if inner.pictures_below(name)]
+    return found if len(pictures) < 2 and not any(map(split_named, pictures)) else []
+
+
+def _convinces(path: Path, lookup: Lookup, data: DataSettings, ignored: list[Problem]) -> bool:
+    """Whether a file that nobody named is a list of these pictures; say so if it looks like one and is not used."""
+
+    def ignore(why: str, step: str) -> bool:
+        text = f"{clean(path.name, 80)} looks like a list of pictures and is not used: {why}."
+        ignored.append(Problem("list_ignored", "warning", text, (path.name,), step))
+        return False
+
+    try:
+        table = Table(path, head=True)
     except UsageError:
+        return data.layout == "list"
+    folder = _folder_of(table, lookup)
+    try:
+        columns = read_columns(table, lookup, folder, data)
+    except UsageError as error:
         # Unclear: worth asking about where folders say nothing.
-        return data.layout == "list" or len({path.split("/")[0] for path in lookup.pictures if "/" in path}) < 2
+        if data.layout == "list" or len({path.split("/")[0] for path in lookup.pictures if "/" in path}) < 2:
+            return True
+        step = f"Name the column of labels to use it: data.list={clean(path.name, 60)} and data.label_columns."
+        return ignore(error.cause, step)
     if columns is None or columns.share < _CONVINCING:
+        example = _picture_named(table)
+        if example:
+            step = "Say where its paths start with data.list_root, to use it."
+            return ignore(f'too few of its lines name pictures that are there, like "{clean(example, 60)}"', step)
         return False
     # Paths alone may be a list of anything, of pictures to leave out even.
     return bool(columns.labels or columns.split is not None or _split_of(path))
+
+
+def _picture_named(table: Table) -> str:
+    """Return the first name of a picture in a file that may be a list; empty: it does not look like one."""
+    for _, (_, cells) in zip(range(_LOOKED_AT), table.rows(), strict=False):
+        for cell in cells if isinstance(cells, list) else ():
+            if isinstance(cell, str) and posixpath.splitext(cell)[1].casefold() in EXTENSIONS:
+                return cell
+    return ""
 
 
 def _split_of(path: Path) -> str:
@@ -168,11 +217,13 @@ def read_lists(lists: Lists, data: DataSettings, problems: list[Problem]) -> Fou
         lists.lookup.walker.account.use(os.path.relpath(os.path.abspath(table.path), lists.lookup.root))
         all_columns.append(_columns_of(table, lists.lookup, data))
     columns = max(all_columns, key=lambda one: len(one.labels))
+    used: list[Table] = []
     for (table, split), own in zip(lists.files, all_columns, strict=True):
         if columns.labels and not own.labels:
             text = f"{table.shown} has no column of labels and will not be used."
             problems.append(Problem("list_unused", "info", text))
             continue
+        used.append(table)
         if len(own.labels) != len(columns.labels):
             cause = f"{table.shown} has other columns of labels than another list: {names_of(own.label_names)}"
             raise UsageError(TITLE, cause, "Name them with data.label_columns.")
@@ -187,7 +238,8 @@ def read_lists(lists: Lists, data: DataSettings, problems: list[Problem]) -> Fou
         cause = f"no line of {names_of([table.path.name for table, _ in lists.files])} can be used"
         first = complaints.first()
         raise UsageError(TITLE, f"{cause}: {first}" if first else cause, "Mend the list, or name another.")
-    return _found(settled, columns, meaning, lists, problems)
+    named = f"list {names_of([table.path.name for table in used], 3)}: {columns.described()}"
+    return _found(settled, named, meaning, lists, problems)
 
 
 def _columns_of(table: Table, lookup: Lookup, data: DataSettings) -> Columns:
@@ -241,6 +293,9 @@ def _entries(table: Table, columns: Columns, split: str, lookup: Lookup, complai
         if not isinstance(picture, Picture):
             complaints.miss(picture, where, written)
             continue
+        said, real = (posixpath.splitext(name)[1].casefold() for name in (written, picture.path))
+        if said != real and said in EXTENSIONS:
+            complaints.add("list_ending", where, f'"{clean(picture.path, 60)}"', picture.path)
         group = "" if columns.group is None or cells[columns.group] is None else str(cells[columns.group])
         in_folder = (posixpath.basename(posixpath.dirname(picture.path)),)
         values = tuple(cells[place] for place in columns.labels) or in_folder
@@ -261,7 +316,7 @@ def _meaning(entries: Sequence[Entry], columns: Columns, table: Table, data: Dat
 
 def _found(
     settled: dict[str, list[tuple[Entry, tuple[str, ...] | tuple[float, ...]]]],
-    columns: Columns,
+    described: str,
     meaning: Meaning,
     lists: Lists,
     problems: list[Problem],
@@ -299,7 +354,6 @@ def _found(
         are = "picture is" if len(unlisted) == 1 else "pictures are"
         text = f"{len(unlisted):,} {are} in no usable line of a list and will not be used: {names_of(unlisted, 2)}."
         problems.append(Problem("list_unlisted", "info", text, some_of(unlisted)))
-    names = names_of([table.path.name for table, _ in lists.files], 3)
     return Found(
         layout="list",
         classes=classes,
@@ -307,5 +361,5 @@ def _found(
         task=meaning.task,
         target_names=meaning.names if meaning.task == "regression" else (),
         groups={entry.picture.path: entry.group for own in settled.values() for entry, _ in own if entry.group},
-        described=f"list {names}: {columns.described()}",
+        described=described,
     )

@@ -1,8 +1,8 @@
 """Which picture a line of a list means: by its path as written, or by its last parts.
 
-Lists are written on other machines, for other folders, and sometimes name pictures without their ending. A
-picture is meant if the written path ends like the picture's or the other way round; a name that fits several
-pictures means none of them.
+Lists are written on other machines, for other folders, and sometimes name pictures without their ending, with
+the one they had before they were converted, or in other case. A picture is meant if the written path ends like
+the picture's or the other way round; a name that fits several pictures means none of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import posixpath
 from typing import Literal
 
 from tui.core.dataset.pictures import EXTENSIONS
-from tui.core.dataset.samples import SPELLINGS
+from tui.core.dataset.samples import split_named
 from tui.core.dataset.walk import Picture, Walker
 
 Miss = Literal["missing", "outside", "ambiguous"]
@@ -92,15 +92,20 @@ class Lookup:
         if not self._by_name:
             for known in self.pictures:
                 name = posixpath.basename(known)
-                self._by_name.setdefault(name, []).append(known)
-                self._by_stem.setdefault(posixpath.splitext(name)[0], []).append(known)
-        name = posixpath.basename(path)
-        fitting = [known for known in self._by_name.get(name, ()) if _alike(path, known)]
-        if not fitting and posixpath.splitext(name)[1].lower() not in EXTENSIONS:
-            ending = {known: posixpath.splitext(known)[0] for known in self._by_stem.get(name, ())}
-            fitting = [known for known, stem in ending.items() if _alike(path, stem)]
+                self._by_name.setdefault(name.casefold(), []).append(known)
+                self._by_stem.setdefault(posixpath.splitext(name)[0].casefold(), []).append(known)
+        near = self._by_name.get(posixpath.basename(path).casefold(), ())
+        fitting = [known for known in near if _alike(path, known)]
+        fitting = fitting or [known for known in near if _alike(path.casefold(), known.casefold())]
+        if not fitting:
+            # Without its ending, or with the one that it had before the pictures were converted.
+            stem = path.casefold()
+            if posixpath.splitext(stem)[1] in EXTENSIONS:
+                stem = posixpath.splitext(stem)[0]
+            near = self._by_stem.get(posixpath.basename(stem), ())
+            fitting = [known for known in near if _alike(stem, posixpath.splitext(known)[0].casefold())]
         if len(fitting) > 1:
-            own = [known for known in fitting if split in (SPELLINGS.get(part.casefold()) for part in known.split("/"))]
+            own = [known for known in fitting if split in map(split_named, known.split("/")[:-1])]
             fitting = own or fitting
         if not fitting:
             return "missing"

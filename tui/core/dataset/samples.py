@@ -14,6 +14,7 @@ regression      one number per target name   float32 ``[B, T]``
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from typing import Literal
 from tui.core.dataset.walk import Picture
 from tui.core.metrics import Task
 
-__all__ = ["DIVIDED", "SPELLINGS", "Found", "Layout", "Sample", "Target", "classes_of", "count_classes"]
+__all__ = ["DIVIDED", "SPELLINGS", "Found", "Layout", "Sample", "Target", "classes_of", "count_classes", "split_named"]
 
 Layout = Literal["class_folders", "split_folders", "class_then_split", "list"]
 Target = int | tuple[float, ...]
@@ -35,14 +36,34 @@ SPELLINGS = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "validate": "validation",
     "dev": "validation",
+    "eval": "validation",
+    "evaluation": "validation",
     "test": "test",
     "testing": "test",
 }
 """How people write the names of splits, case aside."""
+_BESIDE = frozenset("set images image imgs img data dataset pictures photos split seg".split())
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_REST = re.compile(r"[\W_]*(?:(?:19|20)\d\d)?[\W_]*")
 
 DIVIDED: tuple[Layout, ...] = ("split_folders", "class_then_split")
 """Layouts whose folders say what trains and what validates."""
+
+
+def split_named(name: str) -> str:
+    """Return the split that a folder's name says, like ``Train``, ``test_images``, ``val2017``; empty: none."""
+    words = [word.removesuffix("set") for word in map(str.casefold, _WORDS.findall(name))]
+    said = [word for word in words if word and word not in _BESIDE]
+    if len(said) != 1 or not _REST.fullmatch(_WORDS.sub("", name)):
+        return ""
+    return SPELLINGS.get(said[0], "")
+
+
+def is_wrapper(name: str) -> bool:
+    """Whether a folder's name says nothing but that pictures are inside: ``images``, ``data``."""
+    return name.casefold() in _BESIDE
 
 
 def classes_of(target: Target, task: Task) -> tuple[int, ...]:

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from tui.core.dataset.folders import TITLE, read_folders
 from tui.core.dataset.lists import find_lists, read_lists
+from tui.core.dataset.mixed import with_folders
 from tui.core.dataset.problems import Problem, names_of, passed_over
-from tui.core.dataset.samples import SPELLINGS, Found, Layout, Sample, count_classes
+from tui.core.dataset.samples import Found, Layout, Sample, count_classes, split_named
 from tui.core.dataset.sizes import Sizes, measure_sizes
 from tui.core.dataset.table import SUFFIXES
 from tui.core.dataset.walk import Account, Cancelled, Listing, Walker
@@ -35,6 +36,7 @@ from tui.core.text import clean, clean_path
 __all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "stamp_now"]
 
 _MOST_WRAPPERS = 8
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,20 @@ def scan(
         asked = asked.parent
 
     walker, top = Walker(_root(asked), progress, cancelled, data.follow_links), Listing()
-    lists = find_lists(walker, data)
+    lists = find_lists(walker, data, problems)
     if lists is None:
         outer = walker.root
         walker, top = _unwrapped(outer, walker.at, problems)
-        lists = find_lists(walker.at(walker.root), data) if walker.root != outer else None
+        lists = find_lists(walker.at(walker.root), data, problems) if walker.root != outer else None
     if lists is not None:
         walker = lists.lookup.walker
     try:
-        found = read_lists(lists, data, problems) if lists else read_folders(walker, top, data, problems)
+        if lists is None:
+            found = read_folders(walker, top, data, problems)
+        else:
+            found = read_lists(lists, data, problems)
+            if data.layout == "auto" and not data.list:
+                found = with_folders(found, walker, data, problems)
     except UsageError as error:
         raise _with_links(error, walker, data) from error
     problems += _collisions(found.classes)
@@ -218,7 +225,9 @@ def _root(path: Path) -> str:
         near = _near(path)
         raise UsageError(TITLE, f"there is no directory {shown}", near or "Check the path.")
     if not path.is_dir():
-        raise UsageError(TITLE, f"{shown} is not a directory", "Name the folder that holds the class folders.")
+        packed = path.suffix.casefold() in _PACKED
+        step = "Unpack it and name the folder." if packed else "Name the folder that holds the class folders."
+        raise UsageError(TITLE, f"{shown} is not a directory", step)
     return os.path.abspath(path)
 
 
@@ -244,7 +253,7 @@ def _unwrapped(root: str, walker_of: Callable[[str], Walker], problems: list[Pro
             cause = f"{clean_path(error.filename or root, 200)}: {error.strerror}"
             raise UsageError(TITLE, cause, "Check who may read that directory.") from error
         # A single folder that holds folders is a wrapper, as archives make them; one that holds pictures is a class.
-        if not (alone and inner.folders) or top.folders[0].casefold() in SPELLINGS:
+        if not (alone and inner.folders) or split_named(top.folders[0]):
             break
         root = os.path.join(root, top.folders[0])
     walker.account = Account()
