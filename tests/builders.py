@@ -23,7 +23,7 @@ import tomli_w
 
 from tui.core import events
 from tui.core.metrics import BATCH
-from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES, WEIGHTS, Encoder, Header
+from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES, WEIGHTS, Encoder, Header, decode_header
 from tui.core.rundir import FORMAT, RunDir
 from tui.core.schema import nested, validated
 from tui.runs.host import boot_id, host_name, start_time
@@ -124,6 +124,20 @@ def append_records(run: RunDir, kind: str, attempt: int, columns: tuple[str, ...
     data += b"".join(encoder.encode(int(step), START + moment, values) for step, moment, *values in rows)
     with path.open("ab") as file:
         file.write(data)
+
+
+def summarise(run: RunDir, kind: str, attempt: int) -> None:
+    """Write the summaries of a segment, as the engine does while it records."""
+    from tui.engine.pyramid import Pyramid
+
+    data = run.segment(kind, attempt).read_bytes()
+    decoded = decode_header(data)
+    assert decoded is not None
+    header, start = decoded
+    pyramid = Pyramid(run, header)
+    for at in range(start, len(data) - header.width + 1, header.width):
+        pyramid.add(data[at : at + header.width])
+    pyramid.close()
 
 
 def append_event(run: RunDir, event: events.Event) -> None:

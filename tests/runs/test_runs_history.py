@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import builders
+from tui.core.pyramid import fold_values
 from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
-from tui.runs.buckets import Bins, fold_values
+from tui.runs.buckets import Bins
 from tui.runs.history import History
 
 
@@ -345,7 +346,7 @@ def test_bins_share_the_steps_out(first: int, more: int, points: int) -> None:
     bins = Bins(first, first + more, points)
     steps = np.arange(max(1, first - 3), first + more + 4)
     values = steps[None].astype(np.float32)
-    parts = bins.fold(steps, fold_values(values, np.arange(len(steps))))
+    parts = bins.fold([(steps, fold_values(values, np.arange(len(steps))))], 1)
     assert bins.count == min(points, more + 1)
     assert parts.records.sum() == more + 1
     assert parts.records.min() >= 1

@@ -3,6 +3,7 @@
 settings.toml        resolved settings, with the versions they ran on
 dataset.json         class map (from train), split membership, sizes, problems found
 metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
+metrics/*.pyr        summaries of a segment's records, one file per level (`tui.core.pyramid`); may be deleted
 extensions.json      from which steps on the run was made longer
 rates.json           after which steps a person changed the learning rate
 evaluations/*.json   confusion of each validation and of the test
@@ -90,6 +91,10 @@ class RunDir:
         except OSError:
             return []
         return [self.metrics / name for name in sorted(names) if name[len(before)].isdecimal()]
+
+    def summary(self, kind: str, attempt: int, level: int) -> Path:
+        """The summaries of a segment: the first level is the finest."""
+        return self.metrics / f"{kind}-{attempt:04d}.{level}.pyr"
 
     @property
     def evaluations(self) -> Path:

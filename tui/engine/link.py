@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from tui.core import control
 from tui.core.descriptors import readable
@@ -24,6 +25,9 @@ from tui.core.records import Encoder, Header
 from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
 from tui.engine.mirror import Mirror
+
+if TYPE_CHECKING:
+    from tui.engine.pyramid import Pyramid
 
 PREPARING_SECONDS = 0.5
 """At most one `Preparing` event of a stage in this time."""
@@ -133,7 +137,7 @@ class Link:
         self.mirror: Mirror | None = None
         """Told all records and events too, if there is one."""
         self._columns: dict[str, tuple[str, ...]] = {}
-        self._segments: dict[str, tuple[_Log, Encoder]] = {}
+        self._segments: dict[str, tuple[_Log, Encoder, Pyramid]] = {}
         self._lost: dict[str, tuple[int, int, str]] = {}
         self._last_preparing = ("", 0.0)
         self._last_poll = 0.0
@@ -180,22 +184,26 @@ class Link:
             FileExistsError: this attempt has recorded before.
             OSError: the segment cannot be made.
         """
+        from tui.engine.pyramid import Pyramid  # numpy would hold the door shut for a tenth of a second
+
         header = Header(kind=kind, columns=columns, attempt=self.attempt, run=self.run.name)
         log = _Log(self.run.segment(kind, self.attempt), fresh=True)
         log.write(header.encode())
-        self._segments[kind] = (log, Encoder(header))
+        self._segments[kind] = (log, Encoder(header), Pyramid(self.run, header))
         self._columns[kind] = columns
 
     def record(self, kind: str, step: int, moment: float, values: list[float]) -> None:
         """Append one record. A full disk costs records, never the training; the gap is reported."""
-        log, encoder = self._segments[kind]
+        log, encoder, pyramid = self._segments[kind]
         if self.mirror is not None:
             self.mirror.record(kind, self._columns[kind], step, moment, values)
+        record = encoder.encode(step, moment, values)
         try:
-            log.write(encoder.encode(step, moment, values))
+            log.write(record)
         except OSError as error:
             self._lose(kind, step, error)
             return
+        pyramid.add(record)
         if kind in self._lost:
             first, last, why = self._lost.pop(kind)
             self.message("warning", f"Records ({kind}) of the steps {first} to {last} were lost: {why}.")
@@ -211,7 +219,7 @@ class Link:
 
     def sync(self) -> None:
         """Bring the records of the steps so far to the disk, so that a checkpoint is never newer than they are."""
-        for log, _ in self._segments.values():
+        for log, *_ in self._segments.values():
             with contextlib.suppress(OSError):
                 os.fsync(log.handle)
 

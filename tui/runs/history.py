@@ -1,8 +1,9 @@
 """Series for charts out of the records of a run, whatever its length, in bounded memory.
 
-All records are folded into at most 8,192 buckets per column, and the newest 4,096 are kept as they are.
-Of a step that several attempts made, only the latest counts: where an attempt begins before the end of an
-earlier one, what the earlier one recorded from there on is void. Nothing is written anywhere.
+All records are folded into at most 8,192 buckets per column, and the newest 4,096 are kept as they are. What the
+writer has summarised (`tui.runs.pyramid`) is folded in from the summaries, and a zoom that the buckets are too
+coarse for is read from them. Of a step that several attempts made, only the latest counts: where an attempt begins
+before the end of an earlier one, what the earlier one recorded from there on is void. Nothing is written anywhere.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tui.core.records import BATCHES, Header
+from tui.core.pyramid import FACTOR, Doubles, Floats, Parts
+from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.text import clean
-from tui.runs.buckets import Bins, Buckets, Doubles, Floats, Integers, Parts, Recent
+from tui.runs.buckets import Bins, Buckets, Recent
+from tui.runs.details import Details
+from tui.runs.pyramid import MissingError, Pyramid
+from tui.runs.series import Average, Series
+from tui.runs.sources import ALL, Source
 from tui.runs.tail import Block, RecordTail, attempt_of
 
 BUCKETS = 8192
@@ -33,45 +39,27 @@ _FINE = 4
 """Bins of the moving average in one bin of the chart."""
 
 
-@dataclass(frozen=True)
-class Series:
-    """One quantity over the steps, in ``n`` bins of equal width; NaN where nothing was recorded."""
-
-    steps: Doubles
-    """[n]: the middle of each bin."""
-    low: Floats
-    """[n]: the smallest value; infinities are kept, NaN is passed over where there is anything else."""
-    high: Floats
-    """[n]: the largest value."""
-    mean: Floats
-    """[n]: the mean of the finite values."""
-    nonfinite: Integers
-    """[n]: how many values were NaN or infinite."""
-
-
-@dataclass
-class _Source:
-    attempt: int
-    tail: RecordTail
-    first: int | None = None
-    """The first step of the attempt: earlier attempts are void from there on."""
-    kept: int = 0
-    """The last step that was taken from it."""
-    done: bool = False
-    """Nothing more of it will count."""
-    places: NDArray[np.intp] | None = None
-
-
 class History:
-    """The records of one kind (`tui.core.records.BATCHES` or ``LAYERS``) of a run."""
+    """The records of one kind (`tui.core.records.BATCHES` or ``LAYERS``) of a run.
 
-    def __init__(self, run: RunDir, kind: str, *, buckets: int = BUCKETS, recent: int = RECENT) -> None:
+    Args:
+        run: the run.
+        kind: of the records.
+        buckets: how many at most.
+        recent: how many of the newest records are kept.
+        patient: a zoom that needs a look at the disk is shown coarsely until the next poll (`wanting`).
+    """
+
+    def __init__(
+        self, run: RunDir, kind: str, *, buckets: int = BUCKETS, recent: int = RECENT, patient: bool = False
+    ) -> None:
         self._run = run
         self._kind = kind
+        self._patient = patient
         self._most = (buckets, recent)
         self._rewinds: dict[int, int] = {}
         self._names: tuple[str, ...] = ()
-        self._sources: list[_Source] = []
+        self._sources: list[Source] = []
         self._listed = -math.inf
         self._folder = 0
         self.behind = False
@@ -80,7 +68,7 @@ class History:
 
     def _clear(self) -> None:
         """Forget all records; the next poll reads them again. Where attempts begin is still known."""
-        self._sources = [_Source(old.attempt, RecordTail(old.tail.path), old.first) for old in self._sources]
+        self._sources = [self._source(old.attempt, old.tail.path, old.first) for old in self._sources]
         self.columns: tuple[str, ...] = tuple(clean(name, 200) for name in self._names)
         """The columns' names, sanitized: those of the first attempt, then what later ones added."""
         self.count = 0
@@ -92,6 +80,11 @@ class History:
         cells = max(1, _CELLS // max(1, len(self._names)))
         self._buckets = Buckets(len(self._names), min(self._most[0], max(64, 1 << (cells.bit_length() - 1))))
         self._recent = Recent(len(self._names), min(self._most[1], max(16, cells)))
+        self._details = Details(self._read_bins)
+
+    def _source(self, attempt: int, path: Path, first: int | None = None) -> Source:
+        tail = RecordTail(path)
+        return Source(attempt, tail, Pyramid(self._run, tail), first)
 
     @property
     def gaps(self) -> int:
@@ -141,6 +134,8 @@ class History:
                 self._clear()
                 changed, position = True, 0
                 continue
+            if not source.begun:
+                changed |= self._leap(source)
             while not source.done and (block := source.tail.poll()) is not None:
                 changed = True
                 if not self._take(source, block):
@@ -151,7 +146,12 @@ class History:
                     self.behind = True
                     return True
             source.done = source.done or any(later.kept for later in self._sources[position:])
-        return changed
+        return self._details.look() or changed
+
+    @property
+    def wanting(self) -> bool:
+        """Whether the next poll will find something finer to show, even if nothing new is recorded."""
+        return self._details.wanting
 
     def _discover(self) -> bool:
         """Look for segments of new attempts."""
@@ -165,7 +165,7 @@ class History:
         self._folder, self._listed = folder, moment
         known = {source.attempt for source in self._sources}
         paths = ((attempt_of(path), path) for path in self._run.segments(self._kind))
-        added = [_Source(attempt, RecordTail(path)) for attempt, path in paths if attempt and attempt not in known]
+        added = [self._source(attempt, path) for attempt, path in paths if attempt and attempt not in known]
         if not added:
             return False
         self._sources = sorted((*self._sources, *added), key=lambda source: source.attempt)
@@ -178,7 +178,7 @@ class History:
             self._clear()
         return True
 
-    def _find_first(self, source: _Source) -> None:
+    def _find_first(self, source: Source) -> None:
         """Learn the attempt's first step. Layers may be recorded more rarely than batches, which know it exactly."""
         tails = [source.tail]
         if self._kind != BATCHES:
@@ -192,7 +192,7 @@ class History:
         """Whether something was kept of earlier attempts that the attempt makes void."""
         return any(source.attempt < attempt and source.kept >= first for source in self._sources)
 
-    def _widen(self, source: _Source) -> bool:
+    def _widen(self, source: Source) -> bool:
         """Learn the names of the attempt's columns; True when there are new ones."""
         header = source.tail.open()
         if header is None:
@@ -205,7 +205,7 @@ class History:
         grown, self._names = len(names) > len(self._names), names
         return grown
 
-    def _take(self, source: _Source, block: Block) -> bool:
+    def _take(self, source: Source, block: Block) -> bool:
         """Fold the records that count; False when everything must be read again."""
         header = source.tail.header
         assert header is not None
@@ -218,14 +218,15 @@ class History:
             source.first = min(source.first or _FAR, int(block.steps[0]))
             if self._void(source.attempt, source.first):
                 return False
-        limits = [s.first for s in self._sources if s.attempt > source.attempt and s.first is not None]
-        limits += [first for attempt, first in self._rewinds.items() if attempt > source.attempt]
-        end = int(np.searchsorted(block.steps, min(limits))) if limits else len(block.steps)
+        end = int(np.searchsorted(block.steps, self._limit(source)))
         source.done = end < len(block.steps)
         if end:
             if not self.count:
                 self._begin(int(block.steps[0]))
-            steps, values = block.steps[:end], self._arranged(source, header, block.values[:, :end])
+            steps, values = block.steps[:end], block.values[:, :end]
+            if (places := source.places(self._names)) is not None:
+                values = np.full((len(self._names), end), np.nan, np.float32)
+                values[places] = block.values[:, :end]
             self._buckets.add(steps, values)
             self._recent.add(steps, values)
             self.count += end
@@ -233,22 +234,37 @@ class History:
             source.kept = self.last_step
         return True
 
+    def _limit(self, source: Source) -> int:
+        """Return the step from which on the source is void."""
+        limits = [s.first for s in self._sources if s.attempt > source.attempt and s.first is not None]
+        return min(
+            [*limits, *(first for attempt, first in self._rewinds.items() if attempt > source.attempt)], default=_FAR
+        )
+
+    def _leap(self, source: Source) -> bool:
+        """Fold the summaries of a source of which nothing was read; not its newest records. True if there are any."""
+        source.begun, tail, before = True, source.tail, self.count
+        level = source.pyramid.level_with(self._buckets.most)
+        if source.first is None or not level or self._void(source.attempt, source.first):
+            return False
+        end, size = tail.number_of(self._limit(source), tail.whole_records()) - self._recent.most, FACTOR**level
+        for rows in source.pyramid.read(level, 0, max(0, end // size), ALL):
+            done = self.count - before + len(rows.first) * size
+            if tail.step_of(done - 1) != rows.last[-1]:
+                break  # these are not the records that were summarised
+            if not self.count:
+                self._begin(int(rows.first[0]))
+            self._buckets.add_rows(rows._replace(parts=source.arranged(self._names, rows.parts)))
+            self.count = before + done
+            self.last_step = source.kept = int(rows.last[-1])
+            tail.leap(done)
+        return self.count > before
+
     def _begin(self, step: int) -> None:
         """Make the buckets as wide as the whole run needs, so that they need not be merged on the way."""
         self.first_step = step
         newest = [record.step for source in self._sources if (record := source.tail.last()) is not None]
         self._buckets.stretch(max(newest, default=1))
-
-    def _arranged(self, source: _Source, header: Header, values: Floats) -> Floats:
-        """Return the values in the order of `columns`."""
-        if header.columns == self._names:
-            return values
-        if source.places is None:
-            place = {name: index for index, name in enumerate(self._names)}
-            source.places = np.array([place[name] for name in header.columns], np.intp)
-        arranged = np.full((len(self._names), values.shape[1]), np.nan, np.float32)
-        arranged[source.places] = values
-        return arranged
 
     # --- what charts ask ---------------------------------------------------------------------------
 
@@ -292,7 +308,7 @@ class History:
         if limits is None or not len(plain.steps):
             return plain
         span = max(1.0, span or max(20.0, (limits[1] - limits[0]) / 50))
-        average = _Average(1 - 2 / (span + 1))
+        average = Average(1 - 2 / (span + 1))
         before = max(self.first_step, limits[0] - int(4 * span))
         if before < limits[0]:
             average.over(self.series(name, before, limits[0] - 1, _FINE * points))
@@ -309,30 +325,21 @@ class History:
 
     def _binned(self, rows: slice, bins: Bins) -> Parts:
         """Fold what is known into bins: from single records if they reach back far enough, else from the buckets."""
-        if self._buckets.stride > 1 and bins.first >= self._recent.steps[0]:
+        stride = self._buckets.stride
+        if stride > 1 and bins.first >= self._recent.steps[0]:
             return self._recent.binned(rows, bins)
+        if bins.width < stride:
+            ahead = bins.last >= self.last_step
+            detail = self._details.get(rows, bins, self.count if ahead else 0, now=not self._patient)
+            if detail is not None:
+                return detail
         return self._buckets.binned(rows, bins, self.last_step)
 
-
-class _Average:
-    """An exponential moving average without the pull of its start."""
-
-    def __init__(self, keep: float) -> None:
-        self._keep = keep
-        self._total = 0.0
-        self._weight = 0.0
-
-    def over(self, series: Series) -> Floats:
-        """Go over the bins and return the average after each; bins without a finite value change nothing."""
-        averages = []
-        width = (series.steps[1] - series.steps[0]) if len(series.steps) > 1 else 1.0
-        steps = 0.0
-        for value in series.mean.tolist():
-            steps += width
-            if math.isfinite(value):
-                keep = self._keep**steps
-                self._total = keep * self._total + (1 - keep) * value
-                self._weight = keep * self._weight + (1 - keep)
-                steps = 0.0
-            averages.append(self._total / self._weight if self._weight else math.nan)
-        return np.array(averages, np.float32)
+    def _read_bins(self, rows: slice, bins: Bins) -> Parts | None:
+        """Read bins from the disk; None if that would take too long."""
+        names = self._names
+        pieces = (source.pieces(names, rows, bins, self._limit(source)) for source in self._sources)
+        try:
+            return bins.fold(chain.from_iterable(pieces), len(names[rows]))
+        except MissingError:
+            return None

@@ -10,12 +10,13 @@ import os
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.records import Header, decode_header
+from tui.core.records import Header, decode_header, intact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -212,11 +213,49 @@ class RecordTail:
             words = words[:good]
             self._position += good * width
             self._in_gap = False
-            steps = words[:, :2].copy().view("<u8").ravel().astype(np.int64)
-            times = words[:, 2:4].copy().view("<f8").ravel()
-            values = np.ascontiguousarray(words[:, 5:-1].T).view("<f4")
-            self._last_step = int(steps[-1])
-            return Block(steps, times, values)
+            block = _block(words)
+            self._last_step = int(block.steps[-1])
+            return block
+
+    def whole_records(self) -> int:
+        """Return how many records the file has room for."""
+        header = self.open()
+        return 0 if header is None else max(0, self.size() - self._start) // header.width
+
+    def step_of(self, number: int) -> int:
+        """Return the step of a record, by its number from 0; 0 if it cannot be read. Nothing is checked."""
+        header = self.open()
+        data = b"" if header is None else _read(self.path, self._start + number * header.width, 8)
+        return int.from_bytes(data, "little") if len(data) == 8 else 0
+
+    def number_of(self, step: int, most: int) -> int:
+        """Return the number of the first record of ``step`` or later, ``most`` if there is none before that."""
+        return bisect_left(range(most), step, key=self.step_of)
+
+    def leap(self, number: int) -> None:
+        """Go on reading at a record, by its number; those before it count as read."""
+        header = self.open()
+        assert header is not None
+        self._last_step = self.step_of(number - 1)
+        self._position = self._start + number * header.width
+
+    def some(self, first: int, last: int) -> Block | None:
+        """Return the whole ones of the records from number ``first`` up to ``last``, without moving on."""
+        import numpy as np
+
+        header = self.open()
+        if header is None or last <= first:
+            return None
+        data = _read(self.path, self._start + first * header.width, (last - first) * header.width)
+        words = np.frombuffer(data, "<u4", len(data) // header.width * (header.width // 4)).reshape(
+            -1, header.width // 4
+        )
+        steps = words[:, :2].copy().view("<u8").ravel().astype(np.int64)
+        good = intact(words) & (words[:, 4] == header.attempt)
+        good &= steps > np.maximum.accumulate(np.concatenate(([0], np.where(good, steps, 0))))[:-1]
+        if not good.any():
+            return None
+        return _block(words if good.all() else words[good])
 
     def _whole_prefix(self, words: NDArray[Any], header: Header) -> int:
         """Return how many records from the start are intact and in order."""
@@ -297,6 +336,14 @@ class RecordTail:
         return decode_record(_read(self.path, position, header.width), 0, header)
 
 
+def _block(words: NDArray[Any]) -> Block:
+    import numpy as np
+
+    steps = words[:, :2].copy().view("<u8").ravel().astype(np.int64)
+    times = words[:, 2:4].copy().view("<f8").ravel()
+    return Block(steps, times, np.ascontiguousarray(words[:, 5:-1].T).view("<f4"))
+
+
 def decode_record(data: bytes, at: int, header: Header) -> Record | None:
     """Return the record at ``at`` in ``data``, or None when there is no whole one."""
     end = at + header.width
@@ -309,40 +356,6 @@ def decode_record(data: bytes, at: int, header: Header) -> Record | None:
     if attempt != header.attempt or not 0 < step < _LAST_STEP:
         return None
     return Record(step, moment, attempt, tuple(values), at)
-
-
-def intact(words: NDArray[Any]) -> NDArray[Any]:
-    """Return which records have a right checksum: bool [n] for u32 words [n, words per record].
-
-    A CRC is affine: the checksum of the exclusive-or of records is that of their checksums. So many records
-    are checked at the price of one, in two ways of grouping that no two records share; if any group fails,
-    all are looked at one by one. To be missed, the same bits would have to be wrong in four records that lie
-    at the corners of a rectangle, and nowhere else.
-    """
-    import numpy as np
-
-    count, width = words.shape
-    good = np.ones(count, dtype=bool)
-    whole = 0
-    if count >= 1024:
-        side = int(count**0.5)
-        whole = side * (side - 1)  # divisible by both, which are coprime
-        if _any_fails(words[:whole], side) or _any_fails(words[:whole], side - 1):
-            whole = 0
-    for index in range(whole, count):
-        row = words[index]
-        good[index] = zlib.crc32(row[: width - 1].tobytes()) == int(row[-1])
-    return good
-
-
-def _any_fails(words: NDArray[Any], groups: int) -> bool:
-    """Whether the records of any group, those ``groups`` apart, do not fit their checksums."""
-    import numpy as np
-
-    count, width = words.shape
-    folded = np.bitwise_xor.reduce(words.reshape(count // groups, groups * width), axis=0).reshape(groups, width)
-    constant = 0 if (count // groups) % 2 else zlib.crc32(bytes(4 * (width - 1)))
-    return any(zlib.crc32(row[:-1].tobytes()) ^ constant != int(row[-1]) for row in folded)
 
 
 def _size(path: Path) -> int:

@@ -28,7 +28,7 @@ from tui.runs.state import RunState
 
 if TYPE_CHECKING:
     from tui.app.widgets.raster import Mark, Trace
-    from tui.runs.history import Series
+    from tui.runs.series import Series
 
 _P = TypeVar("_P", bound=Panel)
 TURNS = 4
