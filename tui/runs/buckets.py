@@ -89,12 +89,15 @@ class Buckets:
             outside = (bins.middles < 0.5) | (bins.middles > last_step + 0.5)
             nothing = Parts.empty(len(shown.low), bins.count)
             return Parts(*(np.where(outside, none, part) for none, part in zip(nothing, shown, strict=True)))
-        parts = parts.take(slice(0, self._used))
-        if not len(parts.low):
-            return Parts.empty(0, bins.count)
-        there = np.flatnonzero(parts.records[0])
-        middles = np.minimum(there * self.stride + (self.stride + 1) / 2, last_step)
-        return bins.fold([(middles, parts.take(there))], len(parts.low))
+        first, last = max(0, (bins.first - 1) // self.stride), min(self._used, bins.last // self.stride + 1)
+        if not len(parts.low) or first >= last:
+            return Parts.empty(len(parts.low), bins.count)
+        parts = parts.take(slice(first, last))
+        middles = np.minimum(np.arange(first, last) * self.stride + (self.stride + 1) / 2, last_step)
+        there = parts.records[0] > 0
+        if not there.all():
+            middles, parts = middles[there], parts.take(np.flatnonzero(there))
+        return bins.fold([(middles, parts)], len(parts.low))
 
 
 class Recent:

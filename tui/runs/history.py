@@ -29,8 +29,8 @@ from tui.runs.tail import Block, RecordTail, attempt_of
 
 BUCKETS = 8192
 RECENT = 4096
-_CELLS = 1 << 19
-"""Buckets times columns stay below this, so that the layers of a deep model fit in some ten megabytes."""
+_CELLS = 1 << 17
+"""Buckets times columns stay below this, so that the layers of a deep model fit in a few megabytes."""
 _MOST_COLUMNS = 16_384
 _RELIST = 1.0
 """Seconds after which the folder is listed again even if its time says that nothing came."""
