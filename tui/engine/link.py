@@ -227,8 +227,10 @@ class Link:
         """Give the files back; nothing is recorded or told after that."""
         with self._lock:
             self._ended = True
-            for log in (self._events, *(log for log, _ in self._segments.values())):
+            for log, _, pyramid in self._segments.values():
                 log.close()
+                pyramid.close()
+            self._events.close()
             self._segments.clear()
 
     # -- in ------------------------------------------------------------------------------------------
