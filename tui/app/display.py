@@ -1,9 +1,9 @@
-"""An app that writes to its terminal only the cells that changed, and that ends when its terminal is gone.
+"""An app that writes to its terminal only the cells that changed, no faster than it shows them, and ends with it.
 
-Three things that Textual leaves open are closed here. Its updates are at least whole rows of a widget; a
-screen behind an opaque one still counts as seen; and a terminal that disappears while SIGHUP is ignored
-leaves it spinning for ever. The first hooks into `App._display`, which is private: anything unexpected
-falls back to the stock path.
+Four things that Textual leaves open are closed here. Its updates are at least whole rows of a widget; they are
+written however slow the line is; a screen behind an opaque one still counts as seen; and a terminal that disappears
+while SIGHUP is ignored leaves it spinning for ever. The first two hook into `App._display`, which is private:
+anything unexpected falls back to the stock path.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, ReturnType
 from textual.binding import Binding, BindingType
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.strip import Strip
 
 from tui.app.frame import Frame, Piece
+from tui.app.pacing import Pacer
 
 _PATIENCE = 2.0
 """Seconds that an app without a terminal has for leaving in good order."""
@@ -35,10 +37,10 @@ class _Written(CompositorUpdate):
     """An update that is already a string."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
 
     def render_segments(self, console: Console) -> str:
-        return self._text
+        return self.text
 
 
 class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
@@ -56,10 +58,15 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
     ]
 
     cell_exact = True
+    paced: bool | None = None
+    """Whether frames wait for the terminal; None for where there is one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._frame = Frame(self.console._color_system or ColorSystem.TRUECOLOR)
+        self._pacer = Pacer()
+        self._held = False
+        """Whether an update was left out, because the terminal has not shown the last one."""
         self._over = threading.Event()
         self._after_paint: list[Callable[[], None]] = []
 
@@ -80,6 +87,22 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that changed its size, or came back from the background, may show anything."""
         self._frame.forget()
+
+    @property
+    def slow_line(self) -> bool:
+        """Whether the terminal takes long to show what was written."""
+        return self._pacer.slow
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """The terminal has shown the last frame."""
+        self._pacer.answered()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Write what was left out, if it may be written now."""
+        if self._held and not self._pacer.wait:
+            self._held = False
+            self.screen.refresh()
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` when the next update has gone to the terminal: for work that would hold it up."""
@@ -107,19 +130,30 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         if renderable is None or not self._will_be_written():
             super()._display(screen, renderable)
             return
+        if (wait := self._pacer.wait) > 0:
+            if not self._held:
+                self._held = True
+                self.set_timer(wait, self._catch_up)
+            self.post_display_hook()
+            return
         try:
             pieces = self._pieces(renderable) if self.cell_exact else None
             written = None if pieces is None else _Written(self._frame.update(pieces))
+            if written is not None and written.text and self._paces():
+                written.text += self._pacer.ask()
         except Exception:
             # The stock path reports what is really wrong, and draws what cells cannot hold.
             written = None
         if written is None:
             self._frame.forget()
             super()._display(screen, renderable)
-        elif written._text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
+        elif written.text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
             super()._display(screen, written)  # type: ignore[arg-type]
         else:
             self.post_display_hook()
+
+    def _paces(self) -> bool:
+        return isinstance(self._driver, LinuxDriver) if self.paced is None else self.paced
 
     def _will_be_written(self) -> bool:
         return (

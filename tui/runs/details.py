@@ -26,8 +26,8 @@ class Details:
 
     @property
     def wanting(self) -> bool:
-        """Whether something was asked for and not read."""
-        return bool(self._wanted)
+        """Whether something was asked for of which nothing was read, not even some time ago."""
+        return any(key not in self._found for key in self._wanted)
 
     def get(self, rows: slice, bins: Bins, length: int, *, now: bool) -> Parts | None:
         """Return what is in the bins as far as it is known; None where it is not.

@@ -40,10 +40,18 @@ class RunFollower:
 
     Without ``history`` numpy is not imported, and only the newest record of a run is read. Polls may be made
     from any one thread at a time.
+
+    Args:
+        run: the run.
+        history: whether series are wanted.
+        patient: whether zooms may stay coarse until the next poll, so that only polls read the disk.
     """
 
-    def __init__(self, run: RunDir, history: bool = True) -> None:
+    def __init__(self, run: RunDir, history: bool = True, *, patient: bool = False) -> None:
         self.run = run
+        self._patient = patient
+        self.busy = False
+        """Whether a poll is under way in another thread: until it is over, state and series are not to be read."""
         self._events = EventTail(run.events)
         self._histories: dict[str, History] = {}
         """By the kind of record; polled in this order."""
@@ -78,10 +86,15 @@ class RunFollower:
 
         history = self._histories.get(kind)
         if history is None:
-            history = self._histories[kind] = History(self.run, kind)
+            history = self._histories[kind] = History(self.run, kind, patient=self._patient)
             for attempt, step in self._rewinds:
                 history.rewind(attempt, step)
         return history
+
+    @property
+    def wanting(self) -> bool:
+        """Whether a poll now would find something finer to show, or records of a kind that nobody has read."""
+        return any(history.wanting for history in self._histories.values())
 
     def poll(self, budget: float | None = None) -> bool:
         """Read what is new; return whether anything that can be shown has changed.
@@ -91,7 +104,7 @@ class RunFollower:
         """
         deadline = math.inf if budget is None else time.monotonic() + budget
         changed = self._read_events(deadline)
-        for history in self._histories.values():
+        for history in list(self._histories.values()):
             changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
         self.behind = self._events.waiting() > 0 or any(history.behind for history in self._histories.values())
         newest = self._read_newest()

@@ -64,6 +64,8 @@ class History:
         self._folder = 0
         self.behind = False
         """Whether a poll with a budget left something unread."""
+        self.polled = False
+        """Whether the records were looked for yet."""
         self._clear()
 
     def _clear(self) -> None:
@@ -123,7 +125,7 @@ class History:
         """
         deadline = math.inf if budget is None else time.monotonic() + budget
         changed = self._discover()
-        self.behind = False
+        self.behind, self.polled = False, True
         position = 0
         while position < len(self._sources):
             source = self._sources[position]
@@ -150,8 +152,8 @@ class History:
 
     @property
     def wanting(self) -> bool:
-        """Whether the next poll will find something finer to show, even if nothing new is recorded."""
-        return self._details.wanting
+        """Whether the next poll will find something to show, even if nothing new is recorded."""
+        return self._details.wanting or not self.polled
 
     def _discover(self) -> bool:
         """Look for segments of new attempts."""

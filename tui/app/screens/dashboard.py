@@ -52,6 +52,9 @@ class Dashboard(Container):
             self.wide = wide
             """Whether there is room for all panels."""
 
+    class Wanting(Message):
+        """A look at the run would find something finer to show."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "m",
@@ -192,7 +195,7 @@ class Dashboard(Container):
 
     def draw_turn(self, half_second: int) -> None:
         """Draw the panels whose turn it is."""
-        if not self._stale:
+        if not self._stale or self.follower is None or self.follower.busy:
             return
         from tui.app.screens.watch_feeds import FEEDS, TURNS
 
@@ -201,17 +204,26 @@ class Dashboard(Container):
             if due and not panel.parked:
                 self.feed(panel)
 
+    def draw_stale(self) -> None:
+        """Draw all that has not drawn what came."""
+        if self.follower is not None and not self.follower.busy:
+            for panel in self.panels:
+                if panel.id in self._stale and not panel.parked:
+                    self.feed(panel)
+
     def draw(self) -> None:
         """Draw everything that can be seen."""
         for panel in self.panels:
             if not panel.parked:
                 self.feed(panel)
-        self._stale.clear()
+        if self.follower is not None and self.follower.wanting:
+            self.post_message(self.Wanting())
 
     def feed(self, panel: Panel) -> None:
         """Give one panel what it shows."""
-        if self.follower is None:
+        if self.follower is None or self.follower.busy:
             panel.redraw()
+            self._stale.add(str(panel.id))
             return
         self._stale.discard(str(panel.id))
         from tui.app.screens.watch_feeds import FEEDS

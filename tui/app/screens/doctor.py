@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
 _TICK = 1.0
+_SOON = 0.1
 _COLOURS: dict[str, str] = {"bad": "$error", "warn": "$warning", "second": "$secondary"}
 
 EVIDENCE: dict[str, str] = {
@@ -95,8 +96,10 @@ class DoctorScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw the list and the finding under the cursor."""
-        if not self.is_current:
+        if not self.is_current or self._follower.busy:
             return
+        if self._follower.wanting:  # the screen below reads it soon
+            self.set_timer(_SOON, self.draw)
         state = self._follower.state
         self._shown = {found.code: found for found in standing(state)}
         many = len(state.findings)
@@ -151,7 +154,6 @@ class DoctorScreen(Screen[None]):
         else:
             kind = what
             history = self._follower.history(kind)
-            history.poll(0.1)
             named = found.layer if found is not None else ""
             columns = history.columns
             names = [named] if named in columns else list(dict.fromkeys(columns[:1] + columns[-1:]))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tui.runs.history import History
 
 _TICK = 1.0
+_SOON = 0.1
 _FIRST_STEPS = 64
 """Every one of these is recorded for ever, whatever the intervals."""
 
@@ -141,9 +142,7 @@ class LayersScreen(Screen[None]):
 
     @property
     def _history(self) -> History:
-        history = self._follower.history(self._quantity.kind)
-        history.poll(0.15)
-        return history
+        return self._follower.history(self._quantity.kind)
 
     def on_rows_shown(self, event: Rows.Shown) -> None:
         """A widget has another size."""
@@ -155,10 +154,14 @@ class LayersScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw the map and the chosen layer."""
-        if not self.is_current:
+        if not self.is_current or self._follower.busy:
             return
+        if self._follower.wanting:  # the screen below reads it soon
+            self.set_timer(_SOON, self.draw)
         history, window, quantity = self._history, self._window(), self._quantity
         heat_map, chart = self.query_one(HeatMap), self.query_one(Chart)
+        if not history.polled:
+            return
         if not history.count:
             heat_map.waiting = f"no {quantity.metric.label} recorded in this run"
             heat_map.show(None)

@@ -7,6 +7,7 @@ directory: leaving the screen, or losing it, costs nothing.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
+from tui.app.reader import Reader
 from tui.app.screens import asking
 from tui.app.screens.dashboard import PAGES, Dashboard
 from tui.app.widgets.findings import FindingLine
@@ -30,6 +32,10 @@ TICK = 0.25
 """Seconds between two looks at the run."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
+_FIRST_LOOK = 0.25
+"""Seconds that the screen waits for the first look."""
+_STALE = 1.0
+"""Seconds after which a look that is not over is told."""
 _ABOUT_THE_RUN = {"stop", "stop_after_epoch", "pause", "continue", "validate", "save", "rate", "extend", "resume"}
 
 
@@ -89,6 +95,7 @@ class WatchScreen(Screen[None]):
         self.run = run
         self.follower: RunFollower | None = None
         """None until the first paint, which would have to wait for the import of numpy and pydantic."""
+        self._reader: Reader | None = None
         self._status: tuple[object, ...] = ()
         """What the screen has shown of the run's status."""
         self._stale = False
@@ -122,9 +129,15 @@ class WatchScreen(Screen[None]):
             return
         from tui.runs.follow import RunFollower
 
-        self.follower = self.dashboard.follower = RunFollower(self.run)
-        self.tick()
+        self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
+        self._reader = Reader(self.follower, _BUDGET)
+        self.tick(_FIRST_LOOK)
         self.set_interval(TICK, self.tick, name="tick")
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        if self._reader is not None:
+            self._reader.close()
 
     def on_resize(self) -> None:
         """Choose between one page and several."""
@@ -145,11 +158,15 @@ class WatchScreen(Screen[None]):
 
     # --- looking at the run -------------------------------------------------------------------------
 
-    def tick(self) -> None:
+    def tick(self, patience: float = 0.0) -> None:
         """Read what is new; draw the head, and the panels whose turn it is."""
-        if not self.is_attached or self.follower is None:
+        if not self.is_attached or self.follower is None or self._reader is None:
             return
-        if self.follower.poll(_BUDGET):
+        changed = self._reader.look(patience) if patience else self._reader.look()
+        self._tell_of_silence(self._reader.since)
+        if changed is None:
+            return
+        if changed:
             self._stale = True
             self.dashboard.came()
         self._beat += 1
@@ -167,9 +184,20 @@ class WatchScreen(Screen[None]):
                 self._show_status()
             self.dashboard.draw_turn(self._beat // 2)
 
+    def on_dashboard_wanting(self, event: Dashboard.Wanting) -> None:
+        """Look at once: a key has asked for more than is in memory."""
+        event.stop()
+        self.tick()
+        self.dashboard.draw_stale()
+
+    def _tell_of_silence(self, since: float | None) -> None:
+        """Say since when the disk does not answer, or that it does again."""
+        silent = since is not None and time.time() - since >= _STALE
+        self.query_one(StatusBar).stale = since if silent else None
+
     def draw(self) -> None:
         """Draw everything that can be seen."""
-        if self.follower is None:
+        if self.follower is None or self.follower.busy:
             return
         self._show_status()
         self.dashboard.draw()
@@ -187,7 +215,7 @@ class WatchScreen(Screen[None]):
         """A widget appeared or changed its size: it wants its content again."""
         event.stop()
         match event.rows:
-            case StatusBar() if self.follower is not None:
+            case StatusBar() if self.follower is not None and not self.follower.busy:
                 self._show_status()
             case other:
                 other.redraw()

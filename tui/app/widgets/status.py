@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import time
 from typing import TYPE_CHECKING
 
 from textual.geometry import Size
@@ -62,6 +63,18 @@ class StatusBar(Rows):
         self._state: RunState | None = None
         self._reading = False
         self._run_name = ""
+        self._stale: float | None = None
+
+    @property
+    def stale(self) -> float | None:
+        """Since when, in seconds since 1970, the disk does not answer; None while it does."""
+        return self._stale
+
+    @stale.setter
+    def stale(self, since: float | None) -> None:
+        if since != self._stale:
+            self._stale = since
+            self.redraw()
 
     def announce(self, name: str) -> None:
         """Show the run's name, before anything else is known of it."""
@@ -78,7 +91,8 @@ class StatusBar(Rows):
         """Return the rows."""
         if self._state is None:
             return [(("○ opening  ", "muted"), (fit(self._run_name, width - 11), "strong"))]
-        return [run_line(self._state, width), progress_line(self._state, width, self._reading), self._numbers(width)]
+        first = run_line(self._state, width) if self._stale is None else stale_line(self._state, self._stale, width)
+        return [first, progress_line(self._state, width, self._reading), self._numbers(width)]
 
     def _numbers(self, width: int) -> Row:
         assert self._state is not None
@@ -108,6 +122,13 @@ def _tiles(state: RunState, short: bool) -> list[tuple[str, str, Tone, int]]:
         words = ("best" if short else "best validation") + ("" if headline is metrics.score else f" {headline.label}")
         tiles.insert(2, (words, best, "mark", 7))
     return tiles
+
+
+def stale_line(state: RunState, since: float, width: int) -> Row:
+    """Return since when nothing could be read of the run, and why."""
+    said = f"? stale since {time.strftime('%H:%M:%S', time.localtime(since))}  "
+    why = "the file system of the run does not answer"
+    return ((said, "bad"), (fit(f"{state.run.name}  {why}", width - len(said)), "text"))
 
 
 def run_line(state: RunState, width: int) -> Row:
