@@ -26,6 +26,7 @@ import argparse
 import itertools
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -54,6 +55,8 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=60, help="of each run")
     parser.add_argument("--keep", type=Path, help="a directory to make the runs in; they stay there")
     chosen = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     os.environ[MARK] = str(uuid.uuid4())
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:

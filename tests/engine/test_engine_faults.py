@@ -6,8 +6,9 @@ import errno
 import io
 import os
 import re
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from tui.core.events import Message
 from tui.core.rundir import RunDir
 from tui.engine import checkpoint as checkpoint_module
 from tui.engine import saving
-from tui.engine.checkpoint import Store
+from tui.engine.checkpoint import Store, load
 from tui.engine.writer import Snapshot, Writer
 
 KILL = -1
-OPERATIONS = ("mkdir", "rename", "replace", "fsync", "unlink", "rmdir")
+OPERATIONS = ("open", "mkdir", "rename", "replace", "fsync", "unlink", "rmdir")
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +44,7 @@ class Fault:
         self.number, self.how, self.count = number, how, 0
         for name in OPERATIONS:
             monkeypatch.setattr(os, name, self._counted(getattr(os, name)))
-        opened = io.open
-        monkeypatch.setattr(io, "open", lambda *args, **more: self._watched(opened(*args, **more)))
+        monkeypatch.setattr(io, "open", self._opening(io.open))
 
     def strike(self) -> None:
         """Count an operation, and fail it if it is the one."""
@@ -61,8 +61,15 @@ class Fault:
 
         return run
 
-    def _watched(self, file: Any) -> Any:
-        return _File(file, self) if file.writable() else file
+    def _opening(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(file: Any, mode: str = "r", *args: Any, **more: Any) -> Any:
+            if mode[0] not in "wax":
+                return operation(file, mode, *args, **more)
+            if not isinstance(file, int):  # a file is made
+                self.strike()
+            return _File(operation(file, mode, *args, **more), self)
+
+        return run
 
 
 class _File:
@@ -86,48 +93,52 @@ class _File:
         return getattr(self._file, name)
 
 
-def save(store: Store, step: int, value: float, *, best: bool) -> None:
+def save(store: Store, step: int, value: float, *, best: bool, kept: Iterable[int] = ()) -> None:
     """Save as training does: in the background."""
     model, optimizer = {"weight": torch.full((64,), value)}, {"momentum": torch.full((64,), -value)}
     writer = Writer(store)
-    writer.submit(Snapshot(step, model, optimizer, {"progress": {"step": step}}, best=best))
+    writer.submit(Snapshot(step, model, optimizer, {"progress": {"step": step}}, best=best, kept=frozenset(kept)))
     writer.wait()
     (outcome,) = writer.outcomes()
     if outcome.error is not None:
         raise outcome.error
 
 
-def history(run: RunDir, saves: list[tuple[int, bool]]) -> Store:
-    """Make the checkpoints that were there before; the weights are the step."""
+def history(run: RunDir, saves: list[tuple[int, bool]]) -> None:
+    """Make the checkpoints that were there before, of which the best ones are kept; the weights are the step."""
     store = Store(run)
     for step, best in saves:
-        save(store, step, step, best=best)
-    return store
+        save(store, step, step, best=best, kept=[other for other, good in saves if good and other < step])
 
 
 BEFORE: dict[str, list[tuple[int, bool]]] = {
     "the first": [],
     "a later one": [(10, True), (20, False), (30, False)],
     "the same best step again": [(30, False), (40, True)],
+    "one of the best gives way": [(10, True), (20, True), (25, False), (30, True)],
 }
 CASES = [pytest.param(before, best, id=f"{name}, best={best}") for name, before in BEFORE.items() for best in (0, 1)]
 
 
-def strikes(run: RunDir, before: list[tuple[int, bool]], best: bool) -> int:
-    """Return how many operations the save has."""
-    twin = RunDir(run.path.with_name("twin"))
-    twin.make()
-    store = history(twin, before)
+def kept(before: list[tuple[int, bool]]) -> list[int]:
+    """Return the best ones that stay, whatever becomes of the save: the newest two of those before."""
+    return [step for step, best in before if best and step != 40][-2:]
+
+
+def strikes(run: RunDir, before: list[tuple[int, bool]], best: bool) -> range:
+    """Make what was before in ``run``; return the numbers of the operations that the save has."""
+    history(run, before)
+    twin = fresh(run, 0)
     with pytest.MonkeyPatch.context() as patch:
         fault = Fault(patch, 0, 0)
-        save(store, 40, 41.0, best=best)
-    return fault.count
+        save(Store(twin), 40, 41.0, best=best, kept=kept(before))
+    assert fault.count >= 20
+    return range(1, fault.count + 1)
 
 
 def fresh(run: RunDir, number: int) -> RunDir:
-    made = RunDir(run.path.with_name(f"fault-{number}"))
-    made.make()
-    return made
+    """Return a copy of the run to be spoilt."""
+    return RunDir(Path(shutil.copytree(run.path, run.path.with_name(f"fault-{number}"))))
 
 
 def check(run: RunDir, before: list[tuple[int, bool]], *, published: bool, what: str) -> None:
@@ -152,34 +163,30 @@ def check(run: RunDir, before: list[tuple[int, bool]], *, published: bool, what:
     elif bests:
         assert found is not None, what
         assert int(found.model["weight"][0]) in (bests[-1], 41), what
+    for step in kept(before):
+        assert float(load(run.checkpoint(step)).model["weight"][0]) == step, what
     strangers = [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")]
     assert strangers == [], what
     save(Store(run), 50, 50.0, best=False)
     again, _ = Store(run).newest()
     assert again is not None
     assert float(again.model["weight"][0]) == 50
-
-
-@pytest.fixture
-def numbers(run: RunDir) -> Callable[[list[tuple[int, bool]], bool], range]:
-    return lambda before, best: range(1, strikes(run, before, best) + 1)
+    assert not any(path.name.startswith(".") for path in run.checkpoints.iterdir()), what
 
 
 @pytest.mark.parametrize(("before", "best"), CASES)
 @pytest.mark.parametrize("how", [errno.ENOSPC, errno.EIO], ids=["disk full", "input/output error"])
 def test_a_save_that_the_disk_fails_anywhere_leaves_the_newest(
-    run: RunDir, before: list[tuple[int, bool]], best: bool, how: int, numbers: Any
+    run: RunDir, before: list[tuple[int, bool]], best: bool, how: int
 ) -> None:
-    found = numbers(before, best)
-    assert len(found) >= 16
-    for number in found:
+    for number in strikes(run, before, best):
         made = fresh(run, number)
-        store = history(made, before)
+        store = Store(made)
         published = True
         with pytest.MonkeyPatch.context() as patch:
             Fault(patch, number, how)
             try:
-                save(store, 40, 41.0, best=best)
+                save(store, 40, 41.0, best=best, kept=kept(before))
             except OSError:
                 published = False
         if any(was_best for _, was_best in before):  # for the running engine too, not only after a restart
@@ -189,16 +196,15 @@ def test_a_save_that_the_disk_fails_anywhere_leaves_the_newest(
 
 @pytest.mark.parametrize(("before", "best"), CASES)
 def test_a_save_that_is_killed_anywhere_leaves_the_newest(
-    run: RunDir, before: list[tuple[int, bool]], best: bool, numbers: Any
+    run: RunDir, before: list[tuple[int, bool]], best: bool
 ) -> None:
-    for number in numbers(before, best):
+    for number in strikes(run, before, best):
         made = fresh(run, number)
-        store = history(made, before)
         child = os.fork()
         if child == 0:
             with pytest.MonkeyPatch.context() as patch:
                 Fault(patch, number, KILL)
-                save(store, 40, 41.0, best=best)
+                save(Store(made), 40, 41.0, best=best, kept=kept(before))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status)
@@ -207,7 +213,7 @@ def test_a_save_that_is_killed_anywhere_leaves_the_newest(
 
 def test_an_operation_that_fails_is_really_failed(run: RunDir, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        Fault(patch, 2, errno.ENOSPC)
+        Fault(patch, 4, errno.ENOSPC)  # each file is made, then written
         (tmp_path / "first").write_bytes(b"12345678")
         with pytest.raises(OSError, match="No space left"):
             (tmp_path / "second").write_bytes(b"12345678")
@@ -251,7 +257,8 @@ def test_whatever_is_wrong_with_the_disk_is_named_and_outlived(
 def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
     run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = history(run, [(10, True), (20, True)])
+    store = Store(run)
+    history(run, [(10, True), (20, True)])
     opened = io.open
 
     def failing(path: Any, *arguments: Any, **more: Any) -> Any:
