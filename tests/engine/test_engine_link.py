@@ -15,7 +15,7 @@ from tui.core.events import Ended, Message, Preparing
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.engine import link as links
-from tui.engine.link import Link, Vanished, trouble
+from tui.engine.link import Link, Vanished
 
 
 @pytest.fixture
@@ -129,13 +129,6 @@ def test_a_stale_network_file_system_is_not_a_lost_run(link: Link, monkeypatch: 
 
     monkeypatch.setattr(links.os, "stat", stale)
     assert link.requests() == []
-
-
-def test_trouble_in_words() -> None:
-    assert trouble(OSError(errno.ENOSPC, "No space left on device")) == "the disk is full"
-    assert trouble(OSError(errno.EDQUOT, "Disk quota exceeded")) == "your disk quota is used up"
-    assert trouble(OSError(errno.ENOTDIR, "Not a directory")) == "Not a directory"
-    assert trouble(OSError("it reads\x1b[2J back differently")) == "it reads\\x1b[2J back differently"
 
 
 def test_a_log_that_cannot_be_written_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

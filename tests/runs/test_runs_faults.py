@@ -104,21 +104,24 @@ def test_an_engine_is_told_to_begin_when_the_owner_file_names_it(fake: Fake, tmp
     assert f"{KNOWN!r} True True" in run.log.read_text()
 
 
-def test_a_machine_that_kills_at_logout_is_told_with_the_remedy(
-    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_SESSION_ID", "3")
+ENDS = "This machine ends your processes when you log out, this training too."
+KEEPER = "supervisor.kept_at_logout_by = lambda command: f'`keep {command}`'"
+
+
+def test_a_machine_that_kills_at_logout_is_told_with_the_remedy(fake: Fake, tmp_path: Path) -> None:
     run = fake(steps=5)
-    launch.start(run, supervisor=supervisor(tmp_path, "supervisor.kills_at_logout = lambda: True"))
+    launch.start(run, supervisor=supervisor(tmp_path, KEEPER))
     until(over(run))
     said = [event.text for event in state_of(run).log if isinstance(event, events.Message)]
-    assert said == ["This machine ends your processes at logout, this training too; `loginctl enable-linger` keeps it."]
+    assert said == [
+        f"{ENDS} What keeps it: `keep cnntrain resume {run.name}`.",
+    ]
 
 
 def test_too_few_file_handles_are_named(fake: Fake, tmp_path: Path) -> None:
     run = fake(steps=5)
     limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))"
-    with pytest.raises(FailureError, match="Too many open files"):
+    with pytest.raises(FailureError, match="too many files are open"):
         launch.start(run, supervisor=supervisor(tmp_path, limit))
     launch.start(run)
     until(over(run))

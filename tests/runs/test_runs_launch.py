@@ -106,9 +106,17 @@ def test_a_root_that_is_a_file_is_a_failure_with_its_path(pictures: Path, tmp_pa
         launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
 
 
-@pytest.mark.parametrize("number", [13, 28, 30, 122])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (13, "permission was denied"),
+        (28, "the disk is full"),
+        (30, "the disk is read-only"),
+        (122, "your disk quota is used up"),
+    ],
+)
 def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -116,14 +124,14 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
     monkeypatch.setattr(launch, "write_atomic", fails)
     with pytest.raises(FailureError) as failure:
         launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
-    assert os.strerror(number) in str(failure.value)
+    assert words in str(failure.value)
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_a_read_only_root_is_a_failure_with_its_path(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)
-    with pytest.raises(FailureError, match="Permission denied"):
+    with pytest.raises(FailureError, match="permission was denied"):
         launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
 
 
@@ -164,6 +172,21 @@ def test_half_written_settings_are_refused_with_their_path(tmp_path: Path, conte
     run = builders.make_run(tmp_path, status="stopped")
     run.settings.write_text(content)
     with pytest.raises(UsageError, match=r"settings\.toml"):
+        launch.resume(run)
+
+
+def test_damaged_settings_have_a_copy_from_the_launch(fake: Callable[..., RunDir]) -> None:
+    run = fake(steps=5)
+    launch.start(run)
+    until(over(run))
+    whole = run.settings.read_bytes()
+    assert run.launched.read_bytes() == whole
+    run.settings.write_bytes(whole[: len(whole) // 2] + b"[")
+    with pytest.raises(UsageError, match=r"settings\.toml is not TOML.*Copy launched\.toml over it"):
+        launch.resume(run)
+    assert "Copy launched.toml over it" in state_of(run).problems[0]
+    run.launched.write_bytes(b"[")  # damaged too: not recommended
+    with pytest.raises(UsageError, match=r"settings\.toml is not TOML.*Mend that line\."):
         launch.resume(run)
 
 

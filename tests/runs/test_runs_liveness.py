@@ -225,22 +225,52 @@ def test_a_start_time_belongs_to_one_process() -> None:
     assert host.start_time(0) == host.start_time(-1) == ""
 
 
-def test_a_machine_that_kills_at_logout_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import configparser
+SESSION = "0::/user.slice/user-1000.slice/session-3.scope\n"
+OLD_SESSION = "12:memory:/user.slice\n1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n"
+MANAGER = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-u3.scope\n"
+LINGER = "`loginctl enable-linger`"
+SCOPE = f"{LINGER}, then `systemd-run --user --scope cnntrain resume x`"
 
-    original = configparser.ConfigParser.read
-    file = tmp_path / "logind.conf"
 
-    def read(self: configparser.ConfigParser, *_: object, **__: object) -> list[str]:
-        return original(self, file)
+@pytest.mark.parametrize(
+    ("group", "login", "lingers", "expected"),
+    [
+        (SESSION, "KillUserProcesses=yes", False, SCOPE),
+        (SESSION, "KillUserProcesses=yes", True, SCOPE),  # lingering keeps the manager, never a session
+        (OLD_SESSION, "KillUserProcesses=true", False, SCOPE),
+        (SESSION, "KillUserProcesses=yes\nKillExcludeUsers=root me", False, ""),
+        (SESSION, "KillUserProcesses=yes\nKillOnlyUsers=someone", False, ""),
+        (SESSION, "#KillUserProcesses=yes", False, ""),
+        (SESSION, "rubbish", False, ""),
+        (MANAGER, "", False, LINGER),
+        (MANAGER, "", True, ""),
+        ("0::/system.slice/cron.service\n", "KillUserProcesses=yes", False, ""),
+        ("", "KillUserProcesses=yes", False, ""),
+    ],
+)
+def test_what_keeps_a_training_at_logout(
+    group: str, login: str, lingers: bool, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("cgroup", group), ("logind.conf", f"[Login]\n{login}\n")):
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(host, "_OWN_GROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(host, "_SYSTEMD", (tmp_path,))
+    monkeypatch.setattr(host, "_LINGERING", tmp_path)
+    monkeypatch.setattr(host, "_user", lambda: "me")
+    if lingers:
+        (tmp_path / "me").touch()
+    assert host.kept_at_logout_by("cnntrain resume x") == expected
 
-    monkeypatch.setattr(configparser.ConfigParser, "read", read)
-    monkeypatch.setenv("LOGNAME", "nobody-at-all")
-    for text, expected in (
-        ("[Login]\nKillUserProcesses=yes\n", True),
-        ("[Login]\nKillUserProcesses=yes\nKillExcludeUsers=root nobody-at-all\n", False),
-        ("[Login]\n#KillUserProcesses=yes\n", False),
-        ("rubbish", False),
-    ):
-        file.write_text(text)
-        assert host.kills_at_logout() is expected
+
+def test_of_the_files_for_logins_the_last_name_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cgroup").write_text(SESSION)
+    usr, etc = tmp_path / "usr", tmp_path / "etc"
+    for place, name, kills in ((usr, "20-all.conf", "yes"), (etc, "10-mine.conf", "no")):
+        (place / "logind.conf.d").mkdir(parents=True)
+        (place / "logind.conf.d" / name).write_text(f"[Login]\nKillUserProcesses={kills}\n")
+    monkeypatch.setattr(host, "_OWN_GROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(host, "_SYSTEMD", (usr, etc))
+    monkeypatch.setattr(host, "_user", lambda: "me")
+    assert host.kept_at_logout_by("x") != ""
+    (etc / "logind.conf.d" / "30-last.conf").write_text("[Login]\nKillUserProcesses=no\n")
+    assert host.kept_at_logout_by("x") == ""

@@ -1,6 +1,7 @@
 """ALL file names of a run, and nothing else: the only place where a path inside a run directory is spelt.
 
 settings.toml        resolved settings, with the versions they ran on
+launched.toml        a copy of them from the newest launch
 dataset.json         class map (from train), split membership, sizes, problems found
 metrics/*.seg        per-batch and per-layer records, one segment per kind (`tui.core.records`) and attempt
 metrics/*.pyr        summaries of a segment's records, one file per level (`tui.core.pyramid`); may be deleted
@@ -58,6 +59,10 @@ class RunDir:
     @property
     def settings(self) -> Path:
         return self.path / "settings.toml"
+
+    @property
+    def launched(self) -> Path:
+        return self.path / "launched.toml"
 
     @property
     def dataset(self) -> Path:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from tui.core.dataset.manifest import load_manifest
+from tui.core.disk import trouble
 from tui.core.errors import CnntrainError
 from tui.core.events import Ended, Exit, Reason
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.engine.link import Link, Stopped, Vanished, say, trouble, wait_until_known
+from tui.engine.link import Link, Stopped, Vanished, say, wait_until_known
 
 _VANISHED = "The run directory was deleted or moved while training; the engine stopped."
 
@@ -35,7 +36,7 @@ def main() -> NoReturn:
     try:
         link = Link(run, arguments.attempt)
     except OSError as error:
-        say(f"The run {clean_path(run.path)} cannot be opened: {trouble(error)}.")
+        say(f"The run {clean_path(run.path)} cannot be opened: {trouble(error, run.path)}.")
         sys.exit(Exit.USAGE)
     link.watch()
     link.preparing("importing")
@@ -70,7 +71,7 @@ def _attempt(link: Link) -> tuple[Reason, int, str]:
             return "stopped", Exit.STOPPED, _VANISHED
         traceback.print_exc()
         where = f" ({clean_path(error.filename, 200)})" if isinstance(error.filename, str) else ""
-        text = f"The run failed: {trouble(error)}{where}. Mend that and resume it."
+        text = f"The run failed: {trouble(error, link.run.path)}{where}. Mend that and resume it."
         return "failed", Exit.FAILED, text
     except BaseException as error:
         traceback.print_exc()

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tui.core.disk import trouble
 from tui.core.evaluations import FORMAT
 from tui.core.events import Evaluated, Split
 from tui.core.files import write_atomic
 from tui.core.metrics import LOSS, Task
 from tui.engine.data.batches import Batch
-from tui.engine.link import Link, trouble
+from tui.engine.link import Link
 from tui.engine.losses import Objective
 from tui.engine.tallies.classification import ClassificationTally
 from tui.engine.tallies.multilabel import MultiLabelTally
@@ -180,7 +181,8 @@ def publish(
     try:
         write_atomic(link.run.evaluation(split, step), table)
     except OSError as error:
-        link.message("warning", f"The details of the {split} at step {step} could not be written: {trouble(error)}.")
+        why = trouble(error, link.run.evaluations)
+        link.message("warning", f"The details of the {split} at step {step} could not be written: {why}.")
     link.event(
         Evaluated(
             step=step,

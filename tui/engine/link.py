@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tui.core import control
 from tui.core.descriptors import readable
+from tui.core.disk import trouble
 from tui.core.events import Controlled, Ended, Event, Exit, Level, Message, Preparing
 from tui.core.records import Encoder, Header
 from tui.core.rundir import KNOWN, RunDir
@@ -35,19 +36,6 @@ POLL_SECONDS = 0.1
 """How often the requests and the run directory are looked at."""
 LEAVE_SECONDS = 4.0
 """How long after the supervisor's death the process may still need; the promise is five seconds."""
-
-
-def trouble(error: OSError) -> str:
-    """Say what is wrong with the disk in words; a quota is not mistaken for a full disk."""
-    words = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "your disk quota is used up",
-        errno.EROFS: "the disk is read-only",
-        errno.EACCES: "permission was denied",
-        errno.EMFILE: "too many files are open",
-        errno.ENFILE: "too many files are open on this machine",
-    }
-    return words.get(error.errno or 0) or clean(error.strerror or str(error), 120)
 
 
 def say(text: str) -> None:
@@ -210,9 +198,9 @@ class Link:
 
     def _lose(self, kind: str, step: int, error: OSError) -> None:
         if kind not in self._lost:
-            self._lost[kind] = (step, step, trouble(error))
-            text = f"Records ({kind}) cannot be written from step {step} on: {trouble(error)}. Training goes on."
-            self.message("warning", text)
+            why = trouble(error, self.run.path)
+            self._lost[kind] = (step, step, why)
+            self.message("warning", f"Records ({kind}) cannot be written from step {step} on: {why}. Training goes on.")
         else:
             first, _, why = self._lost[kind]
             self._lost[kind] = (first, step, why)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from tui.core.disk import trouble
 from tui.core.events import CheckpointSaved
 from tui.core.settings import TrainingSettings
 from tui.engine import optim
 from tui.engine.checkpoint import Store
-from tui.engine.link import Link, Stopped, Vanished, trouble
+from tui.engine.link import Link, Stopped, Vanished
 from tui.engine.progress import Progress
 from tui.engine.writer import Outcome, Snapshot, Writer, copied
 
@@ -202,7 +203,8 @@ class Saver:
         if not self._link.run.path.is_dir():
             raise Vanished from error
         kept = f"the one of step {self.saved_step} is intact" if self.saved_step else "there is none before it"
-        what = f"The checkpoint of step {step} could not be saved: {trouble(error)}; {kept}."
+        why = trouble(error, self._link.run.checkpoints)
+        what = f"The checkpoint of step {step} could not be saved: {why}; {kept}."
         self._taken = None
         if ending:
             self._link.message("error", what)

@@ -8,6 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from tui.core.disk import trouble
 from tui.core.errors import FailureError, UsageError
 from tui.core.events import Event
 from tui.core.records import BATCHES
@@ -26,14 +27,18 @@ def check_can_start(run: RunDir) -> Settings:
         UsageError: it is finished or was made by a newer version, or its settings cannot be used.
     """
     from tui.core.presets import read_settings, read_toml
+    from tui.runs.launched import with_the_copy
     from tui.runs.status import newer
 
     name = clean(run.name, 100)
-    info = read_toml(run.settings).get("run")
-    reason = newer(str(info.get("format", ""))) if isinstance(info, dict) else ""
-    if reason:
+    try:
+        info = read_toml(run.settings).get("run")
+        reason = newer(str(info.get("format", ""))) if isinstance(info, dict) else ""
+        settings = None if reason else read_settings(run.settings)
+    except UsageError as error:
+        raise with_the_copy(run, error) from error
+    if settings is None:
         raise UsageError("The run can only be read", reason, "Upgrade cnntrain.")
-    settings = read_settings(run.settings)
     for kind, line in lines_backwards(run.events):
         if kind == "extended":
             break
@@ -103,5 +108,5 @@ def open_log(run: RunDir) -> int:
 
 def cannot_start(run: RunDir, error: OSError) -> FailureError:
     """Return the failure that says which file could not be written, and why."""
-    cause = f"{clean_path(error.filename or run.path)}: {error.strerror}"
+    cause = f"{clean_path(error.filename or run.path)}: {trouble(error, run.path)}"
     return FailureError("The run cannot be started", cause, "Check the directory's permissions and the disk.")

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tui.core import control
-from tui.core.errors import CnntrainError
+from tui.core.errors import CnntrainError, UsageError
 from tui.core.events import Message, Rewound, Started
 from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
@@ -199,6 +199,7 @@ class RunFollower:
         self._settings_seen = seen
         from tui.core.presets import read_toml
         from tui.core.schema import validated
+        from tui.runs.launched import with_the_copy
 
         state = self.state
         state.settings, state.info, state.problems, state.read_only = None, {}, [], ""
@@ -212,8 +213,9 @@ class RunFollower:
         except CnntrainError as error:
             if state.read_only:
                 return True
-            state.problems.append(clean(str(error), 1000))
-            state.log.append(Message(time=state.last_time, level="error", text=clean(str(error), 1000)))
+            text = clean(str(with_the_copy(self.run, error) if isinstance(error, UsageError) else error), 1000)
+            state.problems.append(text)
+            state.log.append(Message(time=state.last_time, level="error", text=text))
         return True
 
     def _judge(self) -> bool:

@@ -6,12 +6,19 @@ another machine. Host, boot and start time together name one process for ever.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import socket
 from functools import cache
 from pathlib import Path
 
 _VMSTAT = Path("/proc/vmstat")
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_GROUP = Path("/proc/self/cgroup")
+_SESSION, _MANAGER = re.compile(r"/session-[^/]*\.scope"), re.compile(r"/user@\d+\.service")
+_SYSTEMD = (Path("/usr/lib/systemd"), Path("/etc/systemd"), Path("/run/systemd"))
+_LINGERING = Path("/var/lib/systemd/linger")
 
 
 @cache
@@ -51,36 +58,61 @@ def memory_kills() -> tuple[int, int]:
     return _group_kills(), _counter(_VMSTAT)
 
 
-def kills_at_logout() -> bool:
-    """Whether this machine ends a user's processes when the user logs out (systemd's KillUserProcesses)."""
-    import configparser
-    import getpass
+def kept_at_logout_by(command: str) -> str:
+    """Return what keeps this process and its children alive when the user logs out; empty: nothing is needed.
 
-    files = [
-        Path("/usr/lib/systemd/logind.conf"),
-        Path("/etc/systemd/logind.conf"),
-        *sorted(Path("/usr/lib/systemd/logind.conf.d").glob("*.conf")),
-        *sorted(Path("/etc/systemd/logind.conf.d").glob("*.conf")),
-    ]
+    systemd ends the processes of a session with it where ``KillUserProcesses`` is set, and those of the user's own
+    manager with the user's last session unless the user lingers (logind.conf(5), loginctl(1)).
+
+    Args:
+        command: with which the same work is started again.
+    """
+    group = _own_group()
+    if _SESSION.search(group) and _kills_sessions():
+        return f"`loginctl enable-linger`, then `systemd-run --user --scope {command}`"
+    if _MANAGER.search(group) and not _lingers():
+        return "`loginctl enable-linger`"
+    return ""
+
+
+def _kills_sessions() -> bool:
+    import configparser
+
+    dropped = sorted((path for root in _SYSTEMD for path in root.glob("logind.conf.d/*.conf")), key=lambda p: p.name)
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     try:
-        parser.read(files, encoding="utf-8")
-        user = getpass.getuser()
-    except (OSError, KeyError, ValueError, configparser.Error):
+        parser.read([*(root / "logind.conf" for root in _SYSTEMD), *dropped], encoding="utf-8")
+    except (OSError, ValueError, configparser.Error):
         return False
     login = dict(parser["Login"]) if parser.has_section("Login") else {}
-    if login.get("killuserprocesses", "no").strip().lower() not in ("yes", "true", "1", "on"):
+    if login.get("killuserprocesses", "no").strip().lower() not in ("yes", "y", "true", "t", "1", "on"):
         return False
-    excluded = login.get("killexcludeusers", "root").split()
-    return user not in excluded and not Path("/var/lib/systemd/linger", user).exists()
+    only = login.get("killonlyusers", "").split()
+    user = _user()
+    return user not in login.get("killexcludeusers", "root").split() and (not only or user in only)
+
+
+def _lingers() -> bool:
+    return (_LINGERING / _user()).exists()
+
+
+def _user() -> str:
+    import pwd
+
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return ""
+
+
+def _own_group() -> str:
+    try:
+        return _OWN_GROUP.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _group_kills() -> int:
-    try:
-        lines = Path("/proc/self/cgroup").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return 0
-    for line in lines:
+    for line in _own_group().splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
             return _counter(_CGROUP / path.lstrip("/") / "memory.events")

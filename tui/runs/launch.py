@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core import control
 from tui.core.architectures import check_installed
 from tui.core.descriptors import readable
+from tui.core.disk import trouble
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
 from tui.core.permission import check_allowed
@@ -113,7 +114,7 @@ def _make(root: Path, name: str) -> RunDir:
 
 
 def _cannot_write(path: Path, error: OSError) -> FailureError:
-    cause = f"{clean_path(path)}: {error.strerror}"
+    cause = f"{clean_path(path)}: {trouble(error, path)}"
     return FailureError("The run directory cannot be made", cause, "Name another place with --runs DIR.")
 
 
@@ -151,7 +152,7 @@ def start(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
         try:
             log = open_log(run)
         except OSError as error:
-            raise _failed(f"{clean_path(run.log)}: {error.strerror}") from error
+            raise _failed(f"{clean_path(run.log)}: {trouble(error, run.log)}") from error
         try:
             process = subprocess.Popen(
                 [*(supervisor or SUPERVISOR), str(path), "--ready", str(outbox)],
@@ -164,7 +165,7 @@ def start(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
                 env=_environment(),
             )
         except OSError as error:
-            raise _failed(error.strerror or "no new process can be started") from error
+            raise _failed(f"no new process can be started: {trouble(error)}") from error
         finally:
             os.close(log)
             os.close(outbox)
@@ -312,7 +313,7 @@ def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
         event = Extended(step=state.step, epochs=epochs, total_epochs=total, total_steps=new.total)
         append_event(run, event)
     except OSError as error:
-        raise FailureError(title, f"{clean_path(run.events)}: {error.strerror}", "Is it yours?") from error
+        raise FailureError(title, f"{clean_path(run.events)}: {trouble(error, run.events)}", "Is it yours?") from error
     finally:
         os.close(lock)
     resume(run, supervisor=supervisor)
@@ -331,7 +332,8 @@ def _ask(run: RunDir, action: control.Action, title: str, value: float | None = 
     try:
         control.ask(run, action, value)
     except OSError as error:
-        raise FailureError(title, f"{clean_path(run.control)}: {error.strerror}", "Is it yours?") from error
+        cause = f"{clean_path(run.control)}: {trouble(error, run.control)}"
+        raise FailureError(title, cause, "Is it yours?") from error
 
 
 def _stop_now(run: RunDir) -> None:

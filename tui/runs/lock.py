@@ -10,6 +10,7 @@ import signal
 import time
 from pathlib import Path
 
+from tui.core.disk import trouble
 from tui.core.errors import FailureError, UsageError
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
@@ -34,7 +35,7 @@ def take_lock(run: RunDir) -> int:
         try:
             handle = os.open(run.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            cause = f"{clean_path(run.lock)}: {error.strerror}"
+            cause = f"{clean_path(run.lock)}: {trouble(error, run.lock)}"
             raise FailureError("The run cannot be started", cause, "Check the directory's permissions.") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

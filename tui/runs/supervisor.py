@@ -28,12 +28,15 @@ from pathlib import Path
 
 from tui.core import control
 from tui.core.descriptors import readable
+from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, UsageError
 from tui.core.events import Ended, Exit, Launched, Message
 from tui.core.files import remove_temporaries, write_atomic
 from tui.core.rundir import KNOWN, RunDir
+from tui.core.text import clean
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
-from tui.runs.host import boot_id, host_name, kills_at_logout, start_time
+from tui.runs.host import boot_id, host_name, kept_at_logout_by, start_time
+from tui.runs.launched import keep_settings
 from tui.runs.liveness import HEARTBEAT, Owner
 from tui.runs.lock import outlast_engine, take_lock
 from tui.runs.postmortem import Circumstances, ending
@@ -71,6 +74,7 @@ class Supervisor:
         lock = take_lock(run)
         try:
             settings = check_can_start(run)
+            keep_settings(run)
             own_control(run)
             outlast_engine(run, lock)
             for folder in (run.path, run.evaluations):
@@ -109,10 +113,8 @@ class Supervisor:
         try:
             write_atomic(run.owner, owner.encode())
             append_event(run, Launched(attempt=self._attempt, host=owner.host, pid=pid))
-            if "XDG_SESSION_ID" in os.environ and kills_at_logout():
-                text = (
-                    "This machine ends your processes at logout, this training too; `loginctl enable-linger` keeps it."
-                )
+            if keeper := kept_at_logout_by(f"cnntrain resume {clean(run.name, 100)}"):
+                text = f"This machine ends your processes when you log out, this training too. What keeps it: {keeper}."
                 append_event(run, Message(level="warning", text=text))
         except OSError as error:
             raise cannot_start(run, error) from error
@@ -208,7 +210,7 @@ class Supervisor:
             try:
                 append_event(self._run, event)
             except OSError as error:
-                sys.stderr.write(f"{event.text} (events.jsonl: {error.strerror})\n")
+                sys.stderr.write(f"{event.text} (events.jsonl: {trouble(error, self._run.path)})\n")
         return event.exit_code if code < 0 else code
 
 
