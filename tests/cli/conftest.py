@@ -7,6 +7,10 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.runs.conftest import fake
+
+__all__ = ["fake"]
+
 Command = Callable[..., Result]
 
 

@@ -17,10 +17,12 @@ import pytest
 import typer
 
 from tests import builders
+from tests.runs.processes import state_of
 from tui.cli import plain
 from tui.cli.plain import PlainView
 from tui.core import control, events
 from tui.core.rundir import RunDir
+from tui.runs import launch
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -147,21 +149,40 @@ def stop_requests(run: RunDir) -> int:
     return sum(request.action == "stop" for request in control.pending(run))
 
 
-def test_without_a_terminal_ctrl_c_stops_and_a_second_one_leaves(run: RunDir, capsys) -> None:
+def asked_to_stop(run: RunDir) -> Callable[[], None]:
+    return lambda: wait(lambda: stop_requests(run))
+
+
+def test_without_a_terminal_ctrl_c_stops_and_a_second_one_leaves_what_cannot_be_stopped_at_once(
+    run: RunDir, capsys
+) -> None:
     asked: list[int] = []
-    meanwhile(
-        interrupt(), lambda: wait(lambda: stop_requests(run)), lambda: asked.append(stop_requests(run)), interrupt()
-    )
+    meanwhile(interrupt(), asked_to_stop(run), lambda: asked.append(stop_requests(run)), interrupt())
     assert PlainView(run).follow() == 130
     assert asked == [1]
     out, err = capsys.readouterr()
     assert "stopping after a saved step" in out
+    assert "The run cannot be stopped at once" in err
     assert "stops by itself" in err
+
+
+def test_a_second_ctrl_c_stops_at_once(fake: Callable[..., RunDir], capsys, monkeypatch) -> None:
+    run = fake(deaf=True, kill_seconds=0.2)  # its engine does not listen, so that only a kill ends it
+    launch.start(run)
+    wait(lambda: state_of(run).status == "running")
+    said: list[str] = []
+    monkeypatch.setattr(plain, "say", said.append)
+    meanwhile(interrupt(), lambda: wait(lambda: "stops it at once" in said[-1]), interrupt())
+    assert PlainView(run).follow() == 137
+    assert any("stopping at once, without saving" in line for line in said)
+    resume = f"`cnntrain resume {run.name}` continues from the newest checkpoint."
+    assert said[-1].endswith(f"It was told to stop at once and was killed. {resume}")
+    assert "continues from the last checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_is_waited_for(run: RunDir, capsys, number: int) -> None:
-    meanwhile(interrupt(number), ended(run, "stopped", 75, "As asked."))
+    meanwhile(interrupt(number), asked_to_stop(run), ended(run, "stopped", 75, "As asked."))
     assert PlainView(run).follow() == 75
     assert lines(capsys)[-1] == "stopped: As asked."
 
@@ -194,7 +215,7 @@ def test_on_a_terminal_ctrl_c_asks(run: RunDir, capsys, monkeypatch, answer: boo
 
     monkeypatch.setattr(plain, "is_terminal", lambda stream: True)
     monkeypatch.setattr("typer.confirm", confirm)
-    meanwhile(interrupt(), *([ended(run, "stopped", 75)] if answer else []))
+    meanwhile(interrupt(), *([asked_to_stop(run), ended(run, "stopped", 75)] if answer else []))
     assert PlainView(run).follow() == (75 if answer else 130)
     assert stop_requests(run) == (1 if answer else 0)
     assert ("the training goes on" in capsys.readouterr().err) is not bool(answer)

@@ -41,6 +41,29 @@ def test_decoded_pictures_of_another_user_are_not_used(pixels: Recipe, monkeypat
         opened(pixels)
 
 
+@pytest.mark.parametrize("name", ["", "decoded"])
+def test_a_link_that_another_user_has_planted_is_not_followed(
+    pixels: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In a shared /tmp anybody may have made the folder's name before, as a link to wherever they like."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "decoded").mkdir(parents=True)
+    planted = cache_directory() / name
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.symlink_to(elsewhere)
+    looked = Path.lstat
+
+    def foreign(path: Path) -> os.stat_result:
+        found = looked(path)
+        return os.stat_result((*found[:4], 12345, *found[5:])) if path == planted else found
+
+    monkeypatch.setattr(Path, "lstat", foreign)
+    with pytest.raises(NoCache, match="is a link that belongs to another user"):
+        opened(pixels)
+    assert not [path for path in elsewhere.rglob("*") if path.is_file()]
+    monkeypatch.undo()
+
+
 def test_a_cache_that_others_could_write_is_closed_to_them(pixels: Recipe) -> None:
     directory = cache_directory() / "decoded"
     directory.mkdir(parents=True)

@@ -16,6 +16,8 @@ from tests import builders
 from tests.runs.processes import over, state_of, training, until
 from tui.core import events
 from tui.core.errors import FailureError, UsageError
+from tui.core.metrics import BATCH
+from tui.core.records import BATCHES
 from tui.core.rundir import KNOWN, RunDir
 from tui.runs import launch
 from tui.runs.catalog import find, list_runs
@@ -56,6 +58,37 @@ def test_a_machine_that_was_paused_is_silent_and_never_dead(fake: Fake, monkeypa
             os.kill(pid, signal.SIGCONT)
     monkeypatch.undo()
     until(training(run, state.step + 3))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_moved_while_training_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    run = builders.make_run(tmp_path, status="running", steps=400, total_steps=4000)
+    moment = builders.stop_the_clock(monkeypatch, run)
+    follower = RunFollower(run)
+    follower.poll()
+    left = follower.state.eta_seconds
+    assert left is not None
+    monkeypatch.setattr("tui.runs.status.now", lambda: moment + 3600 * hours)
+    follower._looked = 0.0
+    follower.poll()
+    # Nothing has come since the clock was moved: it is at most silent.
+    assert follower.state.status == ("silent" if hours > 0 else "running")
+    began = moment - builders.START + 3600 * hours
+    columns = tuple(metric.name for metric in BATCH)
+    rows = [[step, began + 0.05 * (step - 400), *[0.5] * len(columns)] for step in range(401, 901)]
+    builders.append_records(run, BATCHES, 1, columns, rows)
+    monkeypatch.setattr("tui.runs.status.now", lambda: moment + 3600 * hours + 30)
+    for _ in range(3):
+        follower.poll()
+    assert follower.state.status == "running"
+    assert list_runs(tmp_path)[0].status == "running"
+    assert follower.state.step == 900
+    assert follower.batches.count == 900
+    assert follower.state.eta_seconds == pytest.approx(3100 * 0.05, rel=0.01)
+    assert state_of(run).status_text == follower.state.status_text
+    builders.let_go(run)
 
 
 def test_a_new_supervisor_outlasts_the_engine_of_one_that_was_killed(
@@ -102,6 +135,19 @@ def test_an_engine_is_told_to_begin_when_the_owner_file_names_it(fake: Fake, tmp
     launch.start(run, supervisor=supervisor(tmp_path, engine=[sys.executable, "-c", OWN_WORD]))
     until(over(run))
     assert f"{KNOWN!r} True True" in run.log.read_text()
+
+
+def test_an_engine_that_is_stopped_before_it_can_listen_is_stopped(fake: Fake, tmp_path: Path) -> None:
+    run = fake()
+    launch.start(run, supervisor=supervisor(tmp_path, engine=[sys.executable, "-c", "import time; time.sleep(600)"]))
+    owner, _ = read_owner(run)
+    assert owner is not None
+    os.kill(owner.pid, signal.SIGTERM)
+    until(over(run))
+    state = state_of(run)
+    assert state.status == "stopped"
+    assert state.ended is not None
+    assert state.ended.exit_code == 75
 
 
 ENDS = "This machine ends your processes when you log out, this training too."

@@ -170,6 +170,19 @@ def test_a_fresh_run_elsewhere_is_not_taken_over(run: RunDir) -> None:
     os.close(take_lock(run))
 
 
+def test_a_wrong_clock_takes_no_run_over(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The heartbeat of a run on another machine is compared with the clock of the disk, not with this machine's."""
+    run.lock.touch()
+    builders.own(run, host="node7", boot_id="another")
+    builders.append_event(run, builders.events.Launched(attempt=1, host="node7", pid=7))
+    wall = time.time
+    for hours in (-2, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda hours=hours: wall() + 3600 * hours)
+            with pytest.raises(UsageError, match="node7"):
+                take_lock(run)
+
+
 def test_slow_steps_are_no_silence_and_a_pause_is_none_either(run: RunDir) -> None:
     builders.hold(run)
     assert judged(run, after=50)[0] == "running"

@@ -111,7 +111,8 @@ class PlainView:
         self._follower = RunFollower(run, history=False)
         self._tail = EventTail(run.events)
         self._stage = ""
-        self._stopping = False
+        self._asked = 0
+        """How often a stop was asked for: once it finishes the step and saves, twice it is at once."""
 
     def pass_over(self) -> None:
         """Say nothing about what happened before now."""
@@ -168,28 +169,34 @@ class PlainView:
 
     def _interrupted(self, number: int, output: Output) -> int | None:
         """Act on Ctrl-C or SIGTERM; return an exit code when the view is to be left."""
-        if self._stopping:
-            return self._left(output, 128 + number)
-        if number == signal.SIGINT and is_terminal(sys.stdin) and is_terminal(sys.stdout):
+        if self._asked == 0 and number == signal.SIGINT and is_terminal(sys.stdin) and is_terminal(sys.stdout):
             output.pause()
             if not _wants_to_stop():
                 return self._left(output, 128 + number)
-        self._ask_to_stop(output)
+        self._asked += 1
+        if self._asked > 2 or not self._ask_to_stop(output):
+            return self._left(output, 128 + number)
         return None
 
-    def _ask_to_stop(self, output: Output) -> None:
+    def _ask_to_stop(self, output: Output) -> bool:
+        """Ask the run to stop, the second time at once; False: that cannot be asked from here."""
         from tui.runs.launch import stop
 
-        self._stopping = True
+        now = self._asked == 2
         try:
-            stop(self._run)
-        except CnntrainError as error:  # it has ended by itself meanwhile; the next look tells
+            stop(self._run, now=now)
+        except CnntrainError as error:  # or it has ended by itself meanwhile; the next look tells
             complain(str(error))
-        output.line("stopping after a saved step; Ctrl-C again leaves the run to itself")
+            return not now
+        if now:
+            output.line("stopping at once, without saving; Ctrl-C again leaves the run to itself")
+        else:
+            output.line("stopping after a saved step; Ctrl-C again stops it at once, without saving")
+        return True
 
     def _left(self, output: Output, code: int) -> int:
         output.close()
-        going = "stops by itself" if self._stopping else "goes on"
+        going = "stops by itself" if self._asked else "goes on"
         complain(f"the training {going}; `cnntrain status {reference(self._run)}` tells how far it is.")
         return code
 

@@ -134,7 +134,7 @@ def train(
     """Train PRESET on a folder of pictures.
 
     The training goes on by itself: leaving the screen or closing the terminal does not end it.
-    With --plain, Ctrl-C asks whether to stop; without a terminal it asks the run to stop, and a second one leaves it.
+    With --plain, Ctrl-C asks whether to stop; without a terminal it stops the run. A second one stops it at once.
 
     Exit codes with --plain: 0 finished; 75 stopped, to be resumed; 1 failed; 137 killed; 130 the view was left.
     """

@@ -49,7 +49,7 @@ def take_lock(run: RunDir) -> int:
             raise busy(run)
         time.sleep(0.02)
     owner, heartbeat = read_owner(run)
-    if owner is not None and (_runs_here(owner, run) or _runs_elsewhere(owner, run, heartbeat)):
+    if owner is not None and (_runs_here(owner, run) or _runs_elsewhere(owner, run, heartbeat, handle)):
         os.close(handle)
         raise busy(run)
     return handle
@@ -93,8 +93,20 @@ def _runs_here(owner: Owner, run: RunDir) -> bool:
         return owner.lock_inode == run.lock.stat().st_ino
 
 
-def _runs_elsewhere(owner: Owner, run: RunDir, heartbeat: float) -> bool:
+def _runs_elsewhere(owner: Owner, run: RunDir, heartbeat: float, lock: int) -> bool:
     """Whether the owner is on another machine whose locks cannot be seen, and shows signs of life."""
-    if owner.here or time.time() - heartbeat > FRESH:
+    if owner.here or _disk_time(lock) - heartbeat > FRESH:
         return False
     return next((kind for kind, _ in lines_backwards(run.events) if kind in ("ended", "launched")), "") == "launched"
+
+
+def _disk_time(handle: int) -> float:
+    """Return the time by the clock that stamps files there: a file server's, which need not agree with this machine's.
+
+    A heartbeat has been stamped by the same one.
+    """
+    try:
+        os.utime(handle)
+        return os.fstat(handle).st_mtime
+    except OSError:
+        return time.time()

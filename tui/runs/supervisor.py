@@ -205,6 +205,8 @@ class Supervisor:
 
     def _close(self, code: int, before: Circumstances) -> int:
         """Note why the engine ended, if it did not itself."""
+        if code == -signal.SIGTERM and self._terminations:
+            code = Exit.STOPPED  # it was told to stop before it could listen
         event = ending(self._run, self._attempt, code, before, forced=self._forced)
         if self._last_word() != "ended":
             try:

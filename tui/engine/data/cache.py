@@ -174,7 +174,10 @@ def open_cache(
 
 
 def _check_own(directory: Path) -> None:
-    """Others must not be able to put pixels there: what is decoded is trusted."""
+    """Others must not be able to put pixels there, nor to lead us elsewhere: what is decoded is trusted."""
+    for link in (directory.parent, directory):
+        if link.is_symlink() and link.lstat().st_uid not in (0, os.geteuid()):
+            raise NoCache(f"{clean_path(link)} is a link that belongs to another user")
     found = directory.stat()
     if found.st_uid != os.geteuid():
         raise NoCache(f"{clean_path(directory)} belongs to another user")
