@@ -68,6 +68,7 @@ class Attack:
         keep: Path | None = None,
     ) -> None:
         self._place, self._plan, self._tell = place, plan, tell
+        launch.READY_SECONDS = LONG
         self._random = random.Random(seed)
         pictures = make_pictures(place / "pictures")
         changes = {**SETTINGS, "data.directory": str(pictures), "training.epochs": epochs}

@@ -29,7 +29,7 @@ from tui.engine.checkpoint import Checkpoint, Store, restore_weights
 from tui.engine.compute import Compute, choose, restore_scaler, scaler_table
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.freezing import Freezing
-from tui.engine.link import Link, trouble
+from tui.engine.link import Link
 from tui.engine.mirror import Mirror
 from tui.engine.optim import make_optimizer, restore_optimizer
 from tui.engine.plan import Plan
@@ -155,7 +155,11 @@ class Attempt:
                 raise UsageError("The learning rate stays as it is", wrong)
             self.schedule.changes = note_rate(self.link.run, RateChange(step, float(factor or 1), request))
         except (CnntrainError, OSError) as error:
-            why = str(error) if isinstance(error, CnntrainError) else f"The learning rate stays: {trouble(error)}."
+            why = (
+                str(error)
+                if isinstance(error, CnntrainError)
+                else f"The learning rate stays: {trouble(error, link.run.path)}."
+            )
             self.link.message("warning", why)
             return False
         self.link.message("info", f"The learning rate is {self.schedule.rate(step + 1):g} from the next step on.")
