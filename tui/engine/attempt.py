@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from tui.core.dataset.problems import Problem
 from tui.core.dataset.targets import Targets
+from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import Controlled, Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
@@ -154,13 +155,12 @@ class Attempt:
             if wrong := wrong_with(factor):
                 raise UsageError("The learning rate stays as it is", wrong)
             self.schedule.changes = note_rate(self.link.run, RateChange(step, float(factor or 1), request))
-        except (CnntrainError, OSError) as error:
-            why = (
-                str(error)
-                if isinstance(error, CnntrainError)
-                else f"The learning rate stays: {trouble(error, link.run.path)}."
-            )
-            self.link.message("warning", why)
+        except CnntrainError as error:
+            self.link.message("warning", str(error))
+            return False
+        except OSError as error:
+            why = trouble(error, self.link.run.path)
+            self.link.message("warning", f"The learning rate stays: {why}.")
             return False
         self.link.message("info", f"The learning rate is {self.schedule.rate(step + 1):g} from the next step on.")
         return True
