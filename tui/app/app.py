@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import ModalScreen, Screen
 
-from tui.app import palette
+from tui.app import palette, preferences
+from tui.app.ascii import Ascii
 from tui.app.display import CellExactApp
 from tui.app.screens.home import HomeScreen
 from tui.core.rundir import DEFAULT_ROOT, RunDir
@@ -35,6 +38,33 @@ class CnntrainApp(CellExactApp[None]):
         # The footer shows the first that works: a field with the focus takes the question mark.
         Binding("question_mark", "help", "Help", id="app.help", tooltip="What the keys do here.", key_display="?"),
         Binding("f1", "help", "Help", id="app.help", tooltip="What the keys do here.", key_display="F1", priority=True),
+        Binding(
+            "f2",
+            "next_theme",
+            "Theme",
+            id="app.theme",
+            show=False,
+            key_display="F2",
+            tooltip="Dark, light, for the colour-blind, or as the terminal says; remembered.",
+        ),
+        Binding(
+            "f3",
+            "next_eco",
+            "Eco",
+            id="app.eco",
+            show=False,
+            key_display="F3",
+            tooltip="Draw seldom, for slow lines: on, off, or when the line is slow; remembered.",
+        ),
+        Binding(
+            "f4",
+            "next_ascii",
+            "ASCII",
+            id="app.ascii",
+            show=False,
+            key_display="F4",
+            tooltip="No character but ASCII: on, off, or where a terminal has no other; remembered.",
+        ),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave; what trains goes on training."),
     ]
 
@@ -43,7 +73,33 @@ class CnntrainApp(CellExactApp[None]):
         self.runs_root = runs_root
         self._open_run = open_run
         self._last_screen: Screen[Any] | None = None
+        self.preferences = preferences.for_session(preferences.load())
+        """How the screen is to look; change them with `prefer`."""
         palette.install(cast("App[object]", self))
+        self.theme = palette.theme_for(self.preferences.theme, palette.few_colours(self))
+        self._ascii = Ascii()
+
+    @property
+    def eco(self) -> bool:
+        """Whether to draw seldom: the line is slow, or somebody wants it."""
+        return self.preferences.eco == "on" or (self.preferences.eco == "auto" and self.slow_line)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what each row goes through on its way to the terminal."""
+        usual = super().get_line_filters()
+        return [*usual, self._ascii] if self.preferences.in_ascii() else usual
+
+    def prefer(self, **changes: Any) -> None:
+        """Change how the screen looks, and remember it."""
+        before, self.preferences = self.preferences, replace(self.preferences, **changes)
+        self.theme = palette.theme_for(self.preferences.theme, palette.few_colours(self))
+        if self.preferences.in_ascii() != before.in_ascii():
+            self.refresh_css(animate=False)
+        try:
+            replace(preferences.load(), **changes).save()
+        except OSError as error:
+            cause = error.strerror or type(error).__name__
+            self.notify(f"This cannot be remembered: {cause}.", severity="warning", markup=False)
 
     def get_default_screen(self) -> Screen[Any]:
         """Home is below all other screens."""
@@ -87,6 +143,23 @@ class CnntrainApp(CellExactApp[None]):
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, binding.tooltip or binding.description, run)
         yield SystemCommand("Save a picture of the screen", "As an SVG file", self.action_picture)
+
+    def action_next_theme(self) -> None:
+        """Change to the next theme."""
+        self._prefer_next("theme", palette.CHOICES)
+
+    def action_next_eco(self) -> None:
+        """Draw seldom always, never, or on slow lines."""
+        self._prefer_next("eco", preferences.SWITCH)
+
+    def action_next_ascii(self) -> None:
+        """Draw in ASCII always, never, or where there is nothing else."""
+        self._prefer_next("ascii", preferences.SWITCH)
+
+    def _prefer_next(self, name: str, choices: tuple[str, ...]) -> None:
+        chosen = choices[(choices.index(getattr(self.preferences, name)) + 1) % len(choices)]
+        self.prefer(**{name: chosen})
+        self.notify(f"{name.capitalize()}: {chosen}.", timeout=2, markup=False)
 
     def action_help_quit(self) -> None:
         """Answer Ctrl+C, which leaves other programs, and must not end a view by a slip."""

@@ -89,6 +89,11 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         self._frame.forget()
 
     @property
+    def eco(self) -> bool:
+        """Whether to draw seldom."""
+        return self.slow_line
+
+    @property
     def slow_line(self) -> bool:
         """Whether the terminal takes long to show what was written."""
         return self._pacer.slow

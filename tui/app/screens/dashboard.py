@@ -193,14 +193,14 @@ class Dashboard(Container):
         """Something new came: every panel is to draw when it is its turn."""
         self._stale = {str(panel.id) for panel in self.panels}
 
-    def draw_turn(self, half_second: int) -> None:
-        """Draw the panels whose turn it is."""
+    def draw_turn(self, turn: int, *, seldom: bool = False) -> None:
+        """Draw the panels whose turn it is; ``seldom`` leaves out every other round of turns."""
         if not self._stale or self.follower is None or self.follower.busy:
             return
         from tui.app.screens.watch_feeds import FEEDS, TURNS
 
         for panel in self.panels:
-            due = panel.id in self._stale and half_second % TURNS in FEEDS[str(panel.id)].turns
+            due = panel.id in self._stale and turn % (2 * TURNS if seldom else TURNS) in FEEDS[str(panel.id)].turns
             if due and not panel.parked:
                 self.feed(panel)
 

@@ -32,6 +32,8 @@ TICK = 0.25
 """Seconds between two looks at the run."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
+_BEATS, _ECO_BEATS = 2, 4
+"""Looks after which the numbers are drawn; in eco mode panels are drawn more seldom, too."""
 _FIRST_LOOK = 0.25
 """Seconds that the screen waits for the first look."""
 _STALE = 1.0
@@ -179,10 +181,13 @@ class WatchScreen(Screen[None]):
             self.query_one(Outcome).show(state)
             self.refresh_bindings()
             self.draw()
-        elif self._beat % 2 == 0:
+            return
+        eco = isinstance(self.app, CellExactApp) and self.app.eco
+        beats = _ECO_BEATS if eco else _BEATS
+        if self._beat % beats == 0:
             if self._stale:
                 self._show_status()
-            self.dashboard.draw_turn(self._beat // 2)
+            self.dashboard.draw_turn(self._beat // beats, seldom=eco)
 
     def on_dashboard_wanting(self, event: Dashboard.Wanting) -> None:
         """Look at once: a key has asked for more than is in memory."""

@@ -138,7 +138,7 @@ class HeatMap(ScrollPanel):
         return rows
 
     def _strip(self, levels: list[int], marked: int | None) -> list[Run]:
-        most = heat_levels(self.few)
+        most = heat_levels(self.theme)
         runs: list[Run] = []
         for column, level in enumerate(levels):
             plain = SHADES[round(level * (len(SHADES) - 1) / most)] if self.shaded else " "
@@ -164,7 +164,7 @@ class HeatMap(ScrollPanel):
         assert self._scale is not None
         values = self._heat.values[first:last]
         share = self._scale.share(values)
-        most = heat_levels(self.few)
+        most = heat_levels(self.theme)
         levels = 1 + np.clip(np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0) * most, 0, most - 1).astype(np.int64)
         return np.where(np.isnan(values), 0, levels)
 
@@ -191,7 +191,7 @@ class HeatMap(ScrollPanel):
 
     def _legend(self, heat: Heat) -> Row:
         assert self._scale is not None
-        most = heat_levels(self.few)
+        most = heat_levels(self.theme)
         marks = [(self._scale.low, ""), *ticks(self._scale, 4), (self._scale.high, "")]
         runs: list[Run] = [(" " * (self._name_width() + 1), "muted")]
         runs.append((heat.metric.format(marks[0][0]) + " ", "muted"))

@@ -103,7 +103,7 @@ class LayerNorms(ScrollPanel):
         import numpy as np
 
         share = self._scale.share(self._heat[first:last])
-        most = heat_levels(self.few)
+        most = heat_levels(self.theme)
         levels = 1 + np.clip(np.nan_to_num(share, nan=0.0) * most, 0, most - 1).astype(np.int64)
         return np.where(np.isnan(share), 0, levels)
 

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.palette import Tone, few_colours, heat, style
+from tui.app.palette import Tone, heat, style
 from tui.core.text import clean
 
 Ink = Tone | int
@@ -43,8 +43,6 @@ class Rows(Widget):
         self._shown: list[Row] = []
         self._strips: list[Strip | None] = []
         self._drawn_for = Size(0, 0)
-        self.few = False
-        """Whether the terminal has no more than 16 colours."""
 
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the rows to show; more than ``height`` are cut, fewer are filled up."""
@@ -74,8 +72,10 @@ class Rows(Widget):
         """Whether nobody can see it."""
         return not self.is_attached or not self.size or not self.region
 
-    def on_mount(self) -> None:
-        self.few = few_colours(self.app)
+    @property
+    def theme(self) -> str:
+        """The name of the theme that it is drawn in."""
+        return self.app.theme
 
     def on_resize(self, event: events.Resize) -> None:
         self._shown = []
@@ -116,7 +116,7 @@ class Rows(Widget):
         super().notify_style_update()
 
     def _style(self, ink: Ink) -> Style:
-        return heat(ink, self.few) if isinstance(ink, int) else style(ink, self.few)
+        return heat(ink, self.theme) if isinstance(ink, int) else style(ink, self.theme)
 
 
 class Panel(Rows, can_focus=True):
