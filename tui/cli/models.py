@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.options import AsJson
+from tui.cli.options import AsJson, Assignments, Data, Name
 from tui.cli.table import aligned
 from tui.cli.terminal import complain, emit, say, width
+from tui.core.summary import ASSUMED_OUTPUTS
 from tui.core.text import clean_path
 
 models_app = typer.Typer(
@@ -64,6 +65,28 @@ def list_models(
     rows = [("MODEL", "PARAMETERS"), *((name, _size(TORCHVISION.get(name))) for name in found)]
     for line in aligned(rows, room=width(), right=(1,)):
         say(line)
+
+
+@models_app.command("summary")
+def summary(
+    preset: Name,
+    data: Data = None,
+    outputs: Annotated[
+        int, typer.Option("--outputs", metavar="N", min=1, max=100_000, help="Classes, where --data names no pictures.")
+    ] = ASSUMED_OUTPUTS,
+    set_: Assignments = None,
+    json_: AsJson = False,
+) -> None:
+    """Show what PRESET would train: layers, shapes, memory.
+
+    For each layer: the shape of its output for one picture, its parameters, and the floating point operations of the
+    forward pass (a multiplication and an addition are two). The memory is an estimate of what a training step needs at
+    its height: weights, gradients, the optimizer's state, and what the forward pass keeps for the backward pass.
+    """
+    from tui.cli.summary import tell_summary
+    from tui.core.presets import find
+
+    tell_summary(find(preset), data=data, outputs=outputs, assignments=set_ or (), as_json=json_)
 
 
 @models_app.command("allow")

@@ -57,6 +57,25 @@ Runs = Annotated[
 Name = Annotated[
     str, typer.Argument(metavar="PRESET", help="A preset's name or a TOML file.", autocompletion=complete.presets)
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The pictures: folders of classes, of splits, or with a list file; or the list file itself.",
+        show_default=False,
+    ),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Change one setting; can be repeated. `cnntrain presets show PRESET --all` lists them.",
+        autocompletion=complete.assignments,
+        show_default=False,
+    ),
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Open the live screen (the default on a terminal).")]
 Detach = Annotated[bool, typer.Option("--detach", help="Print the run's directory and return.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Print progress and end with the training's exit code.")]

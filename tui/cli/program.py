@@ -13,7 +13,7 @@ from tui.cli import complete, program_running, program_runs, program_trained
 from tui.cli.caches import cache_app
 from tui.cli.failures import exit_code_of
 from tui.cli.models import models_app
-from tui.cli.options import AsJson, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
+from tui.cli.options import AsJson, Assignments, Data, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
 from tui.cli.states import EXIT_CODES_HELP, VERDICTS_HELP
 
@@ -103,25 +103,8 @@ def demo(runs: Runs = None, watch: Watch = False, detach: Detach = False, plain:
 @app.command()
 def train(
     preset: Name,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="The pictures: folders of classes, of splits, or with a list file; or the list file itself.",
-            show_default=False,
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION.KEY=VALUE",
-            help="Change one setting; can be repeated. `cnntrain presets show PRESET --all` lists them.",
-            autocompletion=complete.assignments,
-            show_default=False,
-        ),
-    ] = None,
+    data: Data = None,
+    set_: Assignments = None,
     name: Annotated[
         str | None,
         typer.Option("--name", help="What to call the run.  [default: the preset's name]", show_default=False),

@@ -19,18 +19,20 @@ DEMO = "demo"
 """The preset of ``cnntrain demo``, its run's name, and the folder of its pictures in the cache."""
 
 
-def resolved(preset: presets.Preset, data: str | None, assignments: Sequence[str]) -> Settings:
+def resolved(
+    preset: presets.Preset, data: str | None, assignments: Sequence[str], *, needs_data: bool = True
+) -> Settings:
     """Return the preset's settings with ``--set`` and ``--data`` laid over them.
 
     Raises:
-        UsageError: the preset, a setting or the directory cannot be used, or no directory is named.
+        UsageError: the preset, a setting or the directory cannot be used, or no directory is named that is needed.
     """
     new = parse_assignments(assignments)
     _allow(new.get("model.name"))
     if data is not None:
         new["data.directory"] = data
     settings = with_changes(presets.load(preset), {**new, **absolute(new)}, source="--set")
-    if not settings.data.directory:
+    if needs_data and not settings.data.directory:
         raise UsageError("There is nothing to train on", "no folder of pictures is named", "Add --data DIR.")
     return settings
 
