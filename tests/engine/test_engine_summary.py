@@ -45,7 +45,7 @@ def test_a_small_network_is_counted_by_hand(settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "optimizer"), [("simple_cnn", "sgd"), ("squeezenet1_1", "muon"), ("vit_b_32", "adamw"), ("swin_t", "adam")]
+    ("name", "optimizer"), [("simple_cnn", "muon"), ("squeezenet1_1", "sgd"), ("shufflenet_v2_x0_5", "adamw")]
 )
 def test_memory_is_what_a_real_step_keeps(settings: Any, name: str, optimizer: str) -> None:
     chosen = settings(
@@ -74,7 +74,7 @@ def test_memory_is_what_a_real_step_keeps(settings: Any, name: str, optimizer: s
     optimizer_.step()
     state = [tensor for tensor in optim.optimizer_tensors(model, optimizer_).values() if tensor.ndim]
     # Kernels for the CPU keep some more, or less, than the reference does.
-    assert found.memory["activations"] == pytest.approx(sum(kept.values()), rel=0.1)
+    assert found.memory["activations"] == pytest.approx(sum(kept.values()), rel=0.15)
     assert found.memory["optimizer"] == sum(tensor.nbytes for tensor in state)
     assert found.memory["gradients"] == sum(parameter.nbytes for parameter in model.parameters())
     assert found.memory["weights"] == found.memory["average"] >= found.memory["gradients"]
