@@ -30,6 +30,7 @@ from tui.core.schema import flattened, with_changes
 from tui.core.settings import Settings
 from tui.engine.data.training import TrainingData
 from tui.engine.diagnosis.judge import Judge
+from tui.engine.link import Stopped
 
 _KINDS = {kind.__name__: kind for kind in kinds.Signal.__args__}
 
@@ -97,7 +98,9 @@ def _signal(name: str, values: list[Any]) -> Signal:
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in arguments})
 
 
-def train(case: Case, family: str, seed: int, place_: Path, *, changes: dict[str, Any], sound: bool = False) -> Record:
+def train(
+    case: Case, family: str, seed: int, place_: Path, *, changes: dict[str, Any], enough: float = math.inf
+) -> Record:
     """Train a case.
 
     Args:
@@ -106,33 +109,31 @@ def train(case: Case, family: str, seed: int, place_: Path, *, changes: dict[str
         seed: of the training.
         place_: where pictures, caches and runs are kept.
         changes: beside the case's own settings: a repair.
-        sound: leave the plants out: a change has mended them, or this is the twin.
+        enough: the validation accuracy at which it may end.
     """
     os.environ.setdefault("CNNTRAIN_CACHE", str(place_ / "cache"))
     root = select(place_ / "pictures", family, case.pictures)
     base = {**BASE, "data.directory": str(root), "training.seed": seed}
-    own = case.twin if sound and not changes else case.changes
-    settings = with_changes(Settings(), {**base, **own, **changes}, source=case.name)
+    settings = with_changes(Settings(), {**base, **case.changes, **changes}, source=case.name)
     name = f"{os.getpid()}-{time.monotonic_ns()}"
     run = planting.new_run(place_ / "runs", name, settings)
     manifest = make_manifest(scan(root), settings)
     began = time.monotonic()
     try:
         with (
-            overheard() as (facts, heard),
+            overheard(enough) as (facts, heard),
             TrainingData(manifest, settings, progress=lambda *_: None, stopping=lambda: False) as data,
         ):
-            seen = case.data(data) if case.data and not sound else data
-            plant = None if sound else case.plant
-            end = planting.train(run, settings, seen, list(manifest.classes), plant=plant)
+            seen = case.data(data) if case.data else data
+            end = planting.train(run, settings, seen, list(manifest.classes), plant=case.plant)
     finally:
         shutil.rmtree(run.path, ignore_errors=True)
     return Record(case.name, facts[0], sorted(heard, key=place), end.text, time.monotonic() - began)
 
 
 @contextlib.contextmanager
-def overheard() -> Iterator[tuple[list[Facts], list[Signal]]]:
-    """Keep what the engine tells its doctor."""
+def overheard(enough: float = math.inf) -> Iterator[tuple[list[Facts], list[Signal]]]:
+    """Keep what the engine tells its doctor; end a run whose validation accuracy is ``enough``."""
     facts: list[Facts] = []
     heard: list[Signal] = []
     begin, hear = Judge.__init__, Judge.hear
@@ -144,6 +145,8 @@ def overheard() -> Iterator[tuple[list[Facts], list[Signal]]]:
     def hear_and_keep(self: Judge, signal: Signal) -> None:
         heard.append(signal)
         hear(self, signal)
+        if isinstance(signal, Validation) and signal.accuracy >= enough:
+            raise Stopped("good enough")
 
     Judge.__init__, Judge.hear = begin_and_keep, hear_and_keep  # type: ignore[method-assign]
     try:
@@ -181,7 +184,7 @@ def _kept(pictures: str, label: int) -> int:
     full = COUNTS["train"]
     match pictures:
         case "few":
-            return 16
+            return 6
         case "lost":
             return full if label == 0 else 2
         case "long_tail":

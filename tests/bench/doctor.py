@@ -75,57 +75,55 @@ def record(out: Path, family: str, seed: int, only: list[str] | None) -> None:
                 _say(f"{family} {seed} {name}: {made.seconds:.1f} s, best {made.best:.3f}; {made.end[:60]}")
 
 
+WAYS = ("doctor", "LR/10", "random")
+OFFERS = 2
+"""How many of the doctor's offers are tried, one after the other."""
+
+
 def repair(out: Path, family: str, seed: int, only: list[str] | None) -> None:
-    """Try the doctor's offers, LR/10 and a random change on every fault that has an offer or could have one."""
+    """Try each way on every fault that costs accuracy and for which the doctor has an offer: the doctor's way first."""
     from tests.doctor_cases import FAULTS
     from tests.doctor_runs import read
 
-    for case in FAULTS:
-        path = _path(out, family, seed, case.name)
-        result = path.with_suffix("").with_suffix(".repair.json")
-        if (only and case.name not in only) or result.exists() or not path.exists():
-            continue
-        with _claimed(result) as mine:
-            if not mine:
+    for way in WAYS:
+        for case in FAULTS:
+            path = _path(out, family, seed, case.name)
+            result = path.with_suffix("").with_suffix(f".{way.replace('/', '')}.repair.json")
+            if (only and case.name not in only) or result.exists() or not path.exists():
                 continue
-            table = _tried(case, read(path), _twin(out, family, seed, case.name), out, family, seed)
-            result.write_text(json.dumps(table, indent=1))
-            _say(f"{family} {seed} {json.dumps(table)}")
+            with _claimed(result) as mine:
+                if mine:
+                    table = _tried(way, case, read(path), _twin(out, family, seed, case.name), out, family, seed)
+                    result.write_text(json.dumps(table, indent=1))
+                    _say(f"{family} {seed} {json.dumps(table)}")
 
 
-def _tried(case: Any, first: Any, twin: float, out: Path, family: str, seed: int) -> dict[str, Any]:
-    """Train a faulty run with the changes of each way; return what came of it."""
+def _tried(way: str, case: Any, first: Any, twin: float, out: Path, family: str, seed: int) -> dict[str, Any]:
+    """Train a faulty run with the changes of one way, until it is as good as its twin; return what came of it."""
     from tests.doctor_runs import train
     from tui.core.schema import value_of
 
-    def attempt(changes: dict[str, Any]) -> Any:
-        mended = bool(set(changes) & set(case.mended))
-        kept = {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}
-        return train(case, family, seed, out, changes=kept, sound=mended)
-
+    tries: list[dict[str, Any]] = []
+    table = {"case": case.name, "way": way, "twin": twin, "faulty": first.best, "offer": bool(_offer(first))}
     changes: dict[str, Any] = {}
-    made, offers = first, []
-    for _ in range(2):
-        offer = _offer(made)
-        if not offer:
+    made = first
+    if first.best >= HEALED * twin or not table["offer"]:
+        return {**table, "tries": tries}  # nothing to heal, or nothing to heal it with
+    for _ in range(OFFERS if way == "doctor" else 1):
+        if way == "doctor":
+            change = _offer(made)
+        elif way == "LR/10":
+            change = {"optimizer.learning_rate": value_of(first.facts.settings, "optimizer.learning_rate") / 10}
+        else:
+            change = _random_change(first.facts.settings, case.name)
+        if not change:
             break
-        changes |= offer
-        made = attempt(changes)
-        offers.append({"change": offer, "best": made.best, "end": made.end[:80]})
+        changes |= change
+        made = train(case, family, seed, out, changes=changes, enough=HEALED * twin)
+        tries.append({"change": change, "best": made.best, "end": made.end[:80]})
         if made.best >= HEALED * twin:
             break
-    tenth = {"optimizer.learning_rate": value_of(first.facts.settings, "optimizer.learning_rate") / 10}
-    random = _random_change(first.facts.settings, f"{case.name}")
-    return {
-        "case": case.name,
-        "twin": twin,
-        "faulty": first.best,
-        "ways": {
-            "doctor": offers,
-            "LR/10": [{"change": tenth, "best": attempt(tenth).best}],
-            "random": [{"change": random, "best": attempt(random).best}],
-        },
-    }
+    return {**table, "tries": tries}
 
 
 def _twin(out: Path, family: str, seed: int, name: str) -> float:
@@ -137,8 +135,7 @@ def _twin(out: Path, family: str, seed: int, name: str) -> float:
     key = "twin " + (" ".join(f"{k}={v}" for k, v in sorted(case.twin.items())) or "base")
     path = _path(out, family, seed, key).with_suffix("").with_suffix(".twin.json")
     if not path.exists():
-        twin = CASES[name].__class__(key, "twin", dict(case.twin), twin=case.twin)
-        made = train(twin, family, seed, out, changes={}, sound=True)
+        made = train(case.__class__(key, "twin", dict(case.twin)), family, seed, out, changes={})
         path.write_text(json.dumps(made.best))
     return float(json.loads(path.read_text()))
 
@@ -236,9 +233,9 @@ def report(arguments: argparse.Namespace) -> None:
     results: dict[str, list[Judged]] = defaultdict(list)
     costs = []
     for path in sorted(arguments.out.glob("*/*/*.json.gz")):
-        family, seed = path.parent.parent.name, int(path.parent.name)
-        if (arguments.family and family not in arguments.family) or (arguments.seed and seed not in arguments.seed):
+        if not _asked(path, arguments):
             continue
+        family, seed = path.parent.parent.name, int(path.parent.name)
         made = read(path)
         case = CASES.get(made.case)
         if case is None or (arguments.only and case.name not in arguments.only):
@@ -282,26 +279,28 @@ def _summary(name: str, results: list[Judged]) -> None:
 
 def _repairs(arguments: argparse.Namespace) -> None:
     """Print how many faults each way has healed."""
-    counts: dict[str, list[int]] = defaultdict(list)
-    offered, ill = 0, 0
+    healed: dict[str, list[bool]] = defaultdict(list)
+    ill = 0
     for path in sorted(arguments.out.glob("*/*/*.repair.json")):
-        family, seed = path.parent.parent.name, int(path.parent.name)
-        if (arguments.family and family not in arguments.family) or (arguments.seed and seed not in arguments.seed):
+        if not _asked(path, arguments):
             continue
         table = json.loads(path.read_text())
         if table["faulty"] >= HEALED * table["twin"]:
             continue  # the fault does not lower the accuracy: nothing to heal
-        ill += 1
-        if not table["ways"]["doctor"]:
+        ill += table["way"] == "doctor"
+        if not table["offer"]:
             continue
-        offered += 1
-        for way, tries in table["ways"].items():
-            counts[way].append(any(each["best"] >= HEALED * table["twin"] for each in tries))
-        if arguments.detail:
-            _say(f"{family} {seed} {json.dumps(table)[:400]}")
+        healed[table["way"]].append(any(each["best"] >= HEALED * table["twin"] for each in table["tries"]))
+        if arguments.detail and not healed[table["way"]][-1]:
+            _say(f"not healed: {path.parent.parent.name} {path.parent.name} {json.dumps(table)[:400]}")
     if ill:
-        ways = ", ".join(f"{way} {sum(healed)}/{len(healed)}" for way, healed in counts.items())
-        _say(f"repair (>= 90 % of the twin), {ill} faults that cost accuracy, {offered} with an offer: {ways}")
+        ways = ", ".join(f"{way} {sum(each)}/{len(each)}" for way, each in healed.items())
+        _say(f"repair (>= 90 % of the twin), {ill} faults that cost accuracy, of those with an offer: {ways}")
+
+
+def _asked(path: Path, arguments: argparse.Namespace) -> bool:
+    family, seed = path.parent.parent.name, int(path.parent.name)
+    return (not arguments.family or family in arguments.family) and (not arguments.seed or seed in arguments.seed)
 
 
 # --- files ---------------------------------------------------------------------------------------------------

@@ -171,7 +171,11 @@ FIRES: dict[str, Course] = {
         norm=lambda step: 60.0 if 300 < step < 306 else 1.0,
         loss=lambda step: falling(step) if step < 301 else 4.0,
     ),
-    "died": Course(loss=stuck, dead=lambda step: (0.1, 0.95 if step > 40 else 0.1, 0.1, math.nan), ratios=four(0.003)),
+    "died": Course(
+        loss=stuck,
+        dead=lambda step: (0.1, 0.95 if step > 40 else 0.1, 0.1, math.nan),
+        ratios=lambda step: (0.03 if step == 30 else 0.003,) * 4,
+    ),
     "vanishing": Course(layers=PLAIN, loss=stuck, gradients=lambda step: (1e-6, 1e-4, 1e-2, 1.0), ratios=four(0.002)),
     "saturated": Course(saturated=lambda step: (0.1, 0.8, 0.2, math.nan), loss=level(1.6)),
     "decayed_early": Course(
@@ -259,7 +263,11 @@ SILENT: dict[str, tuple[Course, ...]] = {
         Course(norm=lambda step: 60.0 if step > 300 else 1.0),
     ),
     # 98 % zeros are not 98 % dead channels: 63 % was healthy
-    "died": (Course(loss=stuck, dead=lambda step: (0.63,) * 3 + (math.nan,), ratios=four(0.003)),),
+    # nor do small steps kill
+    "died": (
+        Course(loss=stuck, dead=lambda step: (0.63,) * 3 + (math.nan,), ratios=four(0.03)),
+        Course(loss=stuck, dead=lambda step: (0.1, 0.95 if step > 40 else 0.1, 0.1, math.nan), ratios=four(0.003)),
+    ),
     # small early gradients in a net that learns; a dead layer; a layer without any gradient
     "vanishing": (
         Course(gradients=lambda step: (1e-6, 1e-4, 1e-2, 1.0)),
@@ -291,7 +299,7 @@ SILENT: dict[str, tuple[Course, ...]] = {
     # a slow start whose halves agree; too few steps
     "no_signal": (
         Course(loss=stuck, halves=lambda step: (1.5, 1.0 + 0.02 * math.sin(step)), ratios=four(0.004)),
-        Course(loss=stuck, halves=lambda step: (2.0, 1.0), length=290),
+        Course(loss=stuck, halves=lambda step: (2.0, 1.0), length=190),
     ),
     # noise at a small loss
     "oscillating": (Course(loss=lambda step: 0.2 + 0.15 * math.sin(2.0 * step)),),
@@ -426,7 +434,7 @@ def test_a_finding_is_cleared_when_it_is_no_longer_so() -> None:
 
 
 def test_a_lower_rate_is_computed_from_the_early_steps() -> None:
-    change = raised(FIRES["rate_high"])["rate_high"].change
+    change = raised(replace(FIRES["rate_high"], rate=lambda step: 1.0))["rate_high"].change
     assert change == {"optimizer.learning_rate": pytest.approx(1.0 * 0.01 / 0.4, rel=0.1)}
 
 

@@ -10,6 +10,7 @@ from tui.core.diagnosis import limits, offers
 from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
 from tui.core.diagnosis.signals import Validation
+from tui.core.diagnosis.stuck import no_signal_after
 from tui.core.diagnosis.view import View, slope
 
 # --- 11: oscillating -----------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ def oscillating(view: View) -> Reading | None:
             "above",
             "0 to 2",
         ),
-        Evidence("loss, share of chance", view.loss / view.chance, limits.LEARNING, "above", "falls below"),
+        Evidence("loss, times that of guessing", view.loss / view.chance, limits.LEARNING, "above", "falls below"),
     )
 
 
@@ -46,17 +47,25 @@ def tell_oscillating(view: View) -> Advice:
 
 
 def plateau(view: View) -> Reading | None:
-    """Late in the run the loss does not fall any more and is still high; not in the schedule's tail."""
+    """Late in the run the loss stays, calmly, and is still high; not in the schedule's tail."""
     if view.progress < limits.PLATEAU_AFTER or view.decayed or math.isnan(view.chance):
         return None
-    window = int(min(1024, max(limits.SLOPE, 2 * view.facts.steps_per_epoch)))
+    if view.is_stuck and view.course.seen < 2 * no_signal_after(view):
+        return None  # what never learned anything has not come to a plateau: its cause may yet be found
+    return _staying(view)
+
+
+def _staying(view: View) -> Reading | None:
+    """Return the numbers of a loss that stays high."""
+    window = int(min(1024, max(limits.SLOPE, 2 * view.facts.steps_per_epoch, view.course.seen // 4)))
     if view.course.seen < window:
         return None
-    t, _ = slope(view.losses[-window:])
+    t, swing = slope(view.losses[-window:])
     return (
-        Evidence("slope of the loss (t)", t, limits.FALLING, "above", "below -4 while it learns"),
+        Evidence("fall of the loss (t-statistic)", t, limits.FALLING, "above", "below -4 while it learns"),
+        Evidence("swing of the loss over its mean", swing, limits.PLATEAU_SWING, "below", ""),
         Evidence(
-            "loss, share of chance",
+            "loss, times that of guessing",
             (view.loss - view.floor) / (view.chance - view.floor),
             limits.PLATEAU_LEVEL,
             "above",
@@ -79,9 +88,13 @@ def tell_plateau(view: View) -> Advice:
 
 
 def underfit(view: View) -> Reading | None:
-    """A plateau at which training pictures are known no better than validation pictures, with a reason for it."""
-    basis, newest = plateau(view), _newest(view)
-    if basis is None or newest is None or math.isnan(newest.train_accuracy) or not offers.freer(view):
+    """A loss that stays, on training pictures as on others, with a reason for it: soon if nothing is learned."""
+    newest = _newest(view)
+    if newest is None or math.isnan(newest.train_accuracy) or math.isnan(view.chance) or not offers.freer(view):
+        return None
+    late = view.progress >= limits.PLATEAU_AFTER and not view.decayed
+    basis = _staying(view) if late or (view.is_stuck and view.course.seen >= no_signal_after(view)) else None
+    if basis is None:
         return None
     gap = newest.train_accuracy - newest.accuracy
     return (
@@ -127,7 +140,9 @@ def overfit(view: View) -> Reading | None:
             "above",
             "about 1",
         ),
-        Evidence("training loss, share of chance", newest.train_loss / view.chance, limits.OVERFIT_LEVEL, "below", ""),
+        Evidence(
+            "training loss, times that of guessing", newest.train_loss / view.chance, limits.OVERFIT_LEVEL, "below", ""
+        ),
     )
 
 

@@ -28,6 +28,8 @@ LEARNING = 0.3
 """Share of H0: below it a run has learned enough that a slow step is no fault."""
 PLATEAU_LEVEL = 0.5
 """Share of H0 above which a loss that stays is a plateau."""
+PLATEAU_SWING = 0.2
+"""Deviation of the detrended loss over its mean: above it a loss does not stay, it swings."""
 
 # Start
 BAD_INITIAL_LOSS = 2.0
@@ -76,6 +78,8 @@ TARGET = 3e-3
 DECAY_HALVING = 0.5
 """Share of a weight's norm that is left after `DECAY_STEPS` steps."""
 DECAY_STEPS = 50
+DECAY_STRONG = 5e-3
+"""A weight decay below it does not pull by itself: then the learning rate is too high."""
 FROZEN_STEPS = 20
 FROZEN_GRADIENT = 1e-3
 """Share of the largest layer's gradient: below it an update may have vanished in float32."""
@@ -85,6 +89,8 @@ DEAD = 0.9
 """Share of a layer's channels."""
 DEAD_START = 3
 """A layer that is dead by this step was dead from the start."""
+DIED_STEP = 0.01
+"""|step| / |weight|, median over the layers: smaller steps kill no units."""
 SATURATED = 0.5
 """Share of a layer's units."""
 
@@ -113,7 +119,7 @@ MISMATCH_WARNING = 3
 """Validations after which it is a warning."""
 DIFFERS_TRAIN = 0.3
 DIFFERS_SHARE = 0.4
-NO_SIGNAL_STEPS = 300
+NO_SIGNAL_STEPS = 200
 NO_SIGNAL_EPOCHS = 2
 NO_SIGNAL_SAMPLES = 8
 NOISY_LABELS = 0.1

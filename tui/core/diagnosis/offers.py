@@ -13,6 +13,9 @@ from tui.core.diagnosis.view import View
 from tui.core.errors import UsageError
 from tui.core.schema import all_settings, value_of, with_changes
 
+_MOMENTUM = 0.9
+"""The usual one; more of it only where the learning rate is small for it."""
+
 
 def possible(facts: Facts, change: dict[str, Any]) -> dict[str, Any]:
     """Return what of a change can be made: settings that exist and differ. Nothing if the rest is refused."""
@@ -35,14 +38,28 @@ def rate(view: View, factor: float) -> dict[str, Any]:
 
 
 def lower_rate(view: View) -> dict[str, Any]:
-    """LR x min(0.1, target / early update ratio): the early one, because later a dead network hardly moves."""
-    early = view.early_updates
-    known = median(early)
-    if len(early) >= 3:
-        known = float(sorted(early[early == early])[-3]) if len(early[early == early]) >= 3 else known
-        known = max(known if known < 1 else 1.0, median(early))
-    factor = min(0.1, view.target / known) if known > 0 else 0.1
-    return rate(view, max(factor, 1e-3))
+    """LR x min(0.1, target / first update ratio): of the first step, for later ones feed on their own damage.
+
+    An adaptive optimizer takes its largest steps first. Momentum above 0.9 multiplies every step; it is brought
+    back, and the learning rate is lowered only by what is left.
+    """
+    optimizer = view.facts.settings.optimizer
+    target = view.target if optimizer.name == "sgd" else limits.TARGET_NORM
+    first = _first_update(view)
+    factor = max(1e-3, min(0.1, target / first)) if first > 0 else 0.1
+    if optimizer.name != "sgd" or optimizer.momentum <= _MOMENTUM:
+        return rate(view, factor)
+    slack = (1 - _MOMENTUM) / (1 - optimizer.momentum)
+    return {**rate(view, min(1.0, factor * slack)), "optimizer.momentum": _MOMENTUM}
+
+
+def _first_update(view: View) -> float:
+    """Return the update ratio of the first step that was measured, as it were at the peak of the learning rate."""
+    for step, update in zip(view.course.first_updates, view.course.early_updates, strict=False):
+        rates = [each.learning_rate for each in view.course.first_steps if each.step == step.step]
+        if rates and rates[0] > 0 and update > 0:
+            return float(update * view.course.peak_rate / rates[0])
+    return math.nan
 
 
 def higher_rate(view: View) -> dict[str, Any]:
@@ -50,19 +67,17 @@ def higher_rate(view: View) -> dict[str, Any]:
     return rate(view, min(1e6, max(1.0, view.target / max(view.update, 1e-12))))
 
 
-def sound_start(view: View, activation: str | None = None) -> dict[str, Any]:
-    """Draw the weights as the activation demands."""
-    change: dict[str, Any] = {"model.init": "kaiming_normal"}
-    if activation and view.facts.settings.model.name == SIMPLE_CNN:
-        change["model.activation"] = activation
-    return change
-
-
-def alive(view: View) -> dict[str, Any]:
-    """BatchNorm and ReLU: gradients keep their size from layer to layer."""
+def alive(view: View, activation: str = "relu") -> dict[str, Any]:
+    """BatchNorm, and an activation that lets gradients through: signals keep their size from layer to layer."""
     if view.facts.settings.model.name == SIMPLE_CNN:
-        return {"model.batch_norm": True, "model.activation": "relu"}
-    return {"model.init": "kaiming_normal"}
+        return {"model.batch_norm": True, "model.activation": activation}
+    return {}
+
+
+def normed(view: View) -> dict[str, Any]:
+    """BatchNorm, which makes the size of the weights before it meaningless, and a clipped gradient."""
+    change: dict[str, Any] = {"optimizer.clip_norm": 1.0}
+    return {**alive(view, view.facts.settings.model.activation), **change}
 
 
 def clipped(view: View) -> dict[str, Any]:
@@ -77,8 +92,8 @@ def calmer(view: View) -> dict[str, Any]:
     """Momentum 0.9 and LR/3, and more pictures per step where there are very few."""
     change = rate(view, 1 / 3)
     settings = view.facts.settings
-    if settings.optimizer.name == "sgd" and settings.optimizer.momentum > 0.9:
-        change["optimizer.momentum"] = 0.9
+    if settings.optimizer.name == "sgd" and settings.optimizer.momentum > _MOMENTUM:
+        change["optimizer.momentum"] = _MOMENTUM
     if settings.training.batch_size < 16:
         change["training.batch_size"] = 32
         if "optimizer.momentum" not in change:

@@ -207,7 +207,7 @@ RULES: tuple[Rule, ...] = (
         stuck.no_signal,
         stuck.tell_no_signal,
         confirm=2,
-        causes=tuple(code for code in _STUCK if code != "no_signal"),
+        causes=(*(code for code in _STUCK if code != "no_signal"), "underfit"),
     ),
     # how a run goes that learns something
     Rule(
@@ -228,7 +228,7 @@ RULES: tuple[Rule, ...] = (
         fit.underfit,
         fit.tell_underfit,
         confirm=2,
-        causes=(*_STUCK, "oscillating"),
+        causes=(*(code for code in _STUCK if code != "no_signal"), "oscillating"),
     ),
     Rule(
         12,
@@ -238,7 +238,7 @@ RULES: tuple[Rule, ...] = (
         fit.plateau,
         fit.tell_plateau,
         confirm=2,
-        causes=(*_STUCK, "oscillating", "underfit"),
+        causes=(*_STUCK, "oscillating", "underfit", "label_noise"),
     ),
     # how well it answers
     Rule(
@@ -260,7 +260,7 @@ RULES: tuple[Rule, ...] = (
         fit.tell_validation_differs,
         on="validation",
         confirm=2,
-        causes=(*_STUCK, "validation_input", "mismatch"),
+        causes=(*_STUCK, "validation_input", "mismatch", "neglected"),
     ),
     Rule(
         15,
@@ -282,7 +282,7 @@ RULES: tuple[Rule, ...] = (
         fit.tell_neglected,
         on="validation",
         confirm=2,
-        causes=(*_STUCK, "validation_input", "validation_differs"),
+        causes=(*_STUCK, "validation_input"),
     ),
     Rule(
         19,

@@ -39,7 +39,8 @@ def tell_nonfinite(view: View) -> Advice:
     if str(course.setting("training.precision", "fp32")) == "fp16":
         text = f"{words} Half precision reaches only 65,504; train in single precision."
         return Advice(text, layer, {"training.precision": "fp32"}, restart)
-    change = {**offers.rate(view, 0.1), "optimizer.clip_norm": 1.0}
+    late = view.step > limits.EARLY and restart == "checkpoint"
+    change = offers.clipped(view) if late else {**offers.rate(view, 0.1), "optimizer.clip_norm": 1.0}
     return Advice(f"{words} Smaller steps keep the numbers in range.", layer, change, restart)
 
 
@@ -61,13 +62,14 @@ def bad_start(view: View) -> Reading | None:
 
 
 def tell_bad_start(view: View) -> Advice:
-    """Say by how much, and draw the weights anew."""
+    """Say by how much, and make the size of the weights harmless."""
     (first,) = bad_start(view) or ()
     text = (
         f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.fresh:.2f}. "
-        "The outputs start far too large: draw the weights anew and clip the gradient."
+        "The outputs start far too large. BatchNorm takes the size of the weights out of it; a clipped gradient keeps "
+        "the first steps small."
     )
-    return Advice(text, _output(view), {**offers.sound_start(view), "optimizer.clip_norm": 1.0}, "scratch")
+    return Advice(text, _output(view), offers.normed(view), "scratch")
 
 
 def _output(view: View) -> str:
@@ -261,7 +263,7 @@ def tell_constant_weights(view: View) -> Advice:
     assert view.course.inputs is not None
     names = list(view.course.inputs.constant)
     text = f"All elements of {_listed(names)} start equal, so its units stay copies of each other. Draw them at random."
-    return Advice(text, names[0], offers.sound_start(view), "scratch")
+    return Advice(text, names[0], {}, "scratch")
 
 
 def small_norm_batch(view: View) -> Reading | None:

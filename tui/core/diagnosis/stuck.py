@@ -100,7 +100,7 @@ def rate_high(view: View) -> Reading | None:
 
 
 def _early(view: View) -> Evidence | None:
-    """Return the stronger of the two early signs."""
+    """Return the stronger of the two early signs; dropout that is strong drives the loss up by itself."""
     course = view.course
     reference = max(view.loss, view.fresh)
     if math.isnan(reference):
@@ -118,6 +118,8 @@ def _early(view: View) -> Evidence | None:
         return loss
     fifth = float(np.sort(early)[-limits.HIGH_UPDATES])
     update = Evidence("early step over weight (5th largest)", fifth, limits.HIGH_UPDATE, "above", "below 0.04")
+    if view.facts.settings.model.dropout >= limits.STRONG_DROPOUT:
+        return update
     return max((loss, update), key=lambda each: each.closeness)
 
 
@@ -177,7 +179,7 @@ def _small_steps(view: View) -> Evidence:
 
 
 def _unlearned(view: View) -> Evidence:
-    return Evidence("loss, share of chance", view.loss / view.chance, limits.LEARNING, "above", "falls below")
+    return Evidence("loss, times that of guessing", view.loss / view.chance, limits.LEARNING, "above", "falls below")
 
 
 def tell_rate_low(view: View) -> Advice:
@@ -254,9 +256,9 @@ def tell_dead_start(view: View) -> Advice:
     name = view.facts.layers[found[0]].name
     text = (
         f"{100 * found[1]:.0f} % of the channels behind {name} were zero for every picture from the start. "
-        "Draw the weights anew, with biases at zero, and let negative numbers leak through."
+        "BatchNorm brings them back into range, and a leaky activation lets negative numbers through."
     )
-    return Advice(text, name, offers.sound_start(view, "leaky_relu"), "scratch")
+    return Advice(text, name, offers.alive(view, "leaky_relu"), "scratch")
 
 
 def died(view: View) -> Reading | None:
@@ -267,7 +269,14 @@ def died(view: View) -> Reading | None:
     first, now = _dead(course.first_activations, view), _dead(course.activations[-1], view)
     if now is None or (first is not None and first[1] >= limits.DEAD):
         return None
-    return (_dead_share(now[1]), *view.stuck)
+    return (_dead_share(now[1]), _largest_step(view), *view.stuck)
+
+
+def _largest_step(view: View) -> Evidence:
+    """Return the largest step, median over the layers, of the first ones and the newest: small ones kill no unit."""
+    steps = [*view.early_updates, *(median(row) for row in view.course.ratios.last())]
+    largest = max((step for step in steps if step == step), default=math.nan)
+    return Evidence("largest step over weight", largest, limits.DIED_STEP, "above", "below 0.04")
 
 
 def tell_died(view: View) -> Advice:
@@ -338,6 +347,7 @@ def decay_dominates(view: View) -> Reading | None:
             "above",
             "below 0.01",
         ),
+        Evidence("weight decay", optimizer.weight_decay, limits.DECAY_STRONG, "above", "5e-4"),
         *view.stuck,
     )
 
@@ -355,12 +365,18 @@ def tell_decay_dominates(view: View) -> Advice:
 # --- 18: labels carry no signal ------------------------------------------------------------------------
 
 
+def no_signal_after(view: View) -> int:
+    """Return the steps after which a run that has learned nothing is asked whether there is anything to learn."""
+    return max(limits.NO_SIGNAL_STEPS, limits.NO_SIGNAL_EPOCHS * view.facts.steps_per_epoch)
+
+
 def no_signal(view: View) -> Reading | None:
     """For long nothing is learned, the steps have a sound size, and two halves of a batch do not agree."""
     course = view.course
-    enough = max(limits.NO_SIGNAL_STEPS, limits.NO_SIGNAL_EPOCHS * view.facts.steps_per_epoch)
     samples = [each for each in course.halves if each.step > course.facts.first_step + limits.FIRST]
-    if view.course.seen < enough or len(samples) < limits.NO_SIGNAL_SAMPLES or view.update < limits.LOW_UPDATE:
+    if view.course.seen < no_signal_after(view) or len(samples) < limits.NO_SIGNAL_SAMPLES:
+        return None
+    if view.update < limits.LOW_UPDATE:
         return None
     squared = np.array([2 * each.whole - each.half for each in samples])
     mean, error = float(squared.mean()), float(squared.std(ddof=1) / math.sqrt(len(squared)))

@@ -53,9 +53,11 @@ class View:
     def stuck(self) -> tuple[Evidence, Evidence]:
         """Nothing is learned and the loss does not fall."""
         return (
-            Evidence("slope of the loss (t)", self.slope[0], limits.FALLING, "above", "below -4 while it learns"),
             Evidence(
-                "loss, share of chance",
+                "fall of the loss (t-statistic)", self.slope[0], limits.FALLING, "above", "below -4 while it learns"
+            ),
+            Evidence(
+                "loss, times that of guessing",
                 self.level,
                 limits.UNLEARNED,
                 "above",
