@@ -21,6 +21,7 @@ from tui.app.widgets.heatmap import HeatMap
 from tui.core import events
 from tui.core.diagnosis.rules import RULES
 from tui.core.rundir import RunDir
+from tui.runs.derive import Trial
 
 VANISHING = events.Found(
     time=builders.START + 9,
@@ -104,7 +105,7 @@ async def test_the_line_over_the_panels_names_the_gravest_finding(app_on: Any) -
     async with app_on(OVERFIT, VANISHING).run_test(size=(120, 40)) as pilot:
         await watching(pilot)
         await until(pilot, lambda: "Early layers get" in text(pilot))
-        assert "Early layers get" in text(pilot)
+        assert "✗ Vanishing gradients: Early layers get" in text(pilot)
         assert "(+1)" in text(pilot)
         marks = pilot.app.screen.query_one("#loss", Chart)._plot.marks
         assert [mark.step for mark in marks if mark.glyph == "✗"] == [600, 140]
@@ -154,6 +155,21 @@ async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
     async with app_on().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         assert "Nothing is wrong with" in text(pilot)
+        await until(pilot, lambda: "Checked, and how near each came to an alarm:" in text(pilot))
+        assert "Checked, and how near each came to an alarm:" in text(pilot)
+        words = text(pilot)
+        assert "Bad initialisation: first loss" in words
+
+
+def test_what_became_of_a_trial_is_told_in_a_line() -> None:
+    def line(outcome: Any, instead: str = "") -> str:
+        shown = FindingLine()
+        shown._trial = Trial("parent", "rate_high", 120, outcome, instead)
+        return shown.lines(100, 1)[0][0][0]
+
+    assert line("confirmed").startswith("✓ rate high did not come back in 120 steps: the change is confirmed.")
+    assert line("no effect").startswith("✗ rate high is there again: the change had no effect.")
+    assert "no better: Vanishing gradients." in line("no effect", "Vanishing gradients")
 
 
 async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +180,7 @@ async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch
         await opened(pilot)
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "Start a new run with model.activation," in text(pilot)
+        assert "model.activation relu → gelu," in text(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: bool(begun))
     from tui.core.presets import read_settings

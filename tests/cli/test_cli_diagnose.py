@@ -26,7 +26,7 @@ def test_a_healthy_verdict_lists_what_was_checked_and_the_margins(cnntrain, root
     result = cnntrain("diagnose", "latest")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("20260131-120000-example: nothing is wrong; 400 steps and 4 validations judged\n")
-    assert "%  Plateau: slope of the loss (t) -" in result.stdout
+    assert "%  Plateau: fall of the loss (t-statistic) -" in result.stdout
     assert ", alarm above -4" in result.stdout
     unknown = " ".join(result.stdout.partition("Not judged, too early or not recorded:")[2].split())
     assert "Scale of the input" in unknown
@@ -46,13 +46,14 @@ def test_a_fault_is_named_with_its_evidence_and_what_mends_it(cnntrain, root: Pa
     assert "example: 1 thing is wrong; 200 steps and 2 validations judged" in result.stdout
     assert "critical, step 150: NaN or infinity\n" in result.stdout
     assert "- steps in a row that are not finite: 1 (an alarm above 0.5; healthy: none)" in result.stdout
-    assert "    optimizer.clip_norm  0 → 1\n" in result.stdout
-    assert "    optimizer.learning_rate  0.05 → 0.005\n" in result.stdout
+    assert "    optimizer.learning_rate  0.05 → 0.017\n" in result.stdout
     told = json.loads(cnntrain("diagnose", "latest", "--json").stdout)
     assert (told["verdict"], told["exit_code"], told["steps"], told["validations"]) == ("critical", 4, 200, 2)
     (finding,) = told["findings"]
     assert (finding["code"], finding["step"]) == ("nonfinite", 150)
-    assert finding["change"] == {"optimizer.learning_rate": 0.005, "optimizer.clip_norm": 1.0}
+    assert finding["change"]["optimizer.learning_rate"] == 0.017
+    assert f"    optimizer.clip_norm  0 → {finding['change']['optimizer.clip_norm']:g}\n" in result.stdout
+    assert finding["restart"] == "checkpoint"
 
 
 def test_a_run_from_before_the_probes_and_the_rules_is_judged(cnntrain, root: Path) -> None:

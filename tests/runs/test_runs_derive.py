@@ -106,6 +106,20 @@ def test_a_trial_has_no_effect_when_the_finding_comes_back_even_as_an_effect(par
     assert trial(state_of(child)).outcome == "no effect"  # type: ignore[union-attr]
 
 
+def test_a_symptom_that_is_gone_is_no_cure_while_something_critical_stands(parent: RunDir) -> None:
+    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
+    started(child, 400)
+    died = events.Found(step=390, code="vanishing", title="Vanishing gradients", severity="critical", message="x")
+    builders.append_event(child, died)
+    found = trial(state_of(child))
+    assert found is not None
+    assert (found.outcome, found.instead) == ("no effect", "Vanishing gradients")
+    builders.append_event(child, events.Cleared(step=395, code="vanishing"))
+    found = trial(state_of(child))
+    assert found is not None
+    assert (found.outcome, found.instead) == ("confirmed", "")
+
+
 def test_from_a_checkpoint_the_steps_count_from_there(parent: RunDir) -> None:
     child = derive(parent, {"optimizer.clip_norm": 1.0}, finding=FOUND, checkpoint=True)
     started(child, 339, begun=200)

@@ -210,8 +210,9 @@ def test_findings_stand_until_they_are_cleared_or_another_attempt_starts() -> No
     assert list(state.findings) == ["vanishing", "overfit"]
     assert "\x1b" not in state.findings["overfit"].message
     assert "\x1b" not in state.findings["vanishing"].evidence[0]["what"]
-    fold(state, critical.model_copy(update={"effects": ["died"]}))
+    fold(state, critical.model_copy(update={"step": 25, "effects": ["died"]}))
     assert state.findings["vanishing"].effects == ["died"]
+    assert state.findings["vanishing"].step == 20  # told again, and found when it was found
     fold(state, events.Cleared(step=30, code="overfit"))
     assert list(state.findings) == ["vanishing"]
     assert [found.code for found in state.found] == ["overfit", "vanishing"]

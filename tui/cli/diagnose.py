@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tui.cli.states import VERDICTS
 from tui.cli.terminal import emit, say, ticking, wrapped
-from tui.core.diagnosis.words import against, changed, margin, number
+from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged
 from tui.core.rundir import RunDir
 from tui.core.schema import value_of
 
 if TYPE_CHECKING:
-    from tui.core.diagnosis.finding import Check, Finding
+    from tui.core.diagnosis.finding import Finding
     from tui.core.settings import Settings
     from tui.runs.verdict import Verdict
 
@@ -47,16 +47,16 @@ def _tell(run: RunDir, verdict: Verdict, settings: Settings) -> None:
         say()
         text = f"{finding.title}, found at step {finding.step:,}, no longer so at step {step:,}: {finding.message}"
         emit(wrapped(text, "  ", first="· ") + "\n")
-    quiet = [check for check in verdict.checks if check.state == "quiet"]
+    quiet = nearest_first(verdict.checks)
     if quiet:
         say()
         say("Checked, and how near each came to an alarm:")
-        for check in sorted(quiet, key=lambda check: -check.closeness):
-            emit(wrapped(_decided(check), " " * 11, first=f"{margin(check):>9}  ") + "\n")
-    unknown = [check.title for check in verdict.checks if check.state in ("too early", "not measured")]
+    for check in quiet:
+        emit(wrapped(decided(check), " " * 11, first=f"{margin(check):>9}  ") + "\n")
+    unknown = not_judged(verdict.checks)
     if unknown:
         say()
-        emit(wrapped(f"Not judged, too early or not recorded: {', '.join(unknown)}.", "  ", first="") + "\n")
+        emit(wrapped(unknown, "  ", first="") + "\n")
 
 
 def _tell_finding(finding: Finding, settings: Settings) -> None:
@@ -73,13 +73,6 @@ def _tell_finding(finding: Finding, settings: Settings) -> None:
         for key, value in finding.change.items():
             name, old, new = changed(key, value_of(settings, key), value)
             say(f"    {name}  {old} → {new}")
-
-
-def _decided(check: Check) -> str:
-    """Return the number that kept a rule silent: the farthest from its limit, as all must be beyond theirs."""
-    farthest = min(check.evidence, key=lambda each: each.closeness)
-    limit = f"alarm {farthest.side} {number(farthest.limit)}"
-    return f"{check.title}: {farthest.what} {number(farthest.value)}, {limit}"
 
 
 def _words(code: str) -> str:

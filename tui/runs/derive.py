@@ -39,6 +39,8 @@ class Trial:
     """After so many steps it is judged: as many as the parent needed to show the finding, at least 100."""
     outcome: Outcome
     """``confirmed``, ``no effect``, or nothing while it is too early."""
+    instead: str = ""
+    """What is critical now though the finding did not come back, in a few words: a symptom that is gone is no cure."""
 
 
 def derive(
@@ -90,11 +92,12 @@ def trial(state: RunState) -> Trial | None:
     steps = int(judged_after)
     begun = state.begun
     outcome: Outcome = ""
+    instead = next((found.title or found.code for found in state.findings.values() if found.severity == "critical"), "")
     if any(code in (found.code, *found.effects) for found in state.found):
-        outcome = "no effect"
+        outcome, instead = "no effect", ""
     elif state.started is not None and state.step - begun >= steps:
-        outcome = "confirmed"
-    return Trial(state.info.get(PARENT, ""), code, steps, outcome)
+        outcome = "no effect" if instead else "confirmed"
+    return Trial(state.info.get(PARENT, ""), code, steps, outcome, instead if outcome else "")
 
 
 def _good_checkpoint(run: RunDir, before: int | None) -> Path | None:

@@ -198,7 +198,10 @@ def fold(state: RunState, event: Event) -> None:
         case CheckpointSaved():
             _append(state.checkpoints, event)
         case Found():
-            if event.code not in state.findings:
+            before = state.findings.get(event.code)
+            if before is not None:  # told again with other effects: it stands since it was found
+                event = event.model_copy(update={"step": before.step})
+            else:
                 state.found = [*state.found[-_MOST_LOGGED:], event]
             by_weight = sorted({**state.findings, event.code: event}.items(), key=lambda item: _weight(item[1]))
             state.findings = dict(by_weight)

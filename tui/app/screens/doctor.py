@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,11 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
+from textual.worker import WorkerCancelled, get_current_worker
 
 from tui.app.screens.layers import LayersScreen
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.columns import Cell, line
-from tui.app.widgets.findings import FindingText, sign, standing
+from tui.app.widgets.findings import FindingText, headed, sign, standing
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
 from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
@@ -23,11 +25,14 @@ from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
 
 if TYPE_CHECKING:
     from tui.app.widgets.raster import Trace
+    from tui.core.diagnosis.finding import Check
     from tui.core.events import Found
     from tui.runs.follow import RunFollower
 
 _TICK = 1.0
 _SOON = 0.1
+_MOST_STEPS = 100_000
+"""Of a run with more steps the records are not judged here, which would slow the screen: the command does it."""
 _COLOURS: dict[str, str] = {"bad": "$error", "warn": "$warning", "second": "$secondary"}
 
 EVIDENCE: dict[str, str] = {
@@ -67,6 +72,10 @@ class DoctorScreen(Screen[None]):
         super().__init__()
         self._follower = follower
         self._shown: dict[str, Found] = {}
+        self._checks: Sequence[Check] = ()
+        """What became of each rule, once that is known."""
+        self._judged = -1
+        """The step at which that was asked."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="verdict")
@@ -124,11 +133,44 @@ class DoctorScreen(Screen[None]):
     def _draw_chosen(self) -> None:
         found, text, chart = self.chosen, self.query_one(FindingText), self.query_one(Chart)
         if found is None:
-            text.say(_HEALTHY if self._follower.state.step else "The run has not made a step yet.")
+            self._say_healthy(text)
             self._plot(chart, LOSS.name, None)
             return
         text.show(found, self._values(), self._start(found), stands=found.code in self._follower.state.findings)
         self._plot(chart, EVIDENCE.get(found.code, LOSS.name), found)
+
+    def _say_healthy(self, text: FindingText) -> None:
+        """Say that nothing is wrong, and by what margin; that is read from the records, aside from the screen."""
+        state = self._follower.state
+        if not state.step:
+            text.say("The run has not made a step yet.")
+            return
+        if not 2 * self._judged > state.step and state.step <= _MOST_STEPS:
+            self._judged = state.step
+            self.run_worker(self._judge, thread=True, exclusive=True, group="judge", exit_on_error=False)
+        hint = "" if self._checks else " `cnntrain diagnose` lists what it checked and how near each came to an alarm."
+        text.say(f"No condition that the doctor knows holds now.{hint}", self._checks)
+
+    def _judge(self) -> None:
+        from tui.core.errors import CnntrainError
+        from tui.runs.verdict import judge
+
+        worker = get_current_worker()
+
+        def go_on(_done: int, _total: int) -> None:
+            if worker.is_cancelled:
+                raise WorkerCancelled
+
+        try:
+            checks = judge(self._follower.run, go_on).checks
+        except (CnntrainError, WorkerCancelled):
+            return
+        self.app.call_from_thread(self._show_checks, checks)
+
+    def _show_checks(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        if self.is_mounted:
+            self.draw()
 
     def _values(self) -> dict[str, Any]:
         from tui.core.schema import flattened
@@ -200,6 +242,7 @@ class DoctorScreen(Screen[None]):
         if found is None or not found.change:
             return
         from tui.app.screens.ask import Confirm
+        from tui.core.diagnosis.words import changed
 
         live = self._follower.state.live
         detail = (
@@ -207,7 +250,11 @@ class DoctorScreen(Screen[None]):
             if live
             else "This run stays as it is; the new one is beside it."
         )
-        question = f"Start a new run with {', '.join(found.change)} changed, {self._start(found)}?"
+        values = self._values()
+        changes = ", ".join(
+            "{} {} → {}".format(*changed(key, values.get(key), new)) for key, new in found.change.items()
+        )
+        question = f"Start a new run with {changes}, {self._start(found)}?"
         self.app.push_screen(Confirm(question, detail, yes="Start"), partial(self._try, found))
 
     def _try(self, found: Found, yes: bool | None) -> None:
@@ -218,18 +265,12 @@ class DoctorScreen(Screen[None]):
             begin(self.app, starts.mended(self._follower.run, found))
 
 
-_HEALTHY = (
-    "No condition that the doctor knows holds now. `cnntrain diagnose` lists what it checked and how far each was "
-    "from an alarm."
-)
-
-
 def _row(found: Found, stands: bool, width: int) -> Content:
     glyph, tone = sign(found.severity)
     colour = _COLOURS.get(tone, "") if stands else "$text-muted"
     cells = [
         Cell(glyph if stands else "·", 1, colour),
         Cell(f"step {found.step:,}", 12, "$text-muted"),
-        Cell(found.message, max(10, width - 17), colour),
+        Cell(headed(found), max(10, width - 17), colour),
     ]
     return line(cells)

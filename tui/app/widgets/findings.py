@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
-from tui.core.diagnosis.words import against, changed
+from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged
 
 if TYPE_CHECKING:
+    from tui.core.diagnosis.finding import Check
     from tui.core.events import Found
     from tui.runs.derive import Trial
     from tui.runs.state import RunState
@@ -22,6 +23,11 @@ SIGNS: dict[str, tuple[str, Tone]] = {"critical": ("✗", "bad"), "warning": ("!
 def sign(severity: str) -> tuple[str, Tone]:
     """Return the sign and the tone of a severity."""
     return SIGNS.get(severity, SIGNS["info"])
+
+
+def headed(found: Found) -> str:
+    """Return what is wrong in a few words, then in full."""
+    return f"{found.title}: {found.message}" if found.title else found.message
 
 
 class FindingLine(Rows):
@@ -53,11 +59,13 @@ class FindingLine(Rows):
         keys = "  d Doctor"
         if self._trial is not None and self._trial.outcome:
             confirmed = self._trial.outcome == "confirmed"
-            text = (
-                f"✓ {self._trial.finding} did not come back: the change is confirmed."
-                if confirmed
-                else f"✗ {self._trial.finding} is there again: the change had no effect."
-            )
+            name = self._trial.finding.replace("_", " ")
+            if confirmed:
+                text = f"✓ {name} did not come back in {self._trial.steps:,} steps: the change is confirmed."
+            elif self._trial.instead:
+                text = f"✗ {name} did not come back, but the run is no better: {self._trial.instead}."
+            else:
+                text = f"✗ {name} is there again: the change had no effect."
             if confirmed or not self._found:
                 return [((fit(text, width - len(keys)), "good" if confirmed else "bad"), (keys, "muted"))]
         if not self._found:
@@ -66,7 +74,7 @@ class FindingLine(Rows):
         glyph, tone = sign(first.severity)
         others = f" (+{more})" if more else ""
         room = width - len(keys) - len(others) - 2
-        return [((f"{glyph} ", tone), (fit(first.message, room), tone), (others, tone), (keys, "muted"))]
+        return [((f"{glyph} ", tone), (fit(headed(first), room), tone), (others, tone), (keys, "muted"))]
 
 
 class FindingText(ScrollPanel):
@@ -75,7 +83,7 @@ class FindingText(ScrollPanel):
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(title, id=id)
         self._content: tuple[Found, Mapping[str, Any], str, bool] | None = None
-        self._empty = ""
+        self._empty: tuple[str, Sequence[Check]] = ("", ())
         self._wrapped: list[Row] = []
         self._width = 0
 
@@ -90,12 +98,12 @@ class FindingText(ScrollPanel):
         """
         self._content = (found, values, start, stands)
         self._width = 0
-        self.title = found.code.replace("_", " ")
+        self.title = found.title or found.code.replace("_", " ")
         self.redraw()
 
-    def say(self, text: str) -> None:
-        """Show a sentence instead of a finding."""
-        self._content, self._empty, self._width = None, text, 0
+    def say(self, text: str, checks: Sequence[Check] = ()) -> None:
+        """Show a sentence instead of a finding, and what became of each rule."""
+        self._content, self._empty, self._width = None, (text, checks), 0
         self.title = "nothing is wrong"
         self.redraw()
 
@@ -112,7 +120,7 @@ class FindingText(ScrollPanel):
 
     def _wrap(self, width: int) -> list[Row]:
         if self._content is None:
-            return [((line, "text"),) for line in textwrap.wrap(self._empty, width)]
+            return _margins(*self._empty, width)
         found, values, start, stands = self._content
         tone = sign(found.severity)[1]
         rows: list[Row] = [((line, tone),) for line in textwrap.wrap(found.message, width)]
@@ -126,6 +134,21 @@ class FindingText(ScrollPanel):
             effects = ", ".join(code.replace("_", " ") for code in found.effects)
             rows += [((line, "muted"),) for line in textwrap.wrap(f"From this follows: {effects}.", width)]
         return rows
+
+
+def _margins(text: str, checks: Sequence[Check], width: int) -> list[Row]:
+    """Return the rows of a healthy verdict: a sentence, then each rule with how near it came to an alarm."""
+    rows: list[Row] = [((line, "text"),) for line in textwrap.wrap(text, width)]
+    quiet = nearest_first(checks)
+    if quiet:
+        rows += [(), (("Checked, and how near each came to an alarm:", "strong"),)]
+    for check in quiet:
+        lines = textwrap.wrap(decided(check), max(10, width - 9))
+        rows += [
+            ((f"{margin(check) if not at else '':>7}  ", "muted"), (line, "text")) for at, line in enumerate(lines)
+        ]
+    unknown = textwrap.wrap(not_judged(checks), width)
+    return rows + ([(), *(((line, "muted"),) for line in unknown)] if unknown else [])
 
 
 def _offer(found: Found, values: Mapping[str, Any], start: str, width: int) -> list[Row]:

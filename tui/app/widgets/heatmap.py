@@ -13,7 +13,7 @@ from textual.message import Message
 
 from tui.app.palette import heat_levels
 from tui.app.widgets.axis import Scale, fitted, step_ticks, ticks
-from tui.app.widgets.panel import Row, Run, ScrollPanel, fit
+from tui.app.widgets.panel import Row, Run, ScrollPanel, cells, fit
 from tui.core.metrics import Metric
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class HeatMap(ScrollPanel):
         return fitted(float(good.min()), float(good.max()), log=True, before=self._scale) if len(good) else None
 
     def note(self) -> Row:
-        """Return the layer, the steps and the value under the cursor."""
+        """Return the layer, the step and the value under the cursor; the layer, marked in the map, if there is room."""
         heat = self._heat
         if heat is None or not len(heat.names) or not heat.values.shape[1]:
             return ()
@@ -109,7 +109,9 @@ class HeatMap(ScrollPanel):
         width = (heat.last - heat.first + 1) / heat.values.shape[1]
         step = heat.first + int((at + 0.5) * width)
         value = heat.metric.format(_none_if_nan(float(heat.values[self.index, at])))
-        return ((f"{fit(heat.names[self.index], _LONGEST_NAME).rstrip()} · step {step:,} · {value}", "mark"),)
+        said, name = f"step {step:,} · {value}", fit(heat.names[self.index], _LONGEST_NAME).rstrip()
+        beside = len(self.title) + cells([*self.value()]) + 10  # as the heading spaces them
+        return ((f"{name} · {said}" if len(name) + len(said) + beside <= self.size.width else said, "mark"),)
 
     def count(self, width: int) -> int:
         """Return how many layers there are."""

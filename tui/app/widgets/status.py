@@ -256,6 +256,8 @@ def _next_step(state: RunState) -> str:
     log = clean_path(state.run.log)
     if last is None and state.status == "failed":
         return f"Its output is in {log}; correct what it says and start a new run."
+    if state.status == "stopped" and not state.step and state.findings:  # by the preflight
+        return f"Press d for what would mend it, r to train it as it is, or `cnntrain resume {name}`."
     step = last.step if last else 0
     if state.status in ("failed", "crashed"):
         return f"Press r to go on from step {step:,}; its output is in {log}."

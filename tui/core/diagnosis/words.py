@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from tui.core.diagnosis.finding import Check
-from tui.core.schema import in_words
+if TYPE_CHECKING:
+    from tui.core.diagnosis.finding import Check
 
 
 def number(value: Any) -> str:
@@ -37,6 +37,8 @@ def changed(key: str, old: Any, new: Any) -> tuple[str, str, str]:
 
 
 def _value(value: Any) -> str:
+    from tui.core.schema import in_words  # pydantic, for which the first paint does not wait
+
     return in_words(value) or "measured"
 
 
@@ -46,3 +48,21 @@ def margin(check: Check) -> str:
     if near >= 1:
         return "briefly"  # at its limit, but not for as long as an alarm takes
     return f"{100 * near:.0f} %" if near >= 0.01 else "<1 %"
+
+
+def decided(check: Check) -> str:
+    """Return the number that kept a rule silent: the farthest from its limit, as all must be beyond theirs."""
+    farthest = min(check.evidence, key=lambda each: each.closeness)
+    limit = f"alarm {farthest.side} {number(farthest.limit)}"
+    return f"{check.title}: {farthest.what} {number(farthest.value)}, {limit}"
+
+
+def nearest_first(checks: Iterable[Check]) -> list[Check]:
+    """Return the rules that were judged and stayed silent, those that came nearest to an alarm first."""
+    return sorted((check for check in checks if check.state == "quiet"), key=lambda check: -check.closeness)
+
+
+def not_judged(checks: Iterable[Check]) -> str:
+    """Return a sentence with the rules that could not be judged; empty if all could."""
+    titles = [check.title for check in checks if check.state in ("too early", "not measured")]
+    return f"Not judged, too early or not recorded: {', '.join(titles)}." if titles else ""

@@ -157,7 +157,7 @@ class Instruments:
         # Whoever resumes a run that stopped here has read why, and wants it.
         if severe and self._settings.preflight == "stop" and self._link.attempt == 1:
             what = " ".join(finding.message for finding in severe)
-            advice = "Start a new run with other settings, or resume this one to train it as it is."
+            advice = "Mend it in a new run, or resume this one to train it as it is."
             raise Stopped(f"Stopped before the first step: {what} {advice}")
 
     @property
