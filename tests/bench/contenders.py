@@ -85,14 +85,14 @@ def limit(work: Work, counter: Counter) -> None:
     """The step on one fixed batch in memory, in the engine's memory format and with its allocator's settings."""
     import torch
 
-    from tui.core.settings import TrainingSettings
-    from tui.engine import device
+    from tui.core.settings import ComputeSettings, TrainingSettings
+    from tui.engine import compute, device
 
     settings = TrainingSettings(device="cpu", threads=work.threads)
     cpu = device.choose(settings)
     device.prepare(cpu, settings)
     classes = len([path for path in Path(work.folder).iterdir() if path.is_dir()])
-    model = device.place(network(work, classes), cpu).train()
+    model = compute.choose(ComputeSettings(), cpu).place(network(work, classes)).train()
     images = torch.randn(work.batch, 3, work.size, work.size).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, classes, (work.batch,))
     plain_loop(work, counter, model, lambda: [(images, labels)] * 64)

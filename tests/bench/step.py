@@ -44,7 +44,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
     from tui.core.dataset.scan import scan
     from tui.core.rundir import RunDir
     from tui.core.settings import DataSettings, ModelSettings, Settings, TrainingSettings
-    from tui.engine import device, losses, models, optim
+    from tui.engine import compute, device, losses, models, optim
     from tui.engine.attempt import begin
     from tui.engine.data.batches import Batch, normalise
     from tui.engine.data.training import TrainingData
@@ -72,6 +72,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
     run = RunDir(place / "run")
     run.make()
     trainer = Trainer(begin(Link(run, 1), settings, data, list(manifest.classes), cpu))
+    trainer._step.instruments.begin()
 
     with data.training_batches(0) as batches:
         fixed = next(batches)
@@ -85,7 +86,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
             return step
 
         def bare(norms: bool) -> Callable[[], None]:
-            model = device.place(models.build(settings, len(manifest.classes)), cpu).train()
+            model = compute.choose(settings.compute, cpu).place(models.build(settings, len(manifest.classes))).train()
             optimizer = optim.make_optimizer(model, settings.optimizer)
             objective = losses.objective(settings, data.targets)
             images, probe = normalise(fixed.images, data.mean, data.std, cpu), GradientNorms(model)
