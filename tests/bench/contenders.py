@@ -43,6 +43,7 @@ class Counter:
     """How many pictures were trained, seen by another process."""
 
     def __init__(self, path: str) -> None:
+        self.path = Path(path)
         self._file = open(path, "r+b")  # noqa: SIM115
         self._map = mmap.mmap(self._file.fileno(), 8)
         self._count = 0
@@ -233,15 +234,14 @@ def fastai(work: Work, counter: Counter) -> None:
 
 def ultralytics(work: Work, counter: Counter) -> None:
     """Ultralytics' classification dataset and augmentation, as its trainer builds them."""
-    from types import SimpleNamespace
-
+    from ultralytics.cfg import get_cfg
     from ultralytics.data.dataset import ClassificationDataset
 
-    options = SimpleNamespace(
-        imgsz=work.size, fraction=1.0, cache=False, scale=0.9, fliplr=0.5, flipud=0.0, erasing=0.0,
-        auto_augment=None, hsv_h=0.0, hsv_s=0.0, hsv_v=0.0,
-    )  # fmt: skip
-    dataset = ClassificationDataset(work.folder, args=options, augment=True)
+    off = {"flipud": 0.0, "erasing": 0.0, "auto_augment": None, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
+    options = get_cfg(overrides={"imgsz": work.size, "scale": 0.9, "fliplr": 0.5, **off})
+    folder = counter.path.with_name("pictures")  # it writes a file beside the folder that it is given
+    folder.symlink_to(work.folder, target_is_directory=True)
+    dataset = ClassificationDataset(str(folder), args=options, augment=True)
     loader = _loader(work, dataset)
     model = network(work, len(dataset.base.classes))
     plain_loop(work, counter, model, lambda: ((batch["img"], batch["cls"]) for batch in loader))

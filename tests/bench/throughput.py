@@ -35,6 +35,10 @@ from tui.runs.tail import RecordTail
 OURS = "cnntrain"
 
 
+class EndedError(Exception):
+    """A contender has ended; the text shows what it said last."""
+
+
 class Contender:
     """A process that trains, and how many pictures it has trained."""
 
@@ -48,7 +52,7 @@ class Contender:
 
     def images(self) -> int:
         if self._process.poll() is not None:
-            raise SystemExit(f"{self.name} ended:\n{self._log.read_text(errors='replace')[-2000:]}")
+            raise EndedError(f"{self.name} ended:\n{self._log.read_text(errors='replace')[-600:]}")
         return self._images()
 
     def stop(self) -> None:
@@ -138,7 +142,13 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
         for name in [OURS, *available(names)]:
             contender = ours(work, place) if name == OURS else other(name, work, place)
             contenders.append(contender)
-            contender.train(1.0)  # through its imports, its cache and its first batches
+            try:
+                contender.train(1.0)  # through its imports, its cache and its first batches
+            except EndedError as error:
+                if name in (OURS, "limit"):
+                    raise
+                print(f"skipped: {error}")
+                contenders.remove(contender)
         speeds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
         for turn in range(rounds):
             for contender in contenders if turn % 2 == 0 else contenders[::-1]:
