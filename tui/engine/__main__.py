@@ -20,6 +20,7 @@ from tui.core.events import Ended, Exit, Reason
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
+from tui.engine import waiting
 from tui.engine.link import Link, Stopped, Vanished, say, wait_until_known
 
 _VANISHED = "The run directory was deleted or moved while training; the engine stopped."
@@ -31,6 +32,7 @@ def main() -> NoReturn:
     parser.add_argument("run", type=Path, help="the run directory")
     parser.add_argument("--attempt", type=int, required=True, help="counted from 1, each number used once")
     arguments = parser.parse_args()
+    began = waiting.look()
     run = RunDir(arguments.run.absolute())
     wait_until_known()
     try:
@@ -40,11 +42,7 @@ def main() -> NoReturn:
         sys.exit(Exit.USAGE)
     link.watch()
     link.preparing("importing")
-    # Before torch is imported. By default OpenMP's threads wait for each other spinning; with one other busy
-    # process on two cores that made training seven times slower; alone, sleeping
-    # costs a very small network a quarter (tests/bench/busy_machine.py).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    reason, code, text = _attempt(link)
+    reason, code, text = _attempt(link, began)
     say(text)
     if link.mirror is not None:
         link.mirror.close()
@@ -54,10 +52,10 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _attempt(link: Link) -> tuple[Reason, int, str]:
+def _attempt(link: Link, began: waiting.Moment | None) -> tuple[Reason, int, str]:
     """Train; return (reason, exit code, sentence) of the end."""
     try:
-        return "finished", Exit.FINISHED, _train(link)
+        return "finished", Exit.FINISHED, _train(link, began)
     except Stopped as end:
         return "stopped", Exit.STOPPED, str(end)
     except Vanished:
@@ -79,9 +77,10 @@ def _attempt(link: Link) -> tuple[Reason, int, str]:
         return "failed", Exit.FAILED, f"The engine failed unexpectedly ({what}); {link.run.log.name} has the details."
 
 
-def _train(link: Link) -> str:
+def _train(link: Link, began: waiting.Moment | None) -> str:
     settings = read_settings(link.run.settings)
     manifest = load_manifest(link.run.dataset)
+    waiting.decide(settings, link, began)
     # Late, so that the first event and the first complaints come before the three seconds that this takes.
     from tui.engine import device as devices
     from tui.engine.attempt import begin

@@ -63,7 +63,9 @@ def serve(work: Callable[[dict[str, Any], Listener], dict[str, Any]]) -> NoRetur
     """Do one job and leave; call it from ``__main__``."""
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see tui.engine.__main__
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # before torch, and not in the way of a training: see tui.engine.waiting
     listener = Listener(os.dup(1))
     os.dup2(2, 1)  # what a library prints must not get between the answers
     job = talk.decode(sys.stdin.buffer.readline())

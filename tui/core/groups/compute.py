@@ -25,6 +25,11 @@ class ComputeSettings(Group):
         "Translate the network with torch.compile: minutes at the start for faster steps on a GPU. Where it fails, training goes on without it and says why.",
         default=False,
     )
+    waiting: Literal["auto", "spin", "sleep"] = setting(
+        "Waiting threads",
+        "What processor threads do while they wait for each other: spin for a moment, which is up to twice as fast alone, or sleep, which is better beside other busy programs. auto: sleep if others keep the cores busy at the start.",
+        default="auto",
+    )
     deterministic: bool = setting(
         "Deterministic",
         "Use only algorithms that give the same bits each time, on a GPU too; slower there. On a CPU a run repeats itself anyway.",
