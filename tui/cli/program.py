@@ -113,21 +113,36 @@ def train(
     watch: Watch = False,
     detach: Detach = False,
     plain: Plain = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Make a few real steps, say what the run needs and takes, and keep nothing."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: write JSON for programs.")] = False,
 ) -> int:
     """Train PRESET on a folder of pictures.
 
     The training goes on by itself: leaving the screen or closing the terminal does not end it.
     With --plain, Ctrl-C asks whether to stop; without a terminal it stops the run. A second one stops it at once.
 
+    With --dry-run nothing is started: memory, times, the largest batch, disk, the first loss, and whether one batch
+    alone is learned. `cnntrain rates` finds a learning rate.
+
     Exit codes with --plain: 0 finished; 75 stopped, to be resumed; 1 failed; 137 killed; 130 the view was left.
+    With --dry-run: 0 nothing is against it; 3 something is.
     """
     from tui.cli import train as training
     from tui.cli.views import chosen
     from tui.core.presets import find
 
+    if json and not dry_run:
+        raise typer.BadParameter("--json goes with --dry-run")
     view = chosen(watch=watch, detach=detach, plain=plain)
     found = find(preset)
     settings = training.resolved(found, data, set_ or ())
+    if dry_run:
+        from tui.cli.beforehand import dry_run as rehearse
+
+        return rehearse(settings, root=runs_root(runs), as_json=json)
     return training.train(settings, root=runs_root(runs), name=name or found.name, preset=found.name, view=view)
 
 

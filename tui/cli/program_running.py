@@ -1,4 +1,4 @@
-"""The commands for a run while it trains: options and help. `tui.cli.program` has the others."""
+"""The commands before a run and while it trains: options and help. `tui.cli.program` has the others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.options import Asked, Run, Runs
+from tui.cli.options import AsJson, Asked, Data, Name, Run, Runs, Assignments
 from tui.cli.places import runs_root
+
+
+def rates(preset: Name, data: Data = None, set_: Assignments = None, json: AsJson = False, runs: Runs = None) -> None:
+    """Try growing learning rates and suggest some for PRESET.
+
+    The range test of Smith (2017): a step with each rate from 1e-7 to 10 until the loss diverges, on the run's own
+    batches. The suggestions are those of fastai. Nothing is kept.
+    """
+    from tui.cli import train as training
+    from tui.cli.beforehand import range_test
+    from tui.core.presets import find
+
+    range_test(training.resolved(find(preset), data, set_ or ()), root=runs_root(runs), as_json=json)
 
 
 def control(
@@ -31,4 +44,4 @@ def control(
     ask(find(run, runs_root(runs)), action.value, factor)
 
 
-COMMANDS: dict[str, Callable[..., int | None]] = {"control": control}
+COMMANDS: dict[str, Callable[..., int | None]] = {"rates": rates, "control": control}

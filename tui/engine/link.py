@@ -124,7 +124,8 @@ class Link:
         self._lock = threading.Lock()
         self.mirror: Mirror | None = None
         """Told all records and events too, if there is one."""
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self.columns: dict[str, tuple[str, ...]] = {}
+        """Of the records that are open, by kind."""
         self._segments: dict[str, tuple[_Log, Encoder, Pyramid]] = {}
         self._lost: dict[str, tuple[int, int, str]] = {}
         self._last_preparing = ("", 0.0)
@@ -178,13 +179,13 @@ class Link:
         log = _Log(self.run.segment(kind, self.attempt), fresh=True)
         log.write(header.encode())
         self._segments[kind] = (log, Encoder(header), Pyramid(self.run, header))
-        self._columns[kind] = columns
+        self.columns[kind] = columns
 
     def record(self, kind: str, step: int, moment: float, values: list[float]) -> None:
         """Append one record. A full disk costs records, never the training; the gap is reported."""
         log, encoder, pyramid = self._segments[kind]
         if self.mirror is not None:
-            self.mirror.record(kind, self._columns[kind], step, moment, values)
+            self.mirror.record(kind, self.columns[kind], step, moment, values)
         record = encoder.encode(step, moment, values)
         try:
             log.write(record)

@@ -39,6 +39,8 @@ class Step:
         self._optimizer, self._norms, self._compute = attempt.optimizer, attempt.norms, attempt.compute
         self._recorder, self._objective = attempt.recorder, attempt.objective
         self._network = Compiled(attempt.model) if attempt.compute.compiled else attempt.model
+        self.part = attempt.settings.training.batch_size
+        """Pictures that go through the network at once."""
         self.instruments = Instruments(attempt, partial(self._through, attempt.model), self._seed)
         """What is measured beside the steps."""
 
@@ -61,6 +63,25 @@ class Step:
         self.instruments.after(step)
         self._record(rate, wait, torch.stack((loss, score, norm)), norms)
         self.instruments.rest(step, batch)
+
+    def try_out(self, batch: Batch, rate: float, number: int = 1) -> Tensor:
+        """Make a step that does not count: nothing is recorded, and the average does not follow.
+
+        Args:
+            batch: any number of pictures.
+            rate: the learning rate.
+            number: the step whose draws dropout gets.
+
+        Returns:
+            the mean loss before it, a scalar on the device.
+        """
+        self._seed(number)
+        optim.set_learning_rate(self._optimizer, rate)
+        loss, _ = self._gradients(batch)
+        norm, _ = self._measure()
+        self._limit(norm)
+        self._change_weights()
+        return loss
 
     def _take(self, batches: Iterator[Batch]) -> tuple[Batch, float]:
         """Return (the next batch, seconds waited for it)."""
@@ -95,7 +116,7 @@ class Step:
 
     def _parts(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, float]]:
         """Yield (pictures float32 [b, C, H, W], targets [b, ...], share of the batch), on the device."""
-        count, size = len(batch.images), self._settings.training.batch_size
+        count, size = len(batch.images), self.part
         targets = batch.targets.to(self._device, non_blocking=True)
         for start in range(0, count, size):
             part = slice(start, start + size)
@@ -135,15 +156,18 @@ class Step:
             optim.clip_values(self._norms.gradients(), settings.clip_value)
 
     def _update(self) -> None:
+        self._change_weights()
+        self._attempt.progress.step += 1
+        self._attempt.link.step = self._attempt.progress.step
+        if self._attempt.average is not None:
+            self._attempt.average.update(self._attempt.progress.step)
+
+    def _change_weights(self) -> None:
         if self._compute.scaler is not None:
             self._compute.scaler.step(self._optimizer)
             self._compute.scaler.update()
         else:
             self._optimizer.step()
-        self._attempt.progress.step += 1
-        self._attempt.link.step = self._attempt.progress.step
-        if self._attempt.average is not None:
-            self._attempt.average.update(self._attempt.progress.step)
 
     def _record(self, rate: float, wait: float, scalars: Tensor, norms: Tensor) -> None:
         """Send the numbers on their way, and record those that have arrived."""

@@ -30,6 +30,7 @@ def ask(
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     item: Callable[[Any], None] = lambda value: None,
     warn: Callable[[str], None] = lambda text: None,
+    begun: Callable[[Callable[[], None]], None] = lambda end: None,
 ) -> dict[str, Any]:
     """Let ``python -m tui.engine.MODULE`` do a job, and return its result.
 
@@ -39,6 +40,7 @@ def ask(
         progress: told (stage, done, total).
         item: given each of many results as it comes.
         warn: told sentences for the person.
+        begun: given a function that ends the process, for who no longer wants the answer.
 
     Raises:
         CnntrainError: as the engine raised it.
@@ -56,6 +58,7 @@ def ask(
             )
         except OSError as error:
             raise FailureError("The engine cannot be started", error.strerror or "") from error
+        begun(process.kill)
         told = {talk.ITEM: item, talk.WARNING: warn, talk.PROGRESS: lambda value: progress(*value)}
         try:
             return _listen(process, job, told, log)

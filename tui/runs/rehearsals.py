@@ -1,0 +1,42 @@
+"""What the engine finds out before a start: a dry run, and the range test of learning rates. Nothing is left behind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.core.rate_range import RateRange
+from tui.core.rehearsal import Rehearsal
+from tui.runs.service import ask
+
+if TYPE_CHECKING:
+    from tui.core.settings import Settings
+
+_MODULE = "rehearsing"
+
+
+def dry_run(settings: Settings, *, root: Path, **told: Callable[..., Any]) -> Rehearsal:
+    """Let the engine make a dry run.
+
+    Args:
+        settings: of the run that may follow.
+        root: where it would be kept; nothing is written there.
+        told: as in `tui.runs.service.ask`.
+
+    Raises:
+        CnntrainError: the run could not be trained, and why.
+    """
+    return Rehearsal.from_table(_asked("dry run", settings, root, told))
+
+
+def range_test(settings: Settings, *, root: Path, **told: Callable[..., Any]) -> RateRange:
+    """Let the engine try growing learning rates; arguments and errors as in `dry_run`."""
+    return RateRange.from_table(_asked("rates", settings, root, told))
+
+
+def _asked(what: str, settings: Settings, root: Path, told: dict[str, Callable[..., Any]]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="cnntrain-") as scratch:
+        table = settings.model_dump(mode="json")
+        return ask(_MODULE, {"what": what, "settings": table, "root": str(root.absolute()), "scratch": scratch}, **told)
