@@ -95,10 +95,10 @@ def suggest(tried: Sequence[float], smoothed: Sequence[float]) -> list[Suggestio
     lr, losses = lr[finite], losses[finite]
     if len(losses) < FEWEST:
         return []
-    found = []
+    found, most = [], float(lr[losses.argmin()])
     for name, read, why in _READINGS:
         rate = read(lr, losses)
-        if rate is not None:
+        if rate is not None and rate <= most:  # behind the lowest loss it diverges
             loss = float(np.interp(math.log(rate), np.log(lr), losses))
             found.append(Suggestion(name, float(f"{rate:.2e}"), loss, why))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tui.core.rate_range import DIVERGED, RateRange, Smoothed, rates, suggest
+from tui.core.rate_range import DIVERGED, FEWEST, RateRange, Smoothed, rates, suggest
 from tui.engine.attempt import Attempt
 from tui.engine.step import Step
 from tui.engine.untouched import untouched
@@ -35,7 +35,7 @@ def range_test(
             losses.append(loss)
             smoothed.append(average.add(loss))
             lowest = min(lowest, smoothed[-1])
-            if smoothed[-1] > DIVERGED * lowest:
+            if number > FEWEST and smoothed[-1] > DIVERGED * lowest:
                 ended = f"the loss diverged at {rate:.2g}"
                 break
     used = tried[: len(losses)]

@@ -51,6 +51,20 @@ class SettingsScreen(Screen[None]):
             tooltip="What the network sees of the pictures with these settings.",
         ),
         Binding(
+            "ctrl+o",
+            "rehearse",
+            "Dry run",
+            id="settings.rehearse",
+            tooltip="Make some real steps: memory, times, the largest batch, disk, whether it learns. Nothing is kept.",
+        ),
+        Binding(
+            "ctrl+l",
+            "rates",
+            "Rates",
+            id="settings.rates",
+            tooltip="Try growing learning rates on the pictures, and choose one of those that are suggested.",
+        ),
+        Binding(
             "ctrl+y",
             "copy",
             "Copy command",
@@ -104,11 +118,29 @@ class SettingsScreen(Screen[None]):
 
     def action_train(self) -> None:
         """Start the run, if nothing is wrong."""
+        if self._right():
+            begin(self.app, starts.fresh(self._draft))
+
+    def action_rehearse(self) -> None:
+        """Make a dry run, if nothing is wrong."""
+        from tui.app.screens.rehearsal import RehearsalScreen
+
+        if self._right():
+            self.app.push_screen(RehearsalScreen(self._draft))
+
+    def action_rates(self) -> None:
+        """Try learning rates, if nothing is wrong."""
+        from tui.app.screens.rates import RatesScreen
+
+        if self._right():
+            self.app.push_screen(RatesScreen(self._draft))
+
+    def _right(self) -> bool:
+        """Whether a run could start; else the cursor goes to what is wrong, where that is told."""
         wrong = next((key for key in fields() if key in self._draft.problems), None)
         if wrong is not None:
-            self.query_one(Form).enter(wrong)  # what is wrong with it is told there
-            return
-        begin(self.app, starts.fresh(self._draft))
+            self.query_one(Form).enter(wrong)
+        return wrong is None
 
     def action_preview(self) -> None:
         """Show what the network sees with these settings."""

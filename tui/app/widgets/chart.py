@@ -35,6 +35,8 @@ class Plot:
     value_tone: Tone = "line"
     cursor: int | None = None
     """A step that gets a vertical line."""
+    ticks: Sequence[tuple[float, str]] | None = None
+    """Labels of the horizontal axis, if not the steps themselves."""
     levels: Sequence[float] = ()
     """Values that get a faint horizontal line: the edges of what is healthy."""
 
@@ -213,7 +215,10 @@ class Chart(Panel):
                 at = plane.cell(mark.step)
                 line[at], tones[at] = mark.glyph, mark.tone
         end = -1
-        for step, label in step_ticks(plot.first, plot.last, width):
+        labels = plot.ticks if plot.ticks is not None else step_ticks(plot.first, plot.last, width)
+        for step, label in labels:
+            if not plot.first <= step <= plot.last:
+                continue
             at = min(plane.cell(step) - len(label) // 2, width - len(label))
             if at > end:
                 line[at : at + len(label)] = label
