@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.options import AsJson, Asked, Data, Name, Run, Runs, Assignments
+from tui.cli.options import AsJson, Asked, Assignments, Data, Name, Run, Runs
 from tui.cli.places import runs_root
 
 

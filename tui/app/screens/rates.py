@@ -31,7 +31,12 @@ class RatesScreen(Screen[None]):
     BINDINGS = [
         # The list itself takes Enter; this shows it.
         Binding(
-            "u", "take", "Use it", id="rates.take", key_display="enter", tooltip="Put the chosen rate into the settings."
+            "u",
+            "take",
+            "Use it",
+            id="rates.take",
+            key_display="enter",
+            tooltip="Put the chosen rate into the settings.",
         ),
         Binding("r", "again", "Again", id="rates.again", tooltip="Make the test once more."),
         Binding("l", "log", "Axis", id="rates.log", show=False, tooltip="Logarithmic or linear axis of the loss."),
@@ -120,13 +125,13 @@ class RatesScreen(Screen[None]):
     def _tick(self) -> None:
         if not self._shown:
             self._show()
-            if self._shown:
-                self.refresh_bindings()
 
     def _show(self) -> None:
         waiting = self._waiting
         assert waiting is not None
         self._shown = waiting.over
+        if waiting.over:
+            self.refresh_bindings()
         title = Content.styled("Learning rates", "bold")
         about = f"  a step with each of {STEPS} growing rates; nothing is kept"
         self.query_one("#title", Static).update(title + Content.styled(about, "$foreground-muted"), layout=False)

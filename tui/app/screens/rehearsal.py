@@ -97,13 +97,13 @@ class RehearsalScreen(Screen[None]):
     def _tick(self) -> None:
         if not self._shown:
             self._show()
-            if self._shown:
-                self.refresh_bindings()
 
     def _show(self) -> None:
         waiting = self._waiting
         assert waiting is not None
         self._shown = waiting.over
+        if waiting.over:
+            self.refresh_bindings()
         place, title = self.query_one("#lines", Static), Content.styled("Dry run", "bold")
         if waiting.result is not None:
             about = f"  on {clean(waiting.result.device, 60)}: {waiting.result.steps} real steps, nothing is kept"
