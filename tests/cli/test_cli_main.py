@@ -23,8 +23,8 @@ def outside(*arguments: str, **extra: object) -> subprocess.CompletedProcess[str
 
 
 COMMANDS = tuple(
-    "demo train check watch runs compare rename delete note pin status diagnose stop resume extend metrics rates control "
-    "test predict mistakes confusion export presets models cache".split()
+    "demo train check watch runs compare rename delete note pin status diagnose stop resume extend metrics rates "
+    "control test predict mistakes confusion export presets models cache".split()
 )
 
 
