@@ -99,7 +99,8 @@ def _answer(job: Job, number: int, output: _Output) -> bytes:
 
 def _listen(jobs: queue.SimpleQueue[Job], source: BinaryIO) -> None:
     for line in source:
-        jobs.put(decode_job(line))
+        if line.endswith(b"\n"):  # else who asked has died in the middle of it
+            jobs.put(decode_job(line))
     os._exit(0)
 
 
