@@ -1,4 +1,4 @@
-"""What cnntrain survives, fault by fault: the tests that show it, and words that a person reads then.
+"""What cnntrain survives, fault by fault: the tests that show it, and the words that a person reads then.
 
 The numbers are those of the project's list of faults: 1 to 22 strike processes and hosts, 23 to 36 storage, 57 to 64
 are attacks. (37 to 56 are about pictures and have their own table, `tests/core/test_core_check.py`.) The tests here
@@ -151,7 +151,7 @@ FAULTS = {
         "a host out of memory",
         ("runs_postmortem::test_out_of_memory_is_told_from_any_other_kill",),
         ("because the machine ran out of memory", "because the memory that it may use ran out"),
-        not_shown="the kernel's own kill: the counters that tell of it are made up, so that the tests leave others alone",
+        not_shown="the kernel's own kill: the counters that tell of it are made up",
     ),
     18: Fault(
         "an accelerator out of memory",
@@ -347,7 +347,7 @@ FAULTS = {
 
 
 @cache
-def tests_in(name: str) -> frozenset[str]:
+def named_tests(name: str) -> frozenset[str]:
     """Return the names of the tests in a file."""
     (path,) = TESTS.rglob(f"test_{name}.py")
     tree = ast.parse(path.read_bytes())
@@ -375,6 +375,6 @@ def test_every_fault_has_its_line() -> None:
 def test_the_table_is_true(number: int) -> None:
     for named in FAULTS[number].tests:
         file, _, test = named.partition("::")
-        assert test in tests_in(file), named
+        assert test in named_tests(file), named
     for words in FAULTS[number].words:
         assert words in product_texts(), words
