@@ -16,7 +16,12 @@ from textual.pilot import Pilot
 
 from tui.app.app import CnntrainApp
 from tui.app.screens.watch import WatchScreen
+from tui.app.widgets.bars import Sampler
+from tui.runs.machine import Card, Observed, Sample
 
+BUSY = Sample(
+    8, 0.62, 5.1, 11 << 30, 32 << 30, 61.0, 1.9, 900 << 20, (Card("Example", 0.93, 18 << 30, 24 << 30, 66, 310),)
+)  # fmt: skip
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -25,7 +30,9 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One time zone and one kind of terminal, whoever runs the tests."""
     for name, value in (("TZ", "UTC"), ("COLORTERM", "truecolor"), ("TERM", "xterm-256color")):
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("NO_COLOR", "COLORFGBG", "CNNTRAIN_THEME", "CNNTRAIN_ASCII", "CNNTRAIN_ECO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Sampler, "newest", lambda sampler: Observed("example-host", BUSY))
     time.tzset()
     yield
     monkeypatch.undo()
@@ -65,13 +72,35 @@ async def drawn(pilot: Pilot[Any]) -> None:
             break
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["120x40", "80x24"])
+SIZES = [(120, 40), (80, 24), (200, 60), (60, 50)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=[f"{width}x{height}" for width, height in SIZES])
 def test_a_run_that_trains(app_on: Any, snap_compare: Any, size: tuple[int, int]) -> None:
     assert snap_compare(app_on(status="running"), terminal_size=size, run_before=drawn)
 
 
 def test_a_run_that_has_finished(app_on: Any, snap_compare: Any) -> None:
     assert snap_compare(app_on(status="finished"), terminal_size=(120, 40), run_before=drawn)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CNNTRAIN_THEME", "light"), ("CNNTRAIN_THEME", "colour-blind"), ("CNNTRAIN_ASCII", "on")]
+)
+def test_a_run_as_a_person_likes_it(
+    app_on: Any, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert snap_compare(app_on(status="running"), terminal_size=(120, 40), run_before=drawn)
+
+
+def test_the_machine_page(app_on: Any, snap_compare: Any) -> None:
+    async def last_page(pilot: Pilot[Any]) -> None:
+        await drawn(pilot)
+        await pilot.press("9", "tab")
+        await drawn(pilot)
+
+    assert snap_compare(app_on(status="running"), terminal_size=(80, 24), run_before=last_page)
 
 
 def test_the_layers_enlarged(app_on: Any, snap_compare: Any) -> None:

@@ -1,46 +1,45 @@
 """What the screen costs: the real app under a pseudo-terminal, on a run that grows while it is watched.
 
-    python tests/bench/screen.py                         # synthetic, 200 records a second, 120x40
-    python tests/bench/screen.py --run runs/2026...      # a run that really trains
-    python tests/bench/screen.py --stock                 # with Textual's own way of drawing
+    python -m tests.bench.screen                          # everything
+    python -m tests.bench.screen cost paint               # some of it
+    python -m tests.bench.screen cost --run runs/2026...  # a run that really trains
+    PYTHONPATH=... python -m tests.bench.screen rivals    # where the rivals' libraries are not installed
 
-Prints the processor share of the screen's process, bytes a second to the terminal, memory, and the time
-from exec to the first paint (median).
+    cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing
+    rivals    the same dashboard with textual-plotext and textual-plot, in one run with ours
+    slow      from a key to its effect on slow lines
+    paint     time from exec to the first paint and to the first chart (medians), and the bytes until then
+
+Load on the machine makes every figure worse; it is printed at the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
-import json
+import importlib.util
 import math
 import os
-import pty
 import random
-import select
-import signal
+import re
+import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
-
-import builders
-
+from tests import builders
+from tests.bench.rivals import LIBRARIES
+from tests.bench.slow_line import Terminal
 from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, LAYERS, Encoder, Header
 from tui.core.rundir import RunDir
 
 LAYER_NAMES = tuple(f"blocks.{i}.convolution.weight" for i in range(12))
-_SYNC_ASKED, _SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 _START = """
 import sys
 from pathlib import Path
@@ -79,142 +78,173 @@ class Writer(threading.Thread):
                     two.write(layers.encode(self.step, time.time(), norms))
 
 
-class Screen:
-    """The app in a process of its own, behind a pseudo-terminal."""
+@contextmanager
+def growing(arguments: argparse.Namespace) -> Iterator[Path]:
+    """Yield the run to watch."""
+    if arguments.run is not None:
+        yield arguments.run.resolve()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        run = builders.make_run(
+            Path(folder), steps=arguments.steps, epochs=max(1, arguments.steps // 300), layers=LAYER_NAMES,
+            total_steps=arguments.steps + 20_000, status="running",
+        )  # fmt: skip
+        writer = Writer(run, arguments.steps, arguments.rate)
+        writer.start()
+        try:
+            yield run.path
+        finally:
+            writer.over.set()
+            writer.join()
+            builders.let_go(run)
 
-    def __init__(self, root: Path, run: Path | None, size: tuple[int, int], exact: bool) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": os.environ.get("COLORTERM", "truecolor")}
-        environment.pop("NO_COLOR", None)
-        code = _START.format(exact=exact, run=str(run) if run else "", root=str(root))
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.received = 0
-        self._tail = b""
 
-    def read(self, seconds: float, until: bytes = b"") -> float | None:
-        """Read for so long, or until ``until`` comes; return when it came."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if not select.select([self.master], [], [], left)[0]:
-                break
-            try:
-                data = os.read(self.master, 1 << 16)
-            except OSError:
-                break
-            self.received += len(data)
-            window = self._tail + data
-            self._tail = window[-200:]
-            if _SYNC_ASKED in window and _SYNC_ASKED not in self._tail[: -len(data) or None]:
-                os.write(self.master, _SYNC_ANSWER)
-            if until and until in window:
-                return time.monotonic()
+def ours(run: Path | None, *, exact: bool = True) -> list[str]:
+    """Return the command that shows a run, or the list of runs."""
+    root = run.parent if run is not None else Path(tempfile.gettempdir()) / "no-runs"
+    return [sys.executable, "-c", _START.format(exact=exact, run=str(run) if run else "", root=str(root))]
+
+
+def cost(
+    name: str,
+    command: list[str],
+    arguments: argparse.Namespace,
+    size: tuple[int, int] = (120, 40),
+    environment: dict[str, str] | None = None,
+    pid: Callable[[], int] = lambda: 0,
+) -> None:
+    """Measure a screen that is left alone, and print a line."""
+    terminal = Terminal(command, size, environment={"CNNTRAIN_ECO": "off", **(environment or {})})
+    terminal.read(arguments.warm)
+    process = pid() or terminal.process.pid
+    cpu, received, began = terminal.cpu(process), terminal.received, time.monotonic()
+    terminal.read(arguments.seconds)
+    span = time.monotonic() - began
+    share, rate = 100 * (terminal.cpu(process) - cpu) / span, (terminal.received - received) / span
+    resident, private = terminal.memory(process)
+    print(f"{name:<34}{share:>6.2f} %{rate / 1000:>9.2f} KB/s{resident:>7.0f} MB ({private:.0f} private)", flush=True)
+    terminal.close()
+
+
+def costs(arguments: argparse.Namespace) -> None:
+    """Measure ours in several places."""
+    print(f"{'':<34}{'of a core':>8}{'':>8}to it{'':>5}in memory", flush=True)
+    with growing(arguments) as run:
+        cost("120x40", ours(run), arguments)
+        cost("80x24", ours(run), arguments, (80, 24))
+        cost("200x60", ours(run), arguments, (200, 60))
+        cost("120x40 eco", ours(run), arguments, environment={"CNNTRAIN_ECO": "on"})
+        cost("120x40 Textual's own drawing", ours(run, exact=False), arguments)
+        if shutil.which("tmux"):
+            in_tmux(run, arguments)
+        else:
+            print("tmux is not installed: left out")
+    with tempfile.TemporaryDirectory() as folder:
+        still = builders.make_run(Path(folder), steps=arguments.steps, epochs=3, layers=LAYER_NAMES)
+        cost("120x40 idle (a finished run)", ours(still.path), arguments)
+
+
+def in_tmux(run: Path, arguments: argparse.Namespace) -> None:
+    """Measure what tmux sends on, and the app's share of a core."""
+    socket = f"screen-{os.getpid()}"
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+        script.write(ours(run)[2])
+        script.flush()
+
+        def pid() -> int:
+            answer = subprocess.run(
+                ["tmux", "-L", socket, "list-panes", "-F", "#{pane_pid}"], capture_output=True, text=True, check=False
+            )
+            return int(answer.stdout.split()[0])
+
+        inner = f"exec {sys.executable} {script.name}"
+        command = ["tmux", "-L", socket, "-f", "/dev/null", "new-session", inner]
+        cost("120x40 in tmux", command, arguments, environment={"PYTHONPATH": os.pathsep.join(sys.path)}, pid=pid)
+        subprocess.run(["tmux", "-L", socket, "kill-server"], check=False, stderr=subprocess.DEVNULL)
+
+
+def rivals(arguments: argparse.Namespace) -> None:
+    """Measure the same dashboard, made with others' widgets."""
+    with growing(arguments) as run:
+        cost("ours", ours(run), arguments)
+        for name, library in LIBRARIES.items():
+            if importlib.util.find_spec(library) is None:
+                print(f"{library.replace('_', '-')} is not installed: left out")
+                continue
+            command = [sys.executable, "-m", "tests.bench.rivals", name, str(run)]
+            cost(library.replace("_", "-"), command, arguments, environment={"PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+def slow(arguments: argparse.Namespace) -> None:
+    """Press keys on slow lines."""
+    keys = 6
+    for rate, delay in ((10_000.0, 0.05), (2_000.0, 0.05)):
+        for name, exact in (("ours", True), ("Textual's own drawing", False)):
+            with growing(arguments) as run:
+                terminal = Terminal(ours(run, exact=exact), (120, 40), rate=rate, delay=delay, emulate=True)
+                terminal.read(60, lambda data, at=terminal: "gradient norm" in "".join(at.screen.display))
+                terminal.read(arguments.warm + 4)
+                times = [answer(terminal, key) for key in (b"2", b"1") * (keys // 2)]
+                label = f"{name}, {rate / 1000:g} KB/s, {2000 * delay:.0f} ms"
+                shown = ", ".join("none" if t is None else f"{t:.2f}" for t in times)
+                print(f"{label:<46} key to answer [s]: {shown}", flush=True)
+                terminal.close()
+
+
+def answer(terminal: Terminal, key: bytes) -> float | None:
+    """Press a key that chooses a panel; return the seconds until its heading stands out."""
+    screen = terminal.screen
+    assert screen is not None
+    title = {b"1": "1 loss", b"2": "2 accuracy"}[key]
+    row = next((y for y, line in enumerate(screen.display) if title in line), None)
+    if row is None:
         return None
-
-    def cpu(self) -> float:
-        """Return the processor seconds used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> tuple[float, float]:
-        """Return resident and proportional memory in MB (10^6 bytes)."""
-        resident = _kilobytes(f"/proc/{self.process.pid}/status", "VmRSS:")
-        share = _kilobytes(f"/proc/{self.process.pid}/smaps_rollup", "Pss:")
-        return resident * 1.024e-3, share * 1.024e-3
-
-    def close(self) -> None:
-        """Leave as a person would."""
-        with contextlib.suppress(OSError):
-            os.write(self.master, b"q")
-        self.read(0.5)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(3)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-        os.close(self.master)
+    column = screen.display[row].index(title)
+    before = screen.buffer[row][column].fg
+    terminal.press(key)
+    began = time.monotonic()
+    came = terminal.read(30, lambda data: screen.buffer[row][column].fg != before)
+    terminal.read(1.3)
+    return None if came is None else came - began
 
 
-def _kilobytes(path: str, label: str) -> int:
-    lines = Path(path).read_text().splitlines() if os.path.exists(path) else []
-    return int(next((line.split()[1] for line in lines if line.startswith(label)), 0))
+def paint(arguments: argparse.Namespace) -> None:
+    """Start the app several times."""
+    with growing(arguments) as run:
+        sights = (
+            ("list of runs", None, re.compile(b"palette")),
+            ("a run: its name", run, re.compile(re.escape(run.name[-10:].encode()))),
+            ("a run: its first chart", run, re.compile(b"\xe2[\xa0-\xa3]")),  # braille
+        )
+        for label, path, sign in sights:
+            times, sizes = [], []
+            for _ in range(arguments.starts):
+                terminal = Terminal(ours(path), (120, 40))
+                came = terminal.read(10, lambda data, sign=sign: bool(sign.search(data)))
+                times.append(1000 * ((came or math.inf) - terminal.began))
+                sizes.append(terminal.received)
+                terminal.close()
+            print(f"{label:<34}{statistics.median(times):>6.0f} ms {statistics.median(sizes):>8.0f} bytes", flush=True)
 
 
-def first_paint(root: Path, run: Path | None, size: tuple[int, int], starts: int, sign: bytes) -> list[float]:
-    """Return the milliseconds from exec until ``sign`` was written, for each of several starts."""
-    times = []
-    for _ in range(starts):
-        screen = Screen(root, run, size, True)
-        came = screen.read(10, sign)
-        times.append(1000 * ((came or math.inf) - screen.began))
-        screen.close()
-    return times
+SCENES = {"cost": costs, "rivals": rivals, "slow": slow, "paint": paint}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], help="what to measure; everything by default")
     parser.add_argument("--run", type=Path, help="a run directory; without it a synthetic one that grows")
     parser.add_argument("--rate", type=float, default=200, help="records a second of the synthetic run")
     parser.add_argument("--steps", type=int, default=1000, help="records that the synthetic run starts with")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--warm", type=float, default=4, help="seconds before the measurement")
-    parser.add_argument("--size", default="120x40")
     parser.add_argument("--starts", type=int, default=10, help="starts for the time of the first paint")
-    parser.add_argument("--stock", action="store_true", help="draw Textual's own way")
-    parser.add_argument("--keys", default="", help="keys to press after the start")
-    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    size = tuple(map(int, arguments.size.split("x")))
-    assert len(size) == 2
-    with tempfile.TemporaryDirectory() as folder:
-        root, writer, made = Path(folder), None, None
-        if arguments.run is None:
-            made = builders.make_run(
-                root, steps=arguments.steps, epochs=max(1, arguments.steps // 300), layers=LAYER_NAMES,
-                total_steps=arguments.steps + 20_000, status="running",
-            )  # fmt: skip
-            writer = Writer(made, arguments.steps, arguments.rate)
-            writer.start()
-        path = made.path if made is not None else arguments.run.resolve()
-        screen = Screen(root, path, size, not arguments.stock)
-        screen.read(arguments.warm)
-        opened = screen.received
-        os.write(screen.master, arguments.keys.encode())
-        cpu, received, began = screen.cpu(), screen.received, time.monotonic()
-        screen.read(arguments.seconds)
-        span = time.monotonic() - began
-        result = {
-            "size": arguments.size,
-            "cpu_percent": round(100 * (screen.cpu() - cpu) / span, 2),
-            "bytes_per_second": round((screen.received - received) / span),
-            "bytes_until_warm": opened,
-        }
-        result["resident_mb"], result["proportional_mb"] = (round(value, 1) for value in screen.memory())
-        screen.close()
-        if writer is not None:
-            writer.over.set()
-        if arguments.starts:
-            home = first_paint(root, None, size, arguments.starts, b"palette")
-            watch = first_paint(root, path, size, arguments.starts, path.name[-10:].encode())
-            result["first_paint_home_ms"] = round(statistics.median(home))
-            result["first_paint_watch_ms"] = round(statistics.median(watch))
-        if made is not None:
-            builders.let_go(made)
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        for name, value in result.items():
-            print(f"{name:<24}{value}")
+    for scene in arguments.scenes or SCENES:
+        print(f"--- {scene}", flush=True)
+        SCENES[scene](arguments)
+    print(f"load over the last minute: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class SlowTransport(HostTransport):
 
 
 def note(step: int) -> Note:
-    return Note(step, 0.0, 0.1, 0.0, 0.0, 0.0, 1.0)
+    return Note(step, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def row(step: int) -> Tensor:

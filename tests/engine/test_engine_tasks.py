@@ -22,7 +22,7 @@ def test_numbers(loss: str, trainer: Any, settings: Any, run: RunDir, events: An
     started = events(run, Started)[0]
     assert (started.task, started.classes, started.targets) == ("regression", [], ["depth", "share"])
     rows = records(run)
-    assert list(rows[1]) == [metric.name for metric in of_task("regression").batch]
+    assert list(rows[1]) == [metric.name for metric in of_task("regression").batch] + ["logging"]
     assert rows[40]["mae"] < rows[1]["mae"] / 2  # of 0, 1000 and 2000, and of hundredths beside them
     assert {event.metric for event in events(run, EpochEnded)} == {"mae"}
     test = next(event for event in events(run, Evaluated) if event.split == "test")

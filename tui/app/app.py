@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -20,6 +20,9 @@ from tui.app.ascii import Ascii
 from tui.app.display import CellExactApp
 from tui.app.screens.home import HomeScreen
 from tui.core.rundir import DEFAULT_ROOT, RunDir
+
+if TYPE_CHECKING:
+    from tui.app.screens.dashboard import Dashboard
 
 
 class CnntrainApp(CellExactApp[None]):
@@ -100,6 +103,10 @@ class CnntrainApp(CellExactApp[None]):
         except OSError as error:
             cause = error.strerror or type(error).__name__
             self.notify(f"This cannot be remembered: {cause}.", severity="warning", markup=False)
+
+    def on_dashboard_liked(self, event: Dashboard.Liked) -> None:
+        """Remember the panels."""
+        self.prefer(panels=event.order, hidden=event.hidden)
 
     def get_default_screen(self) -> Screen[Any]:
         """Home is below all other screens."""

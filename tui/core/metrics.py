@@ -105,6 +105,14 @@ OVERHEAD = Metric(
     help="Share of the step spent on gradient norms, records and requests.",
 )
 
+LOGGING = Metric(
+    "logging",
+    "logging",
+    better="min",
+    form="percent",
+    help="Share of the step spent writing records: a part of the diagnostics.",
+)
+
 SKIPPED = Metric(
     "skipped",
     "skipped steps",
@@ -329,7 +337,7 @@ def _all() -> dict[str, Metric]:
     tasks = _OF_TASK.values()
     found = [m for task in tasks for m in (*task.batch, *task.evaluation, *task.each, *task.sampled)]
     beside = [averaged(metric) for task in tasks for metric in task.evaluation]
-    return {metric.name: metric for metric in (*found, *beside, LARGEST_ANSWER, SKIPPED)}
+    return {metric.name: metric for metric in (*found, *beside, LARGEST_ANSWER, LOGGING, SKIPPED)}
 
 
 METRICS = _all()

@@ -19,7 +19,7 @@ from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import Controlled, Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
-from tui.core.metrics import SKIPPED, of_task
+from tui.core.metrics import LOGGING, SKIPPED, of_task
 from tui.core.rates import RateChange, note_rate, read_rates, wrong_with
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
@@ -277,8 +277,8 @@ def _announce(attempt: Attempt) -> None:
     link, settings, data = attempt.link, attempt.settings, attempt.data
     regression = attempt.objective.task == "regression"
     try:
-        scaled = (SKIPPED,) if attempt.compute.scaler is not None else ()
-        link.open_records(BATCHES, tuple(metric.name for metric in (*of_task(attempt.objective.task).batch, *scaled)))
+        more = (LOGGING, SKIPPED) if attempt.compute.scaler is not None else (LOGGING,)
+        link.open_records(BATCHES, tuple(metric.name for metric in (*of_task(attempt.objective.task).batch, *more)))
         link.open_records(LAYERS, attempt.norms.layers)
     except FileExistsError as error:
         cause = f"attempt {link.attempt} has recorded before"

@@ -148,6 +148,8 @@ class Note:
     """Seconds the host waited for the batch."""
     overhead: float
     """Seconds the host spent on norms, records and requests."""
+    logging: float
+    """Seconds of these that went to the records."""
     begin: Any
     """The transport's mark at the end of the step before."""
     end: Any

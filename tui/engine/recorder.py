@@ -56,6 +56,8 @@ class Recorder:
     ) -> None:
         self.outside = 0.0
         """Seconds since the last step ended that went to norms, probes, records and requests."""
+        self._logging = 0.0
+        """Seconds of these that went to writing records."""
         self.listener: Listener | None = None
         self._device = device
         self._link, self._training, self._norms = link, settings.training, norms
@@ -76,7 +78,7 @@ class Recorder:
     def restart_clock(self) -> None:
         """Leave what was done since the last step (a validation, a pause) out of the next step's time."""
         self._mark = self._ring.transport.mark()
-        self.outside = 0.0
+        self.outside = self._logging = 0.0
 
     def push(self, step: int, learning_rate: float, wait: float, row: Tensor) -> None:
         """Take a step's numbers.
@@ -89,8 +91,9 @@ class Recorder:
         """
         begin, self._mark = self._mark, self._ring.transport.mark()
         began = time.perf_counter()
-        self._ring.push(Note(step, time.time(), learning_rate, wait, self.outside, begin, self._mark), row)
-        self.outside = time.perf_counter() - began
+        note = Note(step, time.time(), learning_rate, wait, self.outside, self._logging, begin, self._mark)
+        self._ring.push(note, row)
+        self.outside, self._logging = time.perf_counter() - began, 0.0
 
     def read(self, progress: Progress, *, wait: bool = False) -> None:
         """Record the steps whose numbers have arrived and add them to the epoch's sums.
@@ -105,15 +108,17 @@ class Recorder:
         began = time.perf_counter()
         for note, (loss, score, norm, *norms) in self._ring.take(wait=wait):
             seconds = max(self._ring.transport.seconds(note.begin, note.end), 1e-9)
-            shares = (min(1.0, note.wait / seconds), min(1.0, note.overhead / seconds))
+            shares = (min(1.0, spent / seconds) for spent in (note.wait, note.overhead, note.logging))
             skipped = self._scaled and math.isfinite(loss) and not math.isfinite(norm)
             values = [loss, score, note.learning_rate, norm, self._images / seconds, *shares]
             if self._scaled:
                 values.append(float(skipped))
-            self._link.record(BATCHES, note.step, note.moment, values)
             layers = self._norms.of_layers(norms)
+            started = time.perf_counter()
+            self._link.record(BATCHES, note.step, note.moment, values)
             if note.step <= FIRST_STEPS or note.step % self._training.layers_every == 0:
                 self._link.record(LAYERS, note.step, note.moment, layers)
+            self._logging += time.perf_counter() - started
             progress.loss += loss
             progress.score += score
             progress.seconds += seconds

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
-from textual.geometry import Size
 from textual.message import Message
 
+from tui.app.screens.dashboard_keys import KEYS
+from tui.app.screens.watch_layout import PANELS, Shown, arranged
 from tui.app.screens.watch_view import View, Window
+from tui.app.widgets.bars import Host, Spending
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.layers import LayerNorms
 from tui.app.widgets.messages import Messages
@@ -26,18 +28,6 @@ from tui.app.widgets.recall import ClassRecall
 if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
-_WIDE = Size(110, 34)
-"""From this size on, all panels are on one page."""
-
-PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("overview", ("loss", "score", "gradient")),
-    ("layers", ("layers",)),
-    ("classes", ("classes",)),
-    ("speed", ("rate", "throughput", "wait")),
-    ("messages", ("messages",)),
-)
-"""Where there is no room for all panels: pages, and the panels on each."""
-
 
 class Dashboard(Container):
     """All panels of one run."""
@@ -45,101 +35,31 @@ class Dashboard(Container):
     class Arranged(Message):
         """Other panels are shown now."""
 
-        def __init__(self, page: str, wide: bool) -> None:
+        def __init__(self, shown: Shown) -> None:
             super().__init__()
-            self.page = page
-            """The page, which matters where not all panels are shown."""
-            self.wide = wide
-            """Whether there is room for all panels."""
+            self.shown = shown
+
+    class Liked(Message):
+        """A person wants the panels in another order, or others: to be remembered."""
+
+        def __init__(self, order: tuple[str, ...], hidden: tuple[str, ...]) -> None:
+            super().__init__()
+            self.order, self.hidden = order, hidden
 
     class Wanting(Message):
         """A look at the run would find something finer to show."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "m",
-            "maximise",
-            "Max",
-            id="watch.maximise",
-            show=False,
-            tooltip="Give the chosen panel the whole screen, or not.",
-        ),
-        Binding(
-            "l",
-            "toggle_log",
-            "Axis",
-            id="watch.log",
-            show=False,
-            tooltip="Logarithmic or linear axis of the chosen chart.",
-        ),
-        Binding(
-            "plus,equals_sign",
-            "zoom(True)",
-            "Zoom",
-            id="watch.zoom_in",
-            show=False,
-            key_display="+",
-            tooltip="Show half as many steps, around the cursor or at the newest step.",
-        ),
-        Binding(
-            "minus",
-            "zoom(False)",
-            "Zoom out",
-            id="watch.zoom_out",
-            show=False,
-            key_display="-",
-            tooltip="Show twice as many steps.",
-        ),
-        Binding("0", "show_all", "Whole run", id="watch.whole", show=False, tooltip="Show the whole run again."),
-        Binding(
-            "left",
-            "cursor(-1)",
-            "Cursor left",
-            id="watch.cursor_left",
-            show=False,
-            tooltip="Show the values at a step: move the cursor to the left.",
-        ),
-        Binding(
-            "right",
-            "cursor(1)",
-            "Cursor right",
-            id="watch.cursor_right",
-            show=False,
-            tooltip="Move the cursor to the right.",
-        ),
-        Binding(
-            "shift+left", "pan(-1)", "Earlier", id="watch.earlier", show=False, tooltip="Show earlier steps of a zoom."
-        ),
-        Binding("shift+right", "pan(1)", "Later", id="watch.later", show=False, tooltip="Show later steps of a zoom."),
-        Binding(
-            "o",
-            "smooth",
-            "Smoothing",
-            id="watch.smooth",
-            show=False,
-            tooltip="How smooth the lines are: auto, strong, light, off.",
-        ),
-        Binding("tab", "next(1)", "Next panel", id="watch.next", show=False, tooltip="Choose the next panel."),
-        Binding("shift+tab", "next(-1)", "Panel before", id="watch.before", show=False, tooltip="The panel before."),
-        *(
-            Binding(
-                str(number),
-                f"choose({number})",
-                "Choose",
-                id="watch.choose",
-                show=False,
-                key_display="1-9",
-                tooltip="Choose the panel with this number, or the page that it is on.",
-            )
-            for number in range(1, 10)
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.follower: RunFollower | None = None
         """The run, once the screen has opened it."""
         self.maximised = False
+        self.order: tuple[str, ...] = ()
+        """The panels as a person likes them; empty for the usual order."""
+        self.hidden: tuple[str, ...] = ()
+        """Those that they do not want."""
         self._chosen = "loss"
         self._view = View()
         self._stale: set[str] = set()
@@ -156,11 +76,13 @@ class Dashboard(Container):
         yield Chart("throughput", 7, id="throughput")
         yield Chart("data wait", 8, id="wait", floor=0.0, ceiling=1.0, percent=True)
         yield Messages("messages", 9, id="messages")
+        yield Spending("time of a step", id="time")
+        yield Host("machine", id="host")
 
     @property
     def panels(self) -> list[Panel]:
-        """All panels, by their numbers."""
-        return sorted(self.query(Panel), key=lambda panel: panel.number)
+        """All panels, by their numbers; those without one are last."""
+        return sorted(self.query(Panel), key=lambda panel: panel.number or 99)
 
     @property
     def chosen(self) -> Panel:
@@ -169,21 +91,27 @@ class Dashboard(Container):
 
     # --- layout -------------------------------------------------------------------------------------
 
+    @property
+    def shown(self) -> Shown:
+        """What belongs to the size of the terminal and to what was chosen."""
+        return arranged(*self.app.size, self._chosen, self.order, self.hidden)
+
     def fit_panels(self) -> None:
-        """Show the panels that belong to the size of the terminal and to what was chosen."""
-        size = self.app.size
-        wide = size.width >= _WIDE.width and size.height >= _WIDE.height
-        page, members = next((name, ids) for name, ids in PAGES if self._chosen in ids)
-        if self.maximised:
-            members = (self._chosen,)
-        shown = {panel.id for panel in self.panels} if wide and not self.maximised else set(members)
+        """Show what belongs on the screen."""
+        shown = self.shown
+        if not shown.pages and self._chosen not in shown.spans:
+            self.maximised = True  # what has no place among the others is shown alone
+        spans = {self._chosen: 1} if self.maximised else shown.spans
+        places = {panel: place for place, panel in enumerate(spans)}
         with self.app.batch_update():
             for panel in self.panels:
-                panel.display = panel.id in shown
-            for name, _ in PAGES:
-                self.set_class(not wide and not self.maximised and name == page, f"-{name}")
-            self.set_class(wide and not self.maximised, "-wide")
-            self.post_message(self.Arranged(page, wide))
+                panel.display = panel.id in spans
+                panel.styles.column_span = spans.get(str(panel.id), 1)
+            self.sort_children(key=lambda panel: places.get(str(panel.id), len(places)))
+            self.styles.grid_size_columns = 1 if self.maximised else shown.columns
+            self.styles.grid_size_rows = 1 if self.maximised else len(shown.heights)
+            self.styles.grid_rows = "1fr" if self.maximised else " ".join(f"{share}fr" for share in shown.heights)
+            self.post_message(self.Arranged(shown))
         if self.screen.is_current and self.screen.focused is not self.chosen:
             self.chosen.focus(scroll_visible=False)
 
@@ -311,16 +239,55 @@ class Dashboard(Container):
     def action_maximise(self) -> None:
         """Give the chosen panel all the room, or give it back."""
         self.maximised = not self.maximised
+        shown = self.shown
+        if not self.maximised and not shown.pages and self._chosen not in shown.spans:
+            self._chosen = next(iter(shown.spans))
         self.fit_panels()
+
+    def action_hide(self) -> None:
+        """Take the chosen panel off the screen."""
+        left = [panel for panel in PANELS if panel not in self.hidden and panel != self._chosen]
+        if not left:
+            return
+        title, self.hidden = self.chosen.title, (*self.hidden, self._chosen)
+        self.maximised = False
+        self._chosen = next((panel for panel in self.shown.spans if panel in left), left[0])
+        self.post_message(self.Liked(self.order, self.hidden))
+        self.fit_panels()
+        self.app.notify(f"{title} is hidden; H shows all panels again.", timeout=3, markup=False)
+
+    def action_usual(self) -> None:
+        """Show all panels again, in the usual order."""
+        self.order = self.hidden = ()
+        self.post_message(self.Liked(self.order, self.hidden))
+        self.fit_panels()
+
+    def action_move(self, by: int) -> None:
+        """Let the chosen panel and the one beside it change places."""
+        order = [*self.shown.spans]
+        order += [panel for panel in self.order or PANELS if panel not in order]
+        if self._chosen not in order or self.maximised:
+            return
+        at = order.index(self._chosen)
+        if 0 <= at + by < len(order):
+            order[at], order[at + by] = order[at + by], order[at]
+            self.order = tuple(order)
+            self.post_message(self.Liked(self.order, self.hidden))
+            self.fit_panels()
 
     def action_choose(self, number: int) -> None:
         """Choose the panel with this number."""
-        self._choose(next(panel for panel in self.panels if panel.number == number))
+        panel = next(panel for panel in self.panels if panel.number == number)
+        if panel.id not in self.hidden:
+            self._choose(panel)
 
     def action_next(self, by: int) -> None:
         """Choose the next panel, or the one before."""
-        panels = self.panels
-        self._choose(panels[(panels.index(self.chosen) + by) % len(panels)])
+        shown = self.shown
+        among = [panel for _, page in shown.pages for panel in page] or list(shown.spans)
+        panels = [panel for panel in self.panels if panel.id in among]
+        at = panels.index(self.chosen) if self.chosen in panels else 0
+        self._choose(panels[(at + by) % len(panels)])
 
     def on_descendant_focus(self) -> None:
         """A click chooses, too."""

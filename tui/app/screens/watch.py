@@ -16,9 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
+from tui.app.preferences import Preferences
 from tui.app.reader import Reader
 from tui.app.screens import asking
-from tui.app.screens.dashboard import PAGES, Dashboard
+from tui.app.screens.dashboard import Dashboard
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
@@ -117,7 +118,9 @@ class WatchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the empty panels; what is in them follows."""
-        self.query_one(Pages).pages = PAGES
+        liked: Preferences = getattr(self.app, "preferences", Preferences())
+        self.dashboard.order, self.dashboard.hidden = liked.panels, liked.hidden
+        self.query_one(Pages).numbers = {str(panel.id): panel.number for panel in self.dashboard.panels}
         self.dashboard.fit_panels()
         self.query_one(StatusBar).announce(self.run.name)
         if isinstance(self.app, CellExactApp):
@@ -154,9 +157,9 @@ class WatchScreen(Screen[None]):
         """Name the pages where there are any."""
         event.stop()
         pages = self.query_one(Pages)
-        pages.display = not event.wide
-        pages.show(event.page)
-        self.query_one(Footer).show_command_palette = event.wide
+        pages.display, pages.pages = bool(event.shown.pages), event.shown.pages
+        pages.show(event.shown.page)
+        self.query_one(Footer).show_command_palette = self.app.size.width >= 110
 
     # --- looking at the run -------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tui.app.palette import Tone
 from tui.app.screens.watch_view import Window
+from tui.app.widgets.bars import Host, Spending
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.layers import LayerNorms
 from tui.app.widgets.messages import Messages
@@ -20,7 +21,9 @@ from tui.core.metrics import (
     GRADIENT_NORM,
     IMAGES_PER_SECOND,
     LEARNING_RATE,
+    LOGGING,
     LOSS,
+    OVERHEAD,
     Metric,
 )
 from tui.runs.follow import RunFollower
@@ -204,6 +207,22 @@ def _messages(panel: Messages, follower: RunFollower, window: Window) -> None:
     )
 
 
+def _time(panel: Spending, follower: RunFollower, window: Window) -> None:
+    """Show where the time of the last steps went, or of those around the cursor."""
+    batches = follower.batches
+    last = batches.last_step if window.cursor is None else min(batches.last_step, window.cursor + _RECENT // 2)
+
+    def share(metric: Metric) -> float | None:
+        mean = batches.series(metric.name, max(1, last - _RECENT + 1), last, 1).mean
+        return float(mean[0]) if len(mean) and math.isfinite(mean[0]) else None
+
+    panel.show(share(DATA_WAIT), share(OVERHEAD), share(LOGGING))
+
+
+def _host(panel: Host, follower: RunFollower, window: Window) -> None:
+    panel.show(follower.run, live=follower.state.live)
+
+
 FEEDS: dict[str, Feed[Any]] = {
     "loss": Feed((0, 2), _curve(LOSS, validated=True)),
     "score": Feed((1,), _score),
@@ -213,5 +232,7 @@ FEEDS: dict[str, Feed[Any]] = {
     "rate": Feed((0,), _curve(LEARNING_RATE, raw=False)),
     "throughput": Feed((2,), _curve(IMAGES_PER_SECOND)),
     "wait": Feed((0,), _curve(DATA_WAIT)),
+    "time": Feed((1,), _time),
+    "host": Feed((3,), _host),
     "messages": Feed((0, 2), _messages),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, Run, cells
 
@@ -14,6 +16,8 @@ class Pages(Rows):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.pages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+        self.numbers: dict[str, int] = {}
+        """The key of each panel, 0 for none; without these they are counted."""
         self._current = ""
 
     def show(self, current: str) -> None:
@@ -34,9 +38,20 @@ class Pages(Rows):
         number = 1
         for name, panels in self.pages:
             last = number + len(panels) - 1
-            keys = f"{number}" if last == number else f"{number}-{last}"
+            keys = keys_of([self.numbers[panel] for panel in panels] if self.numbers else range(number, last + 1))
             here = name == self._current
             tone: Tone = "strong" if here else "muted"
-            runs += [(keys, "focus" if here else "muted"), (f" {name}{' ' * gap}", tone)]
+            runs += [(f"{keys} " if keys else "", "focus" if here else "muted"), (f"{name}{' ' * gap}", tone)]
             number = last + 1
         return runs
+
+
+def keys_of(numbers: Iterable[int]) -> str:
+    """Return the keys of some panels, neighbours drawn together: ``1-4,9``."""
+    runs: list[list[int]] = []
+    for number in sorted(number for number in numbers if number):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

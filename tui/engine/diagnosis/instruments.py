@@ -66,7 +66,7 @@ class _Channel:
         self.under_way: deque[int] = deque()
 
     def push(self, step: int, begin: Any, row: Tensor) -> None:
-        note = Note(step, time.time(), math.nan, 0.0, 0.0, begin, self.ring.transport.mark())
+        note = Note(step, time.time(), math.nan, 0.0, 0.0, 0.0, begin, self.ring.transport.mark())
         self.ring.push(note, row)
         self.under_way.append(step)
 
