@@ -209,3 +209,53 @@ def test_shares_that_the_folders_decide_have_no_effect(tmp_path: Path) -> None:
         assert [made.in_effect(key) for key in shares] == effects
         made.use_directory(tmp_path)
         assert [made.in_effect(key) for key in shares] == [True, True]
+
+
+def test_changes_are_taken_back_and_made_again_field_by_field(tmp_path: Path) -> None:
+    ours = draft(tmp_path)
+    start = dict(ours.texts)
+    assert (ours.undo(), ours.redo()) == (None, None) or ours.texts == start
+    for key, *texts in (("training.epochs", "1", "12"), ("optimizer.name", "adam"), ("training.epochs", "12x")):
+        for text in texts:
+            ours.write(key, text)
+        ours.leave()
+    assert "training.epochs" in ours.problems
+    assert ours.undo() == "training.epochs"
+    assert (ours.texts["training.epochs"], ours.problems) == ("12", {})
+    assert ours.undo() == "optimizer.name"
+    assert ours.settings.optimizer.name == "sgd"
+    assert ours.undo() == "training.epochs"
+    assert ours.texts["training.epochs"] == start["training.epochs"]
+    assert ours.redo() == "training.epochs"
+    assert ours.settings.training.epochs == 12
+    assert ours.redo() == "optimizer.name"
+    ours.write("model.width", "8")
+    assert ours.redo() is None  # another change was made meanwhile
+    assert ours.undo() == "model.width"
+
+
+def test_what_was_typed_and_deleted_again_is_no_step(tmp_path: Path) -> None:
+    ours = draft(tmp_path)
+    while ours.undo():
+        pass
+    ours.write("training.epochs", "1")
+    ours.leave()
+    before = ours.original("training.batch_size")
+    ours.write("training.batch_size", "9")
+    ours.write("training.batch_size", before)
+    ours.leave()
+    assert ours.undo() == "training.epochs"
+
+
+def test_outputs_and_steps_are_known_from_the_pictures(tmp_path: Path) -> None:
+    ours = draft(tmp_path)
+    assert (ours.outputs, ours.epoch_steps) == (None, None)
+    root = class_folders(tmp_path / "p", {"a": 40, "b": 40, "c": 20})
+    ours.use_directory(root, scan(root))
+    ours.write("training.batch_size", "10")
+    ours.write("data.validation_fraction", "0.2")
+    ours.write("data.test_fraction", "0")
+    assert (ours.outputs, ours.epoch_steps) == (3, 8)
+    root = class_folders(tmp_path / "q", {"train/a": 30, "train/b": 30, "val/a": 5, "val/b": 5})
+    ours.use_directory(root, scan(root))
+    assert (ours.outputs, ours.epoch_steps) == (2, 6)

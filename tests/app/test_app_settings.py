@@ -113,6 +113,7 @@ async def test_what_is_wrong_is_told_whole_at_80_columns(app: CnntrainApp, tmp_p
         ) in text
         assert form.lines.look_of("optimizer.learning_rate").note == "✗ not usable"
         await pilot.press("ctrl+r")
+        form.enter("training.batch_size")
         await settle(pilot)
         assert "$ cnntrain train" in text_of(app)
 
@@ -241,7 +242,7 @@ async def test_what_is_wrong_is_not_started(app: CnntrainApp, tmp_path: Path, mo
 async def test_one_notice_of_a_kind_stands_and_stays_on_its_screen(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot, tmp_path)
-        await pilot.press("ctrl+y", "ctrl+y", "ctrl+y")
+        await pilot.press("f2", "f2", "f2")
         app.notify("old", severity="error")
         app.notify("new", severity="error")
         await settle(pilot)
@@ -350,7 +351,7 @@ async def test_a_name_that_cannot_be_used_is_explained_while_typing(
 async def test_the_command_line_is_copied(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         draft, _ = await opened(pilot, tmp_path)
-        await pilot.press("ctrl+y")
+        await pilot.press("f2")
         await pilot.pause()
         assert app.clipboard == draft.command_line()
 
@@ -372,3 +373,98 @@ async def test_nothing_is_cut_off(size: tuple[int, int], app: CnntrainApp, tmp_p
         assert "^t Train" in lines[-1]
         assert "? Help" in lines[-1]
         assert "esc Back" in lines[-1]
+
+
+async def test_a_setting_is_found_by_its_name(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        await pilot.press("ctrl+f")
+        await settle(pilot)
+        assert isinstance(app.screen, Pick)
+        await pilot.press(*"weight dec")
+        await settle(pilot)
+        assert "Weight decay" in text_of(app)
+        assert draft.texts["optimizer.weight_decay"] in text_of(app)  # what it is set to
+        await pilot.press("enter")
+        await settle(pilot)
+        assert form.current == "optimizer.weight_decay"
+        await pilot.press("ctrl+f", *"zzz", "enter", "escape")
+        await settle(pilot)
+        assert form.current == "optimizer.weight_decay"
+
+
+async def test_a_change_is_taken_back_and_made_again(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        epochs = draft.texts["training.epochs"]
+        form.enter("training.epochs")
+        await pilot.press("1", "7")
+        form.enter("optimizer.name")
+        await pilot.press("right")
+        await pilot.pause()
+        name = draft.settings.optimizer.name
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert draft.settings.optimizer.name == draft.base.optimizer.name
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert form.current == "training.epochs"
+        assert form.query_one(Editor).value == epochs
+        await pilot.press("ctrl+y", "ctrl+y")
+        await pilot.pause()
+        assert (draft.settings.training.epochs, draft.settings.optimizer.name) == (17, name)
+        await pilot.press("ctrl+y")
+        await pilot.pause()
+        assert [notice.message for notice in app._notifications] == ["There is nothing to make again."]
+
+
+@pytest.mark.parametrize(("size", "where"), [((80, 24), "#curve"), ((120, 40), "#rates")])
+async def test_the_schedule_is_drawn_while_it_is_edited(
+    size: tuple[int, int], where: str, app: CnntrainApp, tmp_path: Path
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        curve = app.screen.query_one(where)
+        form.enter("data.image_size")
+        await settle(pilot)
+        assert curve.parked == (size[0] == 80)
+        form.enter("schedule.name")
+        await settle(pilot)
+        assert "Learning rate cosine" in text_of(app)
+        await pilot.press("right")
+        await settle(pilot)
+        assert "Learning rate plateau" in text_of(app)
+        form.enter("optimizer.learning_rate")
+        await pilot.press(*"0.3")
+        await settle(pilot)
+        assert "0.3 ┤" in text_of(app)
+        region = form.lines.value_region("optimizer.learning_rate")
+        assert 0 <= region.y < form.lines.size.height  # the curve does not cover the field
+
+
+async def test_what_differs_from_the_preset_is_listed_where_there_is_room(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, tmp_path)
+        assert "As the preset says" in shown(app, "changes")
+        app.screen.typed(Form.Changed("training.epochs", "7"))  # type: ignore[attr-defined]
+        assert "training.epochs 90 → 7" in shown(app, "changes")
+
+
+async def test_a_model_of_timm_can_be_typed_and_code_cannot(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("model.name")
+        await pilot.press("enter")
+        await settle(pilot)
+        app.screen.query_one("#search", TextField).value = "timm:resnet18.a1_in1k"
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert draft.settings.model.name == "timm:resnet18.a1_in1k"
+        await pilot.press("enter")
+        await settle(pilot)
+        app.screen.query_one("#search", TextField).value = "os:system"
+        await settle(pilot)
+        await pilot.press("enter", "escape")
+        await settle(pilot)
+        assert draft.settings.model.name == "timm:resnet18.a1_in1k"

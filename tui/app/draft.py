@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,15 @@ def fields() -> dict[str, schema.Setting]:
     return {NAME: RUN_NAME, **schema.all_settings()}
 
 
+@dataclass
+class Edit:
+    """What was changed in one field until it was left."""
+
+    key: str
+    before: str
+    after: str
+
+
 class Draft:
     """A run being set up.
 
@@ -82,6 +92,9 @@ class Draft:
         """What stands in each field."""
         self.texts[NAME] = name or Path(preset).stem
         self._effective = self.settings
+        self._done: list[Edit] = []
+        self._undone: list[Edit] = []
+        self._editing = False
         self._scan: tuple[str, Scan] | None = None
         self._shown_directory = (clean_path(self.directory), self.directory)
         self.texts[DIRECTORY] = self._shown_directory[0]
@@ -99,8 +112,39 @@ class Draft:
 
     def write(self, key: str, text: str) -> None:
         """Take what was typed for a setting and check everything anew."""
+        before = self.texts[key]
+        if text != before:
+            self._undone.clear()
+            if self._editing and self._done and self._done[-1].key == key:
+                self._done[-1].after = text
+            else:
+                self._done.append(Edit(key, before, text))
+            self._editing = True
         self.texts[key] = text
         self._check()
+
+    def leave(self) -> None:
+        """Take notice that another field is edited from now on: what was typed so far is one step for `undo`."""
+        self._editing = False
+
+    def undo(self) -> str | None:
+        """Take the last step back; return the key of the field that changed, or None when there is no step."""
+        return self._go(self._done, self._undone, lambda edit: edit.before)
+
+    def redo(self) -> str | None:
+        """Make the step again that was last taken back; return the key of the field that changed, or None."""
+        return self._go(self._undone, self._done, lambda edit: edit.after)
+
+    def _go(self, source: list[Edit], target: list[Edit], text: Callable[[Edit], str]) -> str | None:
+        self._editing = False
+        while source:
+            edit = source.pop()
+            target.append(edit)
+            if self.texts[edit.key] != text(edit):  # typed and deleted again is no step
+                self.texts[edit.key] = text(edit)
+                self._check()
+                return edit.key
+        return None
 
     def original(self, key: str) -> str:
         """Return the preset's value as it is typed; the directory, which no preset has, as it was chosen."""
@@ -122,6 +166,25 @@ class Draft:
     def scan(self) -> Scan | None:
         """What was found in the directory that is set now; None if it was not looked through."""
         return self._scan[1] if self._scan is not None and self._scan[0] == self.directory else None
+
+    @property
+    def outputs(self) -> int | None:
+        """How many outputs the network gets; None if nobody looked at the pictures."""
+        if self.scan is None:
+            return None
+        return len(self.scan.target_names if self.scan.task == "regression" else self.scan.classes)
+
+    @property
+    def epoch_steps(self) -> int | None:
+        """About how many steps an epoch has; None if nobody looked at the pictures."""
+        if self.scan is None:
+            return None
+        data = self.settings.data
+        if "all" in self.scan.samples:
+            pictures = self.scan.total * (1 - data.validation_fraction - data.test_fraction)
+        else:
+            pictures = len(self.scan.samples.get("train", ()))
+        return max(1, int(pictures) // self.settings.step_images)
 
     def rebase(self, preset: str) -> None:
         """Take ``preset``, in which the settings were saved, as what they differ from."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -27,6 +28,8 @@ class Pick(ModalScreen[str | None]):
         choices: all there are, in their order.
         chosen: the one that the cursor starts on.
         typed: what stands in the search field first.
+        about: what is said of a choice, at the right.
+        accepts: whether something that was typed is a choice too, though it is not listed.
     """
 
     CSS_PATH = "pick.tcss"
@@ -38,9 +41,19 @@ class Pick(ModalScreen[str | None]):
         Binding("pagedown", "move('page_down')", "Page down", show=False),
     ]
 
-    def __init__(self, title: str, choices: Sequence[str], *, chosen: str = "", typed: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[str],
+        *,
+        chosen: str = "",
+        typed: str = "",
+        about: Mapping[str, str] | None = None,
+        accepts: Callable[[str], bool] = lambda typed: False,
+    ) -> None:
         super().__init__()
         self._title, self._choices, self._chosen, self._typed = title, tuple(choices), chosen, typed
+        self._about, self._accepts = about or {}, accepts
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -91,8 +104,10 @@ class Pick(ModalScreen[str | None]):
 
     def _show(self, typed: str) -> None:
         found = matching(self._choices, typed)
+        if typed not in self._choices and self._accepts(typed):
+            found = [typed, *found]
         rows = self.query_one(RowList)
-        rows.show({choice: partial(_row, choice, typed) for choice in found})
+        rows.show({choice: partial(_row, choice, self._about.get(choice, ""), typed) for choice in found})
         rows.mark(self._chosen if not typed else (found[0] if found else ""))
         words = f"{len(found)} of {len(self._choices)}" if typed else f"{len(self._choices)}, type to search"
         self.query_one("#count", Static).update(Content(words))
@@ -118,7 +133,11 @@ def _letters(text: str) -> str:
     return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
-def _row(choice: str, typed: str, width: int) -> Content:
-    content = Content(clean(choice)).truncate(width, ellipsis=True)
+def _row(choice: str, about: str, typed: str, width: int) -> Content:
+    beside = clean(about, 20)
+    room = width - (cell_len(beside) + 1 if beside else 0)
+    content = Content(clean(choice)).truncate(room, ellipsis=True, pad=bool(beside))
     start = content.plain.casefold().find(typed.strip().casefold()) if typed.strip() else -1
-    return content.stylize("bold underline", start, start + len(typed.strip())) if start >= 0 else content
+    if start >= 0:
+        content = content.stylize("bold underline", start, start + len(typed.strip()))
+    return content + Content.styled(f" {beside}", "$foreground-muted") if beside else content

@@ -23,6 +23,7 @@ from tui.app.screens.begin import begin, explain
 from tui.app.survey import Survey
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.form import Form, choices_of
+from tui.app.widgets.rate_curve import RateCurve
 from tui.app.widgets.row_list import RowList
 from tui.core import presets
 from tui.core.dataset.problems import many
@@ -33,6 +34,10 @@ from tui.core.text import clean, clean_path
 
 _TOLD = 3
 """Lines of the explanation and the limits below the form."""
+_BESIDE = ("settings.find", "settings.undo", "settings.network")
+"""Keys that stand below the groups."""
+_RATES = ("optimizer.learning_rate", "training.epochs", "training.max_steps")
+"""Settings besides those of the schedule that change its curve."""
 
 
 class SettingsScreen(Screen[None]):
@@ -40,6 +45,7 @@ class SettingsScreen(Screen[None]):
 
     CSS_PATH = "settings.tcss"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]
     BINDINGS = [
         Binding("ctrl+t", "train", "Train", id="settings.train", tooltip="Start the run and watch it.", priority=True),
         Binding("ctrl+s", "save", "Save", id="settings.save", tooltip="Save these settings as your own preset."),
@@ -65,7 +71,18 @@ class SettingsScreen(Screen[None]):
             tooltip="Try growing learning rates on the pictures, and choose one of those that are suggested.",
         ),
         Binding(
-            "ctrl+y",
+            "ctrl+f",
+            "find",
+            "Find",
+            id="settings.find",
+            show=False,
+            tooltip="Find a setting by its name.",
+            priority=True,
+        ),
+        Binding("ctrl+z", "undo", "Undo", id="settings.undo", show=False, tooltip="Take the last change back."),
+        Binding("ctrl+y", "redo", "Redo", id="settings.redo", show=False, tooltip="Make the change again."),
+        Binding(
+            "f2",
             "copy",
             "Copy command",
             id="settings.copy",
@@ -84,16 +101,23 @@ class SettingsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         with Horizontal(id="body"):
-            yield RowList(id="groups")
+            with Vertical(id="left"):
+                yield RowList(id="groups")
+                yield Static(id="keys")
             yield Form(self._draft, id="form")
+            with Vertical(id="beside"):
+                yield RateCurve(id="rates")
+                yield Static(id="changes")
         with Vertical(id="about"):
             yield Static(id="help")
             yield Static(id="limits")
             yield Static(id="command")
+            yield RateCurve(id="curve")
         yield Footer()
 
     def on_mount(self) -> None:
         self.query_one("#groups").can_focus = False
+        self.query_one("#keys", Static).update(self._keys())
         self._show()
         # The name and the folder are decided when one comes here: the first thing to think about is the next.
         self.call_after_refresh(self.query_one(Form).enter, "data.image_size" if self._draft.directory else DIRECTORY)
@@ -107,7 +131,9 @@ class SettingsScreen(Screen[None]):
     @on(Form.Entered)
     def entered(self, event: Form.Entered) -> None:
         """Explain the field that has the focus."""
+        self._draft.leave()
         self._setting = event.setting
+        self._show_curve()
         self._show_help()
         self.query_one("#groups", RowList).mark(event.setting.group)
 
@@ -176,6 +202,34 @@ class SettingsScreen(Screen[None]):
         if self._survey is not None:
             self._survey.cancelled = True
 
+    def action_find(self) -> None:
+        """Ask for a setting and go there."""
+        from tui.app.screens.pick import Pick
+
+        keys = {_findable(setting): key for key, setting in fields().items()}
+        values = {text: self._draft.texts[key] for text, key in keys.items()}
+
+        def go(answer: str | None) -> None:
+            if answer is not None:
+                self.query_one(Form).enter(keys[answer], top=True)
+
+        self.app.push_screen(Pick("Find a setting", list(keys), about=values), go)
+
+    def action_undo(self) -> None:
+        """Take the last change back, and go where it was."""
+        self._turned(self._draft.undo(), "There is nothing to undo.")
+
+    def action_redo(self) -> None:
+        """Make the change again that was last taken back."""
+        self._turned(self._draft.redo(), "There is nothing to make again.")
+
+    def _turned(self, key: str | None, nothing: str) -> None:
+        if key is None:
+            self.notify(nothing)
+            return
+        self.query_one(Form).enter(key)
+        self._show()
+
     def action_copy(self) -> None:
         """Put the command line into the clipboard of the terminal."""
         self.app.copy_to_clipboard(self._draft.command_line())
@@ -223,7 +277,23 @@ class SettingsScreen(Screen[None]):
         self.query_one("#groups", RowList).show(
             {name: partial(_group_line, title, draft, keys) for name, title, keys in form.groups}
         )
+        self._show_curve()
+        self.query_one("#changes", Static).update(_changes(draft), layout=False)
         self._show_command()
+
+    def _show_curve(self) -> None:
+        """Draw the schedule; in a narrow terminal only where it is edited, and not while something is wrong."""
+        setting = self._setting
+        edited = setting is not None and (setting.group == "schedule" or setting.key in _RATES)
+        self.set_class(edited and not self._draft.problems, "-rates")
+        for curve in self.query(RateCurve):
+            curve.show(self._draft.settings, self._draft.epoch_steps)
+
+    def _keys(self) -> Content:
+        """Return the keys for which the footer has no room."""
+        told = [one for one in self.BINDINGS if isinstance(one, Binding) and one.id in _BESIDE]
+        keys = [(self.app.get_key_display(one), one.description) for one in told]
+        return Content("\n").join([Content.assemble((key, "$accent"), f" {word}") for key, word in keys])
 
     def _show_command(self) -> None:
         """Show as much of the command line as there is room for; it is copied whole."""
@@ -238,7 +308,7 @@ class SettingsScreen(Screen[None]):
         width, height = (about.width, about.height - _TOLD) if about else (self.size.width - 2, 2)
         lines = _wrapped([clean(piece) for piece in self._draft.command()], width)
         if len(lines) > height:
-            hint = Content.styled(" … ^y copies all", "$foreground-muted")
+            hint = Content.styled(" … F2 copies all", "$foreground-muted")
             lines = [*lines[: height - 1], lines[height - 1].truncate(width - hint.cell_length).append(hint)]
         place.update(Content("\n").join(lines), layout=False)
 
@@ -301,6 +371,20 @@ def _group_line(title: str, draft: Draft, keys: list[str], width: int) -> Conten
     changed = sum(draft.differs(key) for key in keys)
     mark, style = (f"✗{wrong}", "$text-error") if wrong else (f"•{changed}" if changed else "", "$accent")
     return line([Cell(title, max(4, width - 2)), Cell(mark, 2, style, right=True)], gap=0)
+
+
+def _changes(draft: Draft) -> Content:
+    """Return what differs from the preset, a line each."""
+    lines = [Content.styled(f"Changed from {clean(draft.preset, 24)}", "bold")]
+    for key, (before, now) in draft.changes().items():
+        old, new = (clean(in_words(value), 40) or "empty" for value in (before, now))
+        lines.append(Content.assemble(f"{key} ", (f"{old} → ", "$foreground-muted"), (new, "$accent")))
+    return Content("\n").join(lines) if len(lines) > 1 else Content.styled("As the preset says", "$foreground-muted")
+
+
+def _findable(setting: Setting) -> str:
+    """Return how a setting is found: by its title and its key."""
+    return f"{setting.title}  {setting.key}"
 
 
 def _differences(draft: Draft) -> str:

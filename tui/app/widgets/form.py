@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from textual.message import Message
 from textual.widgets.input import Selection
 
 from tui.app.draft import DIRECTORY, Draft, fields
+from tui.app.format import compact
 from tui.app.widgets.form_lines import VALUE, YES_NO, FormLines
 from tui.app.widgets.path_input import FolderSuggester
 from tui.app.widgets.text_field import TextField
-from tui.core.architectures import MODELS
+from tui.core.architectures import MODELS, TORCHVISION, is_timm
 from tui.core.schema import Setting
 from tui.core.text import clean
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 
 _KNOWN = {"model.name": MODELS}
 """Settings that are declared as text and yet have known names."""
+
+
+@dataclass(frozen=True)
+class More:
+    """What is known of the choices of a setting besides their names."""
+
+    about: Mapping[str, str] = field(default_factory=dict)
+    accepts: Callable[[str], bool] = lambda typed: False
+    """Whether a name that is not listed can be typed."""
+
+
+_MORE = {"model.name": More({name: f"{compact(count)} parameters" for name, count in TORCHVISION.items()}, is_timm)}
 _FEW = 12
 """Stepping through more choices than these is no help: the list is opened instead."""
 
@@ -301,9 +314,12 @@ class Form(Container):
 
         def take(answer: str | None) -> None:
             if answer is not None:
-                self._tell(values[answer])
+                self._tell(values.get(answer, answer))
 
-        self._pick = Pick(self._fields[key].title, list(values), chosen=clean(choices.get(now, now)), typed=typed)
+        shown, more = clean(choices.get(now, now)), _MORE.get(key, More())
+        about = {name: more.about.get(value, "") for name, value in values.items()}
+        title = self._fields[key].title
+        self._pick = Pick(title, list(values), chosen=shown, typed=typed, about=about, accepts=more.accepts)
         self.app.push_screen(self._pick, take)
 
     def _tell(self, text: str) -> None:
