@@ -10,7 +10,7 @@ import pytest
 from picture_sets import class_folders
 
 from tui.core.permission import allowed
-from tui.runs import service
+from tui.runs import service, summaries
 
 LAYER = {"name": "head", "kind": "Linear\x1b[2J", "output": [3], "parameters": 195, "trained": 0, "flops": 384}
 TABLE = {
@@ -35,7 +35,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
         questions.append((module, job))
         return {"names": ["timm:resnet18", "timm:vit_tiny"]} if module == "timm_names" else TABLE
 
-    monkeypatch.setattr(service, "ask", ask)
+    for module in (service, summaries):
+        monkeypatch.setattr(module, "ask", ask)
     return questions
 
 

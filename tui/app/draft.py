@@ -21,6 +21,7 @@ from tui.core.text import clean, clean_path
 
 if TYPE_CHECKING:
     from tui.core.dataset.scan import Scan
+    from tui.core.summary import Summary
 
 NAME = "run.name"
 """The key of the run's name, which is no setting."""
@@ -91,6 +92,8 @@ class Draft:
         self.texts = {key: schema.in_words(value) for key, value in schema.flattened(self.settings).items()}
         """What stands in each field."""
         self.texts[NAME] = name or Path(preset).stem
+        self.network: tuple[Settings, Summary] | None = None
+        """What was last found out about the network, and with which settings."""
         self._effective = self.settings
         self._done: list[Edit] = []
         self._undone: list[Edit] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from tui.cli.table import aligned
 from tui.cli.terminal import StageLine, complain, emit, say, ticking, width, wrapped
 from tui.core.presets import Preset
 from tui.core.settings import Settings
-from tui.core.summary import MODULE, Summary, from_table
+from tui.core.summary import Summary
 
 
 def tell_summary(preset: Preset, *, data: str | None, outputs: int, assignments: Sequence[str], as_json: bool) -> None:
@@ -28,20 +29,20 @@ def tell_summary(preset: Preset, *, data: str | None, outputs: int, assignments:
         FailureError: the engine died, or the network cannot be made.
     """
     from tui.cli.train import resolved
-    from tui.runs.service import ask
+    from tui.runs.summaries import summarise
 
     settings = resolved(preset, data, assignments, needs_data=False)
     if data is not None:
         outputs = _outputs(settings)
     line = StageLine()
     try:
-        table = ask(MODULE, {"settings": settings.model_dump(mode="json"), "outputs": outputs}, progress=line.show)
+        found = summarise(settings, outputs, progress=line.show)
     finally:
         line.wipe()
     if as_json:
-        emit(json.dumps(table, indent=2, ensure_ascii=True) + "\n")
+        emit(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=True) + "\n")
     else:
-        _tell(from_table(table))
+        _tell(found)
 
 
 def _outputs(settings: Settings) -> int:

@@ -6,7 +6,6 @@ import os
 from functools import partial
 from pathlib import Path
 
-from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -17,6 +16,7 @@ from textual.widgets import Footer, OptionList, Static
 
 from tui.app import starts
 from tui.app.draft import DIRECTORY, Draft, fields, problem_words
+from tui.app.draft_words import changes_words, differences, findable, group_line, network_words, wrapped_command
 from tui.app.samples import mixed
 from tui.app.screens.ask import AskLine, Confirm
 from tui.app.screens.begin import begin, explain
@@ -29,7 +29,7 @@ from tui.core import presets
 from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
 from tui.core.errors import CnntrainError, UsageError
-from tui.core.schema import Setting, in_words
+from tui.core.schema import Setting
 from tui.core.text import clean, clean_path
 
 _TOLD = 3
@@ -79,6 +79,14 @@ class SettingsScreen(Screen[None]):
             tooltip="Find a setting by its name.",
             priority=True,
         ),
+        Binding(
+            "ctrl+n",
+            "network",
+            "Network",
+            id="settings.network",
+            show=False,
+            tooltip="What would be trained: layers, shapes, parameters, operations and the memory that a step takes.",
+        ),
         Binding("ctrl+z", "undo", "Undo", id="settings.undo", show=False, tooltip="Take the last change back."),
         Binding("ctrl+y", "redo", "Redo", id="settings.redo", show=False, tooltip="Make the change again."),
         Binding(
@@ -107,6 +115,7 @@ class SettingsScreen(Screen[None]):
             yield Form(self._draft, id="form")
             with Vertical(id="beside"):
                 yield RateCurve(id="rates")
+                yield Static(id="network")
                 yield Static(id="changes")
         with Vertical(id="about"):
             yield Static(id="help")
@@ -206,7 +215,7 @@ class SettingsScreen(Screen[None]):
         """Ask for a setting and go there."""
         from tui.app.screens.pick import Pick
 
-        keys = {_findable(setting): key for key, setting in fields().items()}
+        keys = {findable(setting): key for key, setting in fields().items()}
         values = {text: self._draft.texts[key] for text, key in keys.items()}
 
         def go(answer: str | None) -> None:
@@ -214,6 +223,16 @@ class SettingsScreen(Screen[None]):
                 self.query_one(Form).enter(keys[answer], top=True)
 
         self.app.push_screen(Pick("Find a setting", list(keys), about=values), go)
+
+    def action_network(self) -> None:
+        """Show the network, if the settings can be used."""
+        from tui.app.screens.network import NetworkScreen
+
+        wrong = next((key for key in fields() if key in self._draft.problems and not key.startswith("run.")), None)
+        if wrong is not None and wrong != DIRECTORY:
+            self.query_one(Form).enter(wrong)
+        else:
+            self.app.push_screen(NetworkScreen(self._draft))
 
     def action_undo(self) -> None:
         """Take the last change back, and go where it was."""
@@ -258,7 +277,7 @@ class SettingsScreen(Screen[None]):
     def _write(self, name: str, wanted: bool | None) -> None:
         if not wanted:
             return
-        comment = f"Made from {self._draft.preset}: {_differences(self._draft)}."
+        comment = f"Made from {self._draft.preset}: {differences(self._draft)}."
         try:
             preset = presets.save(name, self._draft.settings, comment=comment, replace=True)
         except CnntrainError as error:
@@ -275,10 +294,11 @@ class SettingsScreen(Screen[None]):
         self._show_title()
         self._show_help()
         self.query_one("#groups", RowList).show(
-            {name: partial(_group_line, title, draft, keys) for name, title, keys in form.groups}
+            {name: partial(group_line, title, draft, keys) for name, title, keys in form.groups}
         )
         self._show_curve()
-        self.query_one("#changes", Static).update(_changes(draft), layout=False)
+        self.query_one("#network", Static).update(network_words(draft))
+        self.query_one("#changes", Static).update(changes_words(draft), layout=False)
         self._show_command()
 
     def _show_curve(self) -> None:
@@ -306,7 +326,7 @@ class SettingsScreen(Screen[None]):
         # Its own height is not yet what it becomes when the last problem has just gone.
         about = self.query_one("#about").content_size
         width, height = (about.width, about.height - _TOLD) if about else (self.size.width - 2, 2)
-        lines = _wrapped([clean(piece) for piece in self._draft.command()], width)
+        lines = wrapped_command([clean(piece) for piece in self._draft.command()], width)
         if len(lines) > height:
             hint = Content.styled(" … F2 copies all", "$foreground-muted")
             lines = [*lines[: height - 1], lines[height - 1].truncate(width - hint.cell_length).append(hint)]
@@ -354,42 +374,6 @@ class SettingsScreen(Screen[None]):
             below = Content.styled(f"{limits}{setting.key}", "$foreground-muted")
         self.query_one("#help", Static).update(Content(setting.help), layout=False)
         self.query_one("#limits", Static).update(below, layout=False)
-
-
-def _wrapped(pieces: list[str], width: int) -> list[Content]:
-    """Return the pieces of a command in lines, each option on one line with its value where there is room."""
-    lines = [Content.styled("$", "$foreground-muted")]
-    for piece in pieces:
-        if lines[-1].cell_length + 1 + cell_len(piece) > width and lines[-1].plain != "$":
-            lines.append(Content(" "))
-        lines[-1] = lines[-1].append(f" {piece}")
-    return [row for long in lines for row in (long.wrap(width) if long.cell_length > width else [long])]
-
-
-def _group_line(title: str, draft: Draft, keys: list[str], width: int) -> Content:
-    wrong = sum(key in draft.problems for key in keys)
-    changed = sum(draft.differs(key) for key in keys)
-    mark, style = (f"✗{wrong}", "$text-error") if wrong else (f"•{changed}" if changed else "", "$accent")
-    return line([Cell(title, max(4, width - 2)), Cell(mark, 2, style, right=True)], gap=0)
-
-
-def _changes(draft: Draft) -> Content:
-    """Return what differs from the preset, a line each."""
-    lines = [Content.styled(f"Changed from {clean(draft.preset, 24)}", "bold")]
-    for key, (before, now) in draft.changes().items():
-        old, new = (clean(in_words(value), 40) or "empty" for value in (before, now))
-        lines.append(Content.assemble(f"{key} ", (f"{old} → ", "$foreground-muted"), (new, "$accent")))
-    return Content("\n").join(lines) if len(lines) > 1 else Content.styled("As the preset says", "$foreground-muted")
-
-
-def _findable(setting: Setting) -> str:
-    """Return how a setting is found: by its title and its key."""
-    return f"{setting.title}  {setting.key}"
-
-
-def _differences(draft: Draft) -> str:
-    told = [f"{key} = {in_words(new)}" for key, (_, new) in draft.changes().items()]
-    return clean(", ".join(told), 300) or "nothing changed"
 
 
 def _wrong_with_name(name: str) -> str:
