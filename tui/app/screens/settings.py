@@ -34,8 +34,8 @@ from tui.core.text import clean, clean_path
 
 _TOLD = 3
 """Lines of the explanation and the limits below the form."""
-_BESIDE = ("settings.find", "settings.undo", "settings.network")
-"""Keys that stand below the groups."""
+_BESIDE = ("settings.rates", "settings.rehearse", "settings.network", "settings.find", "settings.undo")
+"""Keys that stand below the groups: the footer has no room for them at 80 columns."""
 _RATES = ("optimizer.learning_rate", "training.epochs", "training.max_steps")
 """Settings besides those of the schedule that change its curve."""
 
@@ -61,6 +61,7 @@ class SettingsScreen(Screen[None]):
             "rehearse",
             "Dry run",
             id="settings.rehearse",
+            show=False,
             tooltip="Make some real steps: memory, times, the largest batch, disk, whether it learns. Nothing is kept.",
         ),
         Binding(
@@ -68,6 +69,7 @@ class SettingsScreen(Screen[None]):
             "rates",
             "Rates",
             id="settings.rates",
+            show=False,
             tooltip="Try growing learning rates on the pictures, and choose one of those that are suggested.",
         ),
         Binding(
@@ -311,8 +313,8 @@ class SettingsScreen(Screen[None]):
 
     def _keys(self) -> Content:
         """Return the keys for which the footer has no room."""
-        told = [one for one in self.BINDINGS if isinstance(one, Binding) and one.id in _BESIDE]
-        keys = [(self.app.get_key_display(one), one.description) for one in told]
+        known = {one.id: one for one in self.BINDINGS if isinstance(one, Binding)}
+        keys = [(self.app.get_key_display(known[name]), known[name].description) for name in _BESIDE]
         return Content("\n").join([Content.assemble((key, "$accent"), f" {word}") for key, word in keys])
 
     def _show_command(self) -> None:
