@@ -19,10 +19,12 @@ from tui.app.app import CnntrainApp
 from tui.app.draft import Draft
 from tui.app.screens.dataset import DatasetScreen
 from tui.app.screens.home import HomeScreen
+from tui.app.screens.reading import ReadingScreen
 from tui.app.screens.settings import SettingsScreen
 from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars, bar
-from tui.app.widgets.folder_tree import FolderTree, folders_in
+from tui.app.widgets.folder_tree import FolderTree, inside
+from tui.app.widgets.form import Form
 from tui.app.widgets.path_input import PathInput, completed
 from tui.app.widgets.row_list import RowList
 from tui.core import presets, recent
@@ -228,6 +230,11 @@ def test_a_completion_is_a_folder_that_can_be_shown(tmp_path: Path) -> None:
     for name in ("pictures", "pictures-2", "x\x1b[2J", ".hidden", "[b]"):
         (tmp_path / name).mkdir()
     (tmp_path / "pi.txt").write_text("")
+    (tmp_path / "other.txt").write_text("")
+    assert completed(f"{tmp_path}/ot") == f"{tmp_path}/other.txt"
+    assert completed("ot", str(tmp_path)) == "other.txt"
+    assert completed("pictures/x", str(tmp_path)) is None
+    assert completed("ot") is None
     assert completed(f"{tmp_path}/pi") == f"{tmp_path}/pictures/"
     assert completed(f"{tmp_path}/pictures") == f"{tmp_path}/pictures-2/"
     assert completed(f"{tmp_path}/x") is None
@@ -257,6 +264,78 @@ async def test_a_folder_is_found_in_the_tree_by_keyboard(app: CnntrainApp, tmp_p
         assert isinstance(app.screen, SettingsScreen)
 
 
+async def test_a_list_file_is_typed_with_completion(app: CnntrainApp, tmp_path: Path) -> None:
+    write_list(class_folders(tmp_path / "data", {"x": 40}), "labels.csv")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        field = screen.query_one(PathInput)
+        await pilot.press(*"~/data/la")
+        await until(pilot, lambda: field._suggestion != "")
+        await pilot.press("tab")
+        assert field.value == "~/data/labels.csv"
+        await until(pilot, lambda: "2 classes, 40 pictures" in words(screen))
+        assert 'list "labels.csv": paths in "file", labels in "shows"' in words(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
+        assert screen._draft.settings.data.directory == str(tmp_path / "data" / "labels.csv")
+
+
+async def test_a_list_file_is_found_in_the_tree_by_keyboard(app: CnntrainApp, tmp_path: Path) -> None:
+    write_list(class_folders(tmp_path / "data", {"x": 40}), "labels.csv")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.query_one(FolderTree).focus()
+        await settle(pilot)
+        await pilot.press("down", "right")
+        await settle(pilot)
+        await pilot.press("down", "down", "enter")
+        await settle(pilot)
+        assert screen.query_one(PathInput).path == tmp_path / "data" / "labels.csv"
+        assert "2 classes, 40 pictures" in words(screen)
+
+
+def write_list(root: Path, name: str) -> None:
+    """Write a list that contradicts the folders: it has two classes."""
+    lines = [f"x/{number:03d}.png,{'ab'[number % 2]}\n" for number in range(40)]
+    (root / name).write_text("file,shows\n" + "".join(lines))
+
+
+async def until(pilot: Pilot[None], come: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if come():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(text_of(pilot.app))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_how_it_is_read_can_be_said(app: CnntrainApp, tmp_path: Path, size: tuple[int, int]) -> None:
+    root = class_folders(tmp_path / "data", {"a": 80, "b": 80})
+    rows = [f"{name}/{number:03d}.png,{number},p{number // 10}\n" for name in "ab" for number in range(80)]
+    (root / "ages.csv").write_text("file,age,person\n" + "".join(rows))
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.choose(root)
+        await settle(pilot)
+        assert "2 classes, 160 pictures" in words(screen)  # which column is learned is unclear
+        assert "ages.csv looks like a list" in findings(screen)
+        await pilot.press("ctrl+l")
+        await settle(pilot)
+        reading = app.screen
+        assert isinstance(reading, ReadingScreen)
+        await pilot.press("down", "down", *"ages")
+        await until(pilot, lambda: reading.query_one(Form)._editor._suggestion == "ages.csv")
+        await pilot.press("right", "down", "down", "down", *"age", "down", "down", *"person")
+        await until(pilot, lambda: reading.complete)
+        assert "160 pictures, 1 number to learn: age" in text_of(app)
+        assert 'groups in "person"' in text_of(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "160 pictures, 1 number to learn: age" in words(screen)
+        data = screen._draft.settings.data
+        assert (data.list, data.label_columns, data.group_column) == ("ages.csv", "age", "person")
+
+
 async def test_the_tree_can_start_higher(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, tmp_path)
@@ -273,8 +352,11 @@ def test_folders_are_listed_without_hidden_ones_and_without_errors(tmp_path: Pat
     for name in ("b", "A", ".c"):
         (tmp_path / name).mkdir()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    assert folders_in(tmp_path) == ["A", "b"]
-    assert folders_in(tmp_path / "gone") == []
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    for name in ("labels.CSV", ".hidden.csv", "picture.png"):
+        (tmp_path / name).write_text("x")
+    assert inside(tmp_path) == (["A", "b"], ["labels.CSV"])
+    assert inside(tmp_path / "gone") == ([], [])
 
 
 @pytest.mark.parametrize(("share", "shown"), [(0, ""), (1e-9, "╸"), (0.05, "╸"), (0.5, "━━━━━"), (1, "━━━━━━━━━━")])

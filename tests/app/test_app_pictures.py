@@ -106,6 +106,25 @@ def test_what_the_check_found(size: tuple[int, int], app: CnntrainApp, tmp_path:
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_how_a_folder_is_read(size: tuple[int, int], app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
+    root = photographs(tmp_path / "flowers")
+    rows = [f"{name}/{number:03d}.png,{number},p{number // 9}\n" for name in ("daisy", "rose") for number in range(70)]
+    (root / "petals.csv").write_text("file,petals,plant\n" + "".join(rows))
+    recent.remember(root)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        await pilot.press("ctrl+l")
+        await complete(pilot)
+        await pilot.press("down", "down", *"petals.csv", "down", "down", "down", *"petals")
+        await complete(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
 def photographs(root: Path) -> Path:
     """Pictures with something to see: a bright disc that is not in the middle."""
     for name, colour in (("daisy", (250, 220, 60)), ("rose", (220, 40, 70))):

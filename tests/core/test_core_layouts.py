@@ -193,7 +193,7 @@ def test_numbers_of_which_most_occur_once_are_to_be_learned(tmp_path: Path) -> N
         (("cat/1", "dog/1"), "only 2 without ending"),
         (("set.zip",), "is not a directory. Unpack it and name the folder."),
         (("train/cat.1.png", "train/dog.1.png"), "or add a list file, like labels.csv"),
-        (("only/1.png", "only/2.png"), "or a list file of what each picture shows (data.list)"),
+        (("only/1.png", "only/2.png"), "or a list file of what each picture shows."),
     ],
 )
 def test_what_cannot_be_used_is_told_with_the_next_step(tmp_path: Path, names: tuple[str, ...], words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from tui.app.checkup import Checkup
 from tui.app.samples import value_words, values_of
 from tui.app.survey import Survey
 from tui.core.dataset.findings import DONE, Finding
@@ -22,7 +23,8 @@ def summary(survey: Survey | None) -> Content:
     """Return what is in the folder, in a few lines."""
     if survey is None:
         return Content.styled(
-            "Choose a folder that holds one folder per class, or train, val and test folders of them.",
+            "Choose a folder that holds one folder per class, or train, val and test folders of them; "
+            "or a list file of pictures and what they show.",
             "$foreground-muted",
         )
     if survey.error:
@@ -33,7 +35,8 @@ def summary(survey: Survey | None) -> Content:
         Content.styled(_count_words(survey.scan), "bold"),
         Content(_layout_words(survey.scan, survey.settings)),
         Content(" · ".join(f"{name} {count:,}" for name, count in survey.splits.items() if count)),
-        Content(_size_words(survey.sizes) if survey.sizes is not None else "measuring sizes…"),
+        Content(clean(survey.scan.described, 400)),
+        Content(_size_words(survey.sizes) if survey.sizes else "measuring sizes…" if survey.measured else ""),
     ]
     if survey.warning:
         lines.append(Content.styled(f"! {clean(survey.warning, 400)}", "$text-warning"))
@@ -82,6 +85,34 @@ def told(finding: Finding, left_out: int = 0) -> Content:
     if left_out:
         parts.append((f" ✗ {left_out:,} left out", "$text-success"))
     return Content.assemble(*parts)
+
+
+def check_words(checkup: Checkup | None) -> Content:
+    """Return how far a check is, or what came of it, on one line."""
+    if checkup is None:
+        return Content("")
+    heading = ("Check ", "bold $primary")
+    if checkup.error:
+        return Content.assemble(heading, (f"✗ {clean(checkup.error, 200)}", "$text-error"))
+    if checkup.cancelled:
+        return Content.assemble(heading, ("stopped; ^r decodes every picture", "$foreground-muted"))
+    report = checkup.report
+    if report is None:
+        of = f" of {checkup.total:,}" if checkup.total else ""
+        return Content.assemble(heading, f"{checkup.stage or 'begins'}: {checkup.count:,}{of}")
+    style = {"clean": "$text-success", "findings": "$text-warning", "unusable": "$text-error"}[report.verdict]
+    serious = sum(finding.severity != "info" for finding in report.findings)
+    verdict = {"clean": "clean", "findings": many(serious, "finding"), "unusable": "not usable"}
+    words = Content.assemble(heading, (verdict[report.verdict], style))
+    if report.deep:
+        words = words.append(Content.styled(" all decoded", "$foreground-muted"))
+    else:
+        words = words.append(
+            Content.assemble((" headers only, ", "$foreground-muted"), ("^r", "bold $accent"), " decodes all")
+        )
+    if report.exclude:
+        words = words.append(Content.assemble(" ", ("^o", "bold $accent"), f" leave out {len(report.exclude):,}"))
+    return words
 
 
 def _count_words(scan: Scan) -> str:

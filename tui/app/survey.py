@@ -23,7 +23,9 @@ class Survey:
 
     path: Path
     settings: Settings
-    """They decide how class folders are divided."""
+    """They decide how the folder is read and divided."""
+    measured: bool = True
+    """Whether sizes are measured, too."""
     seen: int = 0
     """Files seen so far."""
     scan: Scan | None = None
@@ -69,7 +71,7 @@ class Survey:
         self._divide(found)
         self.scan = found
         changed()
-        if not self.cancelled:
+        if self.measured and not self.cancelled:
             self.sizes = measure_sizes(found)
 
     def divide(self, changed: Callable[[], None]) -> None:

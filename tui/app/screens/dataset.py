@@ -1,4 +1,4 @@
-"""Which pictures to train on: choose a folder, and see at once what is in it."""
+"""Which pictures to train on: choose a folder or list file, and see at once what is in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from textual.widgets import Footer, OptionList, Static
 from tui.app.checkup import Checkup
 from tui.app.draft import Draft
 from tui.app.exclusion import Exclusion
-from tui.app.outline import bars, progress, summary, told
+from tui.app.outline import bars, check_words, progress, summary, told
 from tui.app.screens.begin import explain
 from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars
@@ -29,6 +29,8 @@ from tui.app.widgets.row_list import RowList
 from tui.core import recent
 from tui.core.dataset.findings import Finding, of_problem
 from tui.core.dataset.problems import many
+from tui.core.dataset.scan import reading_of
+from tui.core.dataset.table import SUFFIXES
 from tui.core.errors import CnntrainError
 from tui.core.text import clean, clean_path
 
@@ -50,7 +52,15 @@ class DatasetScreen(Screen[None]):
             "check",
             "Check",
             id="dataset.check",
+            show=False,
             tooltip="Decode every picture: finds damage, copies in other files and pictures that look alike.",
+        ),
+        Binding(
+            "ctrl+l",
+            "read",
+            "Read as",
+            id="dataset.read",
+            tooltip="Say how it is read: layout, task, list file, columns, shares.",
         ),
         Binding(
             "ctrl+o",
@@ -93,7 +103,7 @@ class DatasetScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        known = [path for path in recent.directories() if path.is_dir()][:_MOST_RECENT]
+        known = [path for path in recent.directories() if path.exists()][:_MOST_RECENT]
         rows = {os.fspath(path): partial(_path_line, path) for path in known}
         self.query_one("#recent", RowList).show(rows)
         self.set_class(not known, "-no-recent")
@@ -144,14 +154,14 @@ class DatasetScreen(Screen[None]):
 
     @on(PathInput.Changed)
     def typed(self) -> None:
-        """Look at what is typed as soon as it is a folder and the typing rests."""
+        """Look at what is typed as soon as it is there and the typing rests."""
         self._cancel()
         self._survey = self._checkup = None
         self._proceeding = False
         self._show()
         if self._wait is not None:
             self._wait.stop()
-        self._wait = self.set_timer(_TYPING, self._look_if_folder)
+        self._wait = self.set_timer(_TYPING, self._look_if_there)
 
     @on(PathInput.Submitted)
     def entered(self) -> None:
@@ -196,6 +206,17 @@ class DatasetScreen(Screen[None]):
             self.notify("Choose a folder of pictures first.", severity="error")
             return
         self.app.push_screen(GalleryScreen(self._draft, survey.scan))
+
+    def action_read(self) -> None:
+        """Say how the folder is read."""
+        from tui.app.screens.reading import ReadingScreen
+
+        survey = self._survey
+        if survey is None or (survey.scan is None and not survey.done):
+            self.notify("Choose a folder or a list file first.", severity="error")
+            return
+        self._draft.use_directory(survey.path, survey.scan)
+        self.app.push_screen(ReadingScreen(self._draft, survey.path))
 
     def action_check(self) -> None:
         """Decode every picture."""
@@ -248,8 +269,13 @@ class DatasetScreen(Screen[None]):
             self.notify(f"{number} left out of the run, listed in {clean_path(self._exclusion.file)}", markup=False)
 
     def on_screen_resume(self) -> None:
-        """Pictures may have been left out on the screen that was above."""
-        if self._survey is not None and self._survey.scan is not None:
+        """On the screen that was above, pictures may have been left out, or what is read may be another."""
+        survey = self._survey
+        if survey is None:
+            return
+        if reading_of(survey.settings.data) != reading_of(self._draft.settings.data):
+            self._look()
+        elif survey.scan is not None:
             self._divide_again()
 
     def _divide_again(self) -> None:
@@ -276,13 +302,13 @@ class DatasetScreen(Screen[None]):
         if self._checkup is not None:
             self._checkup.cancelled = True
 
-    def _look_if_folder(self) -> None:
+    def _look_if_there(self) -> None:
         path = self.query_one(PathInput).path
         if path is not None and self._survey is None:
-            self.run_worker(partial(self._ask_folder, path), thread=True, exit_on_error=False)
+            self.run_worker(partial(self._ask, path), thread=True, exit_on_error=False)
 
-    def _ask_folder(self, path: Path) -> None:
-        if path.is_dir():
+    def _ask(self, path: Path) -> None:
+        if path.is_dir() or (path.suffix.casefold() in SUFFIXES and path.is_file()):
             self.app.call_from_thread(self._look_at, path)
 
     def _look_at(self, path: Path) -> None:
@@ -332,7 +358,7 @@ class DatasetScreen(Screen[None]):
         if survey is not None and survey.scan is None and not survey.done:
             self.query_one("#summary", Static).update(progress(survey), layout=False)
         if checkup is not None and not checkup.done:
-            self.query_one("#check", Static).update(_check_words(checkup), layout=False)
+            self.query_one("#check", Static).update(check_words(checkup), layout=False)
 
     def _show(self) -> None:
         survey, checkup = self._survey, self._checkup
@@ -345,7 +371,7 @@ class DatasetScreen(Screen[None]):
         names, counts = bars(scan)
         self.query_one(ClassBars).show(names, counts)
         self.query_one(ClassBars).styles.height = max(1, len(names))  # the stylesheet says how much at most
-        self.query_one("#check", Static).update(_check_words(checkup), layout=False)
+        self.query_one("#check", Static).update(check_words(checkup), layout=False)
         if checkup is not None and checkup.report is not None:
             self._findings = checkup.report.findings
         elif checkup is None or not checkup.deep:  # else the quick one's stay until the deep one is done
@@ -359,28 +385,6 @@ class DatasetScreen(Screen[None]):
 
 def _finding_line(finding: Finding, out: set[str], width: int) -> Content:
     return told(finding, sum(path in out for path in finding.paths) if out else 0)
-
-
-def _check_words(checkup: Checkup | None) -> Content:
-    if checkup is None:
-        return Content("")
-    heading = ("Check ", "bold $primary")
-    if checkup.error:
-        return Content.assemble(heading, (f"✗ {clean(checkup.error, 200)}", "$text-error"))
-    if checkup.cancelled:
-        return Content.assemble(heading, ("stopped; ^r decodes every picture", "$foreground-muted"))
-    report = checkup.report
-    if report is None:
-        of = f" of {checkup.total:,}" if checkup.total else ""
-        return Content.assemble(heading, f"{checkup.stage or 'begins'}: {checkup.count:,}{of}")
-    style = {"clean": "$text-success", "findings": "$text-warning", "unusable": "$text-error"}[report.verdict]
-    serious = sum(finding.severity != "info" for finding in report.findings)
-    verdict = {"clean": "clean", "findings": many(serious, "finding"), "unusable": "not usable"}
-    how = "all decoded" if report.deep else "headers only"
-    words = Content.assemble(heading, (verdict[report.verdict], style), (f" {how}", "$foreground-muted"))
-    if report.exclude:
-        words = words.append(Content.assemble(" ", ("^o", "bold $accent"), f" leave out {len(report.exclude):,}"))
-    return words
 
 
 def _path_line(path: Path, width: int) -> Content:

@@ -1,4 +1,4 @@
-"""Folders as a tree: only folders, read in a thread when they are opened, whatever they are called.
+"""Folders and list files as a tree, read in a thread when they are opened, whatever they are called.
 
 Textual's own `DirectoryTree` lists every file and shows names as they are; a folder of pictures can have a
 hundred thousand files, and a name can hold escape sequences.
@@ -18,14 +18,17 @@ from textual.message import Message
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
+from tui.core.dataset.table import SUFFIXES
 from tui.core.text import clean, clean_path
 
 MOST = 1000
 """So many folders are shown in one folder."""
+_MOST_LISTS = 50
+"""So many list files: some datasets have a text file for each picture."""
 
 
 class FolderTree(Tree[Path]):
-    """A tree of folders; posts `Chosen` when one is chosen with Enter or a click."""
+    """A tree of folders and list files; posts `Chosen` when one is chosen with Enter or a click."""
 
     ICON_NODE = "▸ "
     ICON_NODE_EXPANDED = "▾ "
@@ -69,7 +72,7 @@ class FolderTree(Tree[Path]):
 
     @dataclass
     class Chosen(Message):
-        """A folder was chosen."""
+        """A folder or list file was chosen."""
 
         path: Path
 
@@ -92,7 +95,7 @@ class FolderTree(Tree[Path]):
         return label if isinstance(label, Text) else Text(clean(label))
 
     def render_label(self, node: TreeNode[Path], base_style: Style, style: Style) -> Text:
-        """Leave room for the arrow in front of a folder without folders too."""
+        """Leave room for the arrow in front of what cannot be opened too."""
         if node.allow_expand:
             return super().render_label(node, base_style, style)
         return Text.assemble(("  ", base_style), Text(str(node.label), style=style))
@@ -111,27 +114,28 @@ class FolderTree(Tree[Path]):
 
     @work(thread=True, exit_on_error=False)
     def _read(self, node: TreeNode[Path], path: Path) -> None:
-        found = folders_in(path)
-        self.app.call_from_thread(self._fill, node, path, found)
+        folders, lists = inside(path)
+        self.app.call_from_thread(self._fill, node, path, folders, lists)
 
-    def _fill(self, node: TreeNode[Path], path: Path, found: list[str]) -> None:
+    def _fill(self, node: TreeNode[Path], path: Path, folders: list[str], lists: list[str]) -> None:
         top = node
         while top.parent is not None:
             top = top.parent
         if top is not self.root or node.data != path or node.children:
             return  # the tree starts somewhere else by now
         here = None
-        for name in found[:MOST]:
-            added = node.add(Text(clean(name, 200)), data=path / name)
+        for name in (*folders[:MOST], *lists[:_MOST_LISTS]):
+            added = node.add(Text(clean(name, 200)), data=path / name, allow_expand=name in folders)
             if added.data == self._inside:
                 here = added
         if here is not None:
             _ = self.last_line  # the lines are counted anew, so that the node knows its own
             self.move_cursor(here)
             self._inside = None
-        if len(found) > MOST:
-            node.add_leaf(Text(f"and {len(found) - MOST:,} more: type the path", style="dim"))
-        if not found:
+        hidden = max(0, len(folders) - MOST) + max(0, len(lists) - _MOST_LISTS)
+        if hidden:
+            node.add_leaf(Text(f"and {hidden:,} more: type the path", style="dim"))
+        if not folders and not lists:
             node.allow_expand = node is self.root
 
     def action_open(self) -> None:
@@ -163,17 +167,32 @@ class FolderTree(Tree[Path]):
             self.start_at(path.parent, path)
 
 
-def folders_in(path: Path) -> list[str]:
-    """Return the names of the folders in ``path`` that are not hidden, sorted; none where it cannot be read."""
-    found = []
+def inside(path: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the folders and list files in ``path`` that are not hidden, each sorted.
+
+    There are none where it cannot be read.
+    """
+    folders: list[str] = []
+    lists: list[str] = []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and _is_folder(entry):
-                    found.append(entry.name)
+                if entry.name.startswith("."):
+                    continue
+                if _is_list(entry):
+                    lists.append(entry.name)
+                elif _is_folder(entry):
+                    folders.append(entry.name)
     except OSError:
-        return []
-    return sorted(found, key=str.casefold)
+        return [], []
+    return sorted(folders, key=str.casefold), sorted(lists, key=str.casefold)
+
+
+def _is_list(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.name.casefold().endswith(SUFFIXES) and entry.is_file()
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

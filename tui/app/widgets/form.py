@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from textual.widgets.input import Selection
 from tui.app.draft import DIRECTORY, Draft, fields
 from tui.app.format import compact
 from tui.app.widgets.form_lines import VALUE, YES_NO, FormLines
-from tui.app.widgets.path_input import FolderSuggester
+from tui.app.widgets.path_input import PathSuggester
 from tui.app.widgets.text_field import TextField
 from tui.core.architectures import MODELS, TORCHVISION, is_timm
 from tui.core.schema import Setting
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _KNOWN = {"model.name": MODELS}
 """Settings that are declared as text and yet have known names."""
+_INSIDE = ("data.list", "data.list_root")
+"""Paths that are relative to the directory of the pictures."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,12 @@ class ChoiceLines(FormLines):
 
 
 class Form(Container):
-    """All fields of a `Draft`; `show` brings them up to date, `Changed` tells what was typed."""
+    """Fields of a `Draft`; `show` brings them up to date, `Changed` tells what was typed.
+
+    Args:
+        draft: what is shown.
+        keys: of the fields there are; none: all.
+    """
 
     DEFAULT_CSS = """
     Form {
@@ -160,13 +168,14 @@ class Form(Container):
 
         setting: Setting
 
-    def __init__(self, draft: Draft, *, id: str | None = None) -> None:
+    def __init__(self, draft: Draft, keys: Sequence[str] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draft = draft
-        self._fields = fields()
+        every = fields()
+        self._fields = {key: every[key] for key in keys or every}
         self._keys = list(self._fields)
         self._choices = {key: choices for key, s in self._fields.items() if (choices := choices_of(s))}
-        self._lines = ChoiceLines(set(self._choices))
+        self._lines = ChoiceLines(self._fields, set(self._choices))
         self._editor = Editor(select_on_focus=False)
         self._pick: Pick | None = None
 
@@ -215,7 +224,7 @@ class Form(Container):
             if self._editor.numeric != (setting.kind != "text"):
                 self._editor.numeric = not self._editor.numeric
                 self._editor.refresh_bindings()  # the footer shows the key that helps here
-            self._editor.suggester = FolderSuggester() if key == DIRECTORY else None
+            self._editor.suggester = self._suggester(key)
             self._put(self._draft.texts[key])
             self._editor.selection = Selection(0, len(self._editor.value))
             self._editor.display = True
@@ -223,6 +232,12 @@ class Form(Container):
             self._editor.set_class(key in self._draft.problems, "-wrong")
             self._place()
         self.post_message(self.Entered(setting))
+
+    def _suggester(self, key: str) -> PathSuggester | None:
+        if key == DIRECTORY:
+            return PathSuggester()
+        around = self._draft.directory
+        return PathSuggester(around if os.path.isdir(around) else os.path.dirname(around)) if key in _INSIDE else None
 
     def action_move(self, by: int) -> None:
         """Go to the next field."""

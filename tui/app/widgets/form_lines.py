@@ -5,6 +5,7 @@ It draws what a `Draft` says and knows where each field is; what the keys do is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -84,13 +85,13 @@ class FormLines(ScrollView, can_focus=True, inherit_bindings=False):
     class Scrolled(Message):
         """The lines moved."""
 
-    def __init__(self, choices: set[str]) -> None:
+    def __init__(self, settings: Mapping[str, Setting], choices: set[str]) -> None:
         super().__init__()
         self._choices = choices
         self._lines: list[str | Setting] = []
-        for number, (title, settings) in enumerate(groupby(fields().values(), lambda setting: setting.group_title)):
+        for number, (title, own) in enumerate(groupby(settings.values(), lambda setting: setting.group_title)):
             self._lines += ["", title] if number else [title]
-            self._lines += list(settings)
+            self._lines += list(own)
         self._at = {setting.key: y for y, setting in enumerate(self._lines) if isinstance(setting, Setting)}
         self._looks: dict[str, Look] = {}
         self.virtual_size = Size(0, len(self._lines))

@@ -1,4 +1,4 @@
-"""A folder's path, typed with completion: what is offered is taken with Tab or the right arrow, as in a shell."""
+"""The path of a folder or list file, typed with completion: Tab or the right arrow takes what is offered."""
 
 from __future__ import annotations
 
@@ -9,34 +9,44 @@ from pathlib import Path
 from textual.binding import Binding
 from textual.suggester import Suggester
 
-from tui.app.widgets.folder_tree import folders_in
+from tui.app.widgets.folder_tree import inside
 from tui.app.widgets.text_field import TextField
 from tui.core.text import clean, clean_path
 
 
-class FolderSuggester(Suggester):
-    """Offers the first folder that what was typed could become."""
+class PathSuggester(Suggester):
+    """Offers the first folder or list file that what was typed could become.
 
-    def __init__(self) -> None:
+    Args:
+        base: what paths are relative to; empty: they have to be absolute.
+    """
+
+    def __init__(self, base: str = "") -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._base = base
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the completed path, or None; looks into the folder in a thread."""
-        return await asyncio.to_thread(completed, value)
+        return await asyncio.to_thread(completed, value, self._base)
 
 
-def completed(typed: str) -> str | None:
-    """Return ``typed`` completed to the path of a folder with ``/`` at its end, or None when there is none.
+def completed(typed: str, base: str = "") -> str | None:
+    """Return ``typed`` completed to the path of a folder with ``/`` at its end, or of a list file; None: of nothing.
 
-    Nothing is offered behind a slash: Tab goes on to the next field there. Folders whose names cannot be
-    printed as they are are not offered either: the tree has them.
+    Nothing is offered behind a slash: Tab goes on to the next field there. What has a name that cannot be
+    printed as it is is not offered either: the tree has it.
+
+    Args:
+        typed: an absolute path, or one that begins with ``~``.
+        base: what other paths are relative to.
     """
-    around, _, start = typed.rpartition("/")
-    if not start or (not around and not typed.startswith("/")):
+    around, slash, start = typed.rpartition("/")
+    if not start or not (base or around or slash):
         return None
-    for name in folders_in(Path(os.path.expanduser(around or "/"))):
-        if name.startswith(start) and name != start and name == clean(name):
-            return f"{around}/{name}/"
+    folders, lists = inside(Path(os.path.join(base, os.path.expanduser(around or slash))))
+    for name in (*(f"{folder}/" for folder in folders), *lists):
+        if name.startswith(start) and name.rstrip("/") != start and name == clean(name):
+            return f"{around}{slash}{name}"
     return None
 
 
@@ -59,8 +69,8 @@ class PathInput(TextField):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
-            placeholder="path of a folder: /home/me/pictures or ~/pictures",
-            suggester=FolderSuggester(),
+            placeholder="path of a folder or list file: ~/pictures or ~/labels.csv",
+            suggester=PathSuggester(),
             select_on_focus=False,
             id=id,
         )
@@ -68,7 +78,7 @@ class PathInput(TextField):
 
     @property
     def path(self) -> Path | None:
-        """The folder that is named, absolute; None while nothing is."""
+        """What is named, absolute; None while nothing is."""
         typed = self.value.strip()
         if not typed:
             return None

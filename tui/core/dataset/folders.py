@@ -281,7 +281,7 @@ def _check_classes(classes: tuple[str, ...], walker: Walker, folder: str, proble
 
 
 def _one_class(text: str) -> Problem:
-    step = "Training needs at least two classes, or a list file of what each picture shows (data.list)."
+    step = "Training needs at least two classes, or a list file of what each picture shows."
     return Problem("one_class", "error", f"{text}.", (), step)
 
 
