@@ -45,13 +45,18 @@ def open_app(root: Path, run: RunDir | None = None) -> int:
     """Open the screen, on ``run`` if given, and return its exit code.
 
     Raises:
-        UsageError: there is no terminal.
+        UsageError: there is no terminal, or it cannot show pictures as it is asked to.
     """
     require_screen()
+    from tui.app import graphics
     from tui.app.app import CnntrainApp
 
+    graphics.prepare()
     app = CnntrainApp(runs_root=root, open_run=run)
-    app.run()
+    try:
+        app.run()
+    finally:
+        graphics.forget()
     return app.return_code or 0
 
 

@@ -56,10 +56,11 @@ class DatasetScreen(Screen[None]):
             tooltip="Decode every picture: finds damage, copies in other files and pictures that look alike.",
         ),
         Binding(
-            "ctrl+l",
+            "f2",
             "read",
             "Read as",
             id="dataset.read",
+            key_display="F2",
             tooltip="Say how it is read: layout, task, list file, columns, shares.",
         ),
         Binding(

@@ -2,6 +2,7 @@
 
 That works in every terminal, and an update of it is plain cells like all others. Where there are fewer
 colours the picture is dithered to them, and without colours it is drawn in letters of rising brightness.
+A kitty terminal gets the pixels, and cells that stand for them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from tui.app import graphics
+
 if TYPE_CHECKING:
     from textual.app import App
 
-Way = Literal["true", "many", "few", "plain"]
-"""All colours, the 240 that are the same in every terminal with 256, the first 16, or none."""
+Way = Literal["true", "many", "few", "plain", "kitty"]
+"""All colours, the 240 that are the same in every terminal with 256, the first 16, or none; or pixels."""
 Pixels = NDArray[np.uint8]
 Line = list[Segment]
 
@@ -44,9 +47,11 @@ _RAMP = " .:-=+*#%@"
 
 
 def way_of(app: App[Any]) -> Way:
-    """Return how many colours the app's terminal has."""
+    """Return how many colours the app's terminal has, or whether it shows pixels."""
     if app.no_color or app.console.color_system is None:
         return "plain"
+    if graphics.protocol() == "kitty" and app.console.color_system == "truecolor":
+        return "kitty"  # a cell's colour says which picture it stands for: no other will do
     return {"truecolor": "true", "256": "many"}.get(app.console.color_system, "few")  # type: ignore[return-value]
 
 
@@ -69,8 +74,13 @@ def drawn(pixels: bytes, width: int, height: int, columns: int, rows: int, way: 
         ground: the style of the cells around the picture.
     """
     across, down = room_for(width, height, columns, rows)
-    small = _scaled(pixels, width, height, across, 2 * down)
-    lines = _letters(small) if way == "plain" else _halves(_reduced(small, way), way)
+    if way == "kitty":
+        from PIL import Image
+
+        lines = graphics.placed(Image.frombytes("RGB", (width, height), pixels), across, down)
+    else:
+        small = _scaled(pixels, width, height, across, 2 * down)
+        lines = _letters(small) if way == "plain" else _halves(_reduced(small, way), way)
     left, top = (columns - across) // 2, (rows - down) // 2
     before, after = _blank(left, ground), _blank(columns - across - left, ground)
     empty = _blank(columns, ground)

@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.widgets.cells import Line, drawn, way_of
+from tui.app import graphics
+from tui.app.widgets.cells import Line, drawn, room_for, way_of
 from tui.app.widgets.panel import fit
 
 _GAP = 2
@@ -62,6 +63,7 @@ class Exhibit(Widget):
         self._heading = ""
         self._pieces: Sequence[Piece] = ()
         self._lines: dict[int, list[Line]] = {}
+        self._laid: tuple[tuple[bytes, int, int], ...] = ()
 
     @property
     def pieces(self) -> Sequence[Piece]:
@@ -72,10 +74,35 @@ class Exhibit(Widget):
         """Show these pictures under a heading; both are sanitized."""
         self._heading, self._pieces = heading, pieces
         self._lines.clear()
+        self._lay()
         self.refresh()
 
     def on_resize(self, event: events.Resize) -> None:
         self._lines.clear()
+        self._lay()
+
+    def _lay(self) -> None:
+        """Lay pictures in pixels over the cells, in a terminal that shows sixels."""
+        if graphics.protocol() != "sixel" or not self.size:
+            return
+        from PIL import Image
+        from textual_image.widget import SixelImage
+
+        room, rows = self._room, self._rows
+        laid = tuple((piece.pixels, room, rows) for piece in self._pieces)
+        if laid == self._laid:
+            return
+        self._laid = laid
+        self.remove_children()
+        for index, piece in enumerate(self._pieces):
+            if not piece.pixels:
+                continue
+            across, down = room_for(piece.width, piece.height, room, rows)
+            picture = SixelImage(Image.frombytes("RGB", (piece.width, piece.height), piece.pixels))
+            picture.styles.position = "absolute"
+            picture.styles.offset = (index * (room + _GAP) + (room - across) // 2, 1 + (rows - down) // 2)
+            picture.styles.width, picture.styles.height = across, down
+            self.mount(picture)
 
     def on_click(self, event: events.Click) -> None:
         index = event.x // (self._room + _GAP)
@@ -105,12 +132,18 @@ class Exhibit(Widget):
     def _room(self) -> int:
         return max(4, self.size.width // max(1, len(self._pieces)) - _GAP)
 
+    @property
+    def _rows(self) -> int:
+        return max(1, self.size.height - 2)
+
     def _picture(self, index: int, piece: Piece) -> list[Line]:
         lines = self._lines.get(index)
         if lines is None:
-            room, rows = self._room, max(1, self.size.height - 2)
+            room, rows = self._room, self._rows
             ground = self.rich_style
-            if piece.pixels:
+            if piece.pixels and graphics.protocol() == "sixel":
+                lines = _words("", room, rows, ground)
+            elif piece.pixels:
                 lines = drawn(piece.pixels, piece.width, piece.height, room, rows, way_of(self.app), ground)
             else:
                 faint = ground + self.get_component_rich_style("exhibit--faint", partial=True)
