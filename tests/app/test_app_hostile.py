@@ -57,7 +57,7 @@ def check_screen(app: CnntrainApp) -> str:
     return text
 
 
-async def test_class_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fault_57_fault_58_class_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recent.remember(class_folders(tmp_path / "pictures", dict.fromkeys(NAMES, 12)))
     app = make_app(tmp_path, monkeypatch)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -75,7 +75,7 @@ async def test_class_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("name", [NAMES[index] for index in (0, 3, 5, 8, 9, 11)], ids=ascii)
-async def test_a_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fault_57_fault_58_a_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = class_folders(tmp_path / "data" / name, {"cat": 90, "dog": 90})
     recent.remember(folder)
     app = make_app(tmp_path, monkeypatch)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostile_dataset import make_hostile, make_recoded
 
 from tui.core.dataset.demo import make_demo
 
@@ -73,6 +74,24 @@ def test_a_run_from_start_to_end_in_a_pipe(place: Path) -> None:
     again = cnntrain(place, "resume", "latest")
     assert again.returncode == 2
     assert "The run is finished" in again.stderr
+
+
+@pytest.mark.timeout(300)
+def test_training_lives_with_a_hostile_dataset_and_names_what_changed(place: Path) -> None:
+    root = place / "hostile"
+    make_hostile(root, place / "outside")
+    small = [*SMALL, "--set=training.epochs=1", "--set=data.empty_classes=leave_out", "--set=data.image_size=16"]
+    done = cnntrain(place, "train", "demo", "--data", "hostile", *small, "--plain")
+    assert done.returncode == 0, done
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+    assert "training pictures cannot be read and are skipped" in done.stdout
+    assert "finished: " in done.stdout.splitlines()[-1]
+    make_recoded(root)
+    (root / "train/dog/000.jpg").unlink()
+    done = cnntrain(place, "extend", "latest", "--epochs", "1", "--plain")
+    assert done.returncode == 0, done
+    assert '1 picture was added, not used ("train/bird/recoded.png")' in done.stdout
+    assert '1 picture is gone ("train/dog/000.jpg")' in done.stdout
 
 
 def test_stop_and_resume(place: Path) -> None:

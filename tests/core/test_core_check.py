@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from hostile_dataset import DEEP_ONLY, make_clean, make_hostile, make_recoded, picture
 from picture_sets import class_folders, settings_for, write_picture
+from PIL import Image
 
 from tui.core.dataset import decoders
 from tui.core.dataset.alike import alike
@@ -186,6 +187,18 @@ def test_fault(hostile: Hostile, fault: str) -> None:
     assert words in text_of(hostile.deep, code)
 
 
+def test_fault_47_an_empty_class_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    class_folders(tmp_path, {"cat": 3, "dog": 3, "fish": 0})
+    assert refusal(tmp_path) == (
+        '1 class folder has no pictures: "fish". Put pictures there, take it away, or set data.empty_classes to '
+        "leave_out."
+    )
+    allowed = check(tmp_path, data=settings_for(data={"empty_classes": "leave_out"}).data)
+    assert allowed.verdict == "findings"
+    assert allowed.scan is not None
+    assert allowed.scan.classes == ("cat", "dog")
+
+
 def test_fault_48_one_class(tmp_path: Path) -> None:
     assert 'has only one class with pictures, "cat"' in refusal(class_folders(tmp_path, {"cat": 3}))
 
@@ -202,6 +215,15 @@ def test_fault_49_a_class_that_train_does_not_have(tmp_path: Path) -> None:
     assert 'Did you mean "dog"?' in message
 
 
+def test_fault_52_what_is_linked_from_outside_is_used_when_asked(hostile: Hostile) -> None:
+    data = settings_for(data={"empty_classes": "leave_out", "follow_links": True}).data
+    report = check(hostile.root, data=data)
+    assert "2 links out of the directory followed" in text_of(report, "outside_used")
+    assert report.scan is not None
+    paths = {path for path, _ in report.scan.samples["train"]}
+    assert {"train/dog/more/x.jpg", "train/dog/y.jpg"} <= paths
+
+
 def test_fault_53_a_name_that_is_not_utf8_keeps_its_bytes(hostile: Hostile) -> None:
     paths = {os.fsencode(path) for path in found(hostile.deep)["damaged"]}
     assert b"train/bird/caf\xe9\x1b[2J.jpg" in paths
@@ -212,11 +234,33 @@ def test_fault_56_a_flat_folder(tmp_path: Path) -> None:
     assert "is a flat folder of 1 picture without class folders" in refusal(tmp_path)
 
 
+def test_fault_57_fault_58_nothing_that_a_terminal_or_a_markup_obeys_is_told(tmp_path: Path) -> None:
+    # OSC 52 writes the clipboard, CSI 2J clears, 9B is a C1 control, 202E turns the direction of reading.
+    evil = ("a\x1b]52;c;ZXZpbA==\x07", "b\x1b[2J", "c\x9b31m", "d\u202egnp", "[$nosuch]", "[@click=app.quit]x")
+    class_folders(tmp_path, dict.fromkeys(evil, 2))
+    for name in evil:
+        (tmp_path / name / f"{name}.jpg").write_text(f"no picture {name}")
+    told = check(tmp_path)
+    text = text_of(told, "not_a_picture")
+    assert text.isprintable()
+    assert all(not set(finding.text) & set("\x1b\x9b\x07\u202e") for finding in told.findings)
+    assert "[@click=app.quit]x" in text  # markup is text like all other
+
+
 def test_fault_56_a_wrapper(tmp_path: Path) -> None:
     class_folders(tmp_path / "archive", {"a": 2, "b": 2})
     report = check(tmp_path)
     assert "one level down" in text_of(report, "wrapped")
     assert report.verdict == "clean"
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PCX", "TGA", "ICO", "SGI"])
+def test_fault_64_what_is_not_on_the_list_of_formats_is_never_decoded(tmp_path: Path, kind: str) -> None:
+    class_folders(tmp_path, {"a": 2, "b": 2})
+    with open(tmp_path / "a" / "exotic.jpg", "wb") as file:
+        Image.new("RGB", (16, 16)).save(file, format=kind)
+    text = text_of(check(tmp_path, deep=True), "not_a_picture")
+    assert text.startswith('1 file has a picture\'s name and is none: "a/exotic.jpg"')
 
 
 # -- what else it tells -----------------------------------------------------------------------------------

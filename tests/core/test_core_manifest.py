@@ -85,6 +85,16 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, damage: Callable[[Path], 
         load_manifest(path)
 
 
+@pytest.mark.parametrize("path", ["../../etc/passwd", "a/../../b.png", "/etc/passwd", "a\0b"])
+def test_fault_60_paths_of_a_foreign_manifest_stay_inside(tmp_path: Path, path: str) -> None:
+    file = tmp_path / "dataset.json"
+    save_manifest(manifest_of(class_folders(tmp_path / "data", {"a": 9, "b": 9}), settings_for()), file)
+    _damaged(lambda table: table["splits"]["train"]["paths"].__setitem__(0, path))(file)
+    with pytest.raises(FailureError) as caught:
+        load_manifest(file)
+    assert str(caught.value).endswith("dataset.json is damaged. Start the run again from its preset.")
+
+
 def test_a_newer_manifest_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "dataset.json"
     save_manifest(manifest_of(class_folders(tmp_path / "data", {"a": 9, "b": 9}), settings_for()), path)

@@ -215,6 +215,19 @@ def test_unreadable_pictures_of_a_streamed_set(root: Path) -> None:
         assert len(data.skipped) == told
 
 
+def test_fault_55_a_picture_that_goes_away_while_training_is_named_and_skipped(root: Path) -> None:
+    settings = settings_for(data={**STREAMED, "unreadable": "skip"})
+    manifest = manifest_of(root, settings)
+    gone = manifest.splits["train"][0][0]
+    with prepared(root, settings, manifest) as data, data.training_batches(0) as batches:
+        next(batches)
+        (root / gone).unlink()
+        for _ in range(3 * data.steps_per_epoch):
+            next(batches)
+        (problem,) = data.skipped
+        assert problem.text == f'1 training picture cannot be read and is skipped: "{gone}" (the file is gone).'
+
+
 def test_too_few_readable_pictures_for_a_batch(root: Path) -> None:
     settings = settings_for(training={"batch_size": 28})
     for path, _ in manifest_of(root, settings).splits["train"][:1]:
