@@ -319,7 +319,7 @@ async def test_how_it_is_read_can_be_said(app: CnntrainApp, tmp_path: Path, size
         await settle(pilot)
         assert "2 classes, 160 pictures" in words(screen)  # which column is learned is unclear
         assert "ages.csv looks like a list" in findings(screen)
-        await pilot.press("f2")
+        await pilot.press("f5")
         await settle(pilot)
         reading = app.screen
         assert isinstance(reading, ReadingScreen)

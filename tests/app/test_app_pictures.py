@@ -117,7 +117,7 @@ def test_how_a_folder_is_read(size: tuple[int, int], app: CnntrainApp, tmp_path:
         await settle(pilot)
         await pilot.press("down", "enter")
         await settle(pilot)
-        await pilot.press("f2")
+        await pilot.press("f5")
         await complete(pilot)
         await pilot.press("down", "down", *"petals.csv", "down", "down", "down", *"petals")
         await complete(pilot)

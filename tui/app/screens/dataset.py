@@ -56,11 +56,11 @@ class DatasetScreen(Screen[None]):
             tooltip="Decode every picture: finds damage, copies in other files and pictures that look alike.",
         ),
         Binding(
-            "f2",
+            "f5",
             "read",
             "Read as",
             id="dataset.read",
-            key_display="F2",
+            key_display="F5",
             tooltip="Say how it is read: layout, task, list file, columns, shares.",
         ),
         Binding(

@@ -50,8 +50,11 @@ def way_of(app: App[Any]) -> Way:
     """Return how many colours the app's terminal has, or whether it shows pixels."""
     if app.no_color or app.console.color_system is None:
         return "plain"
-    if graphics.protocol() == "kitty" and app.console.color_system == "truecolor":
-        return "kitty"  # a cell's colour says which picture it stands for: no other will do
+    liked = getattr(app, "preferences", None)
+    if graphics.protocol() == "kitty" and not (liked is not None and liked.in_ascii()):
+        # A cell's colour says which picture it stands for: no other will do.
+        if app.console.color_system == "truecolor":
+            return "kitty"
     return {"truecolor": "true", "256": "many"}.get(app.console.color_system, "few")  # type: ignore[return-value]
 
 
