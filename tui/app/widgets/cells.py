@@ -50,12 +50,15 @@ def way_of(app: App[Any]) -> Way:
     """Return how many colours the app's terminal has, or whether it shows pixels."""
     if app.no_color or app.console.color_system is None:
         return "plain"
-    liked = getattr(app, "preferences", None)
-    if graphics.protocol() == "kitty" and not (liked is not None and liked.in_ascii()):
-        # A cell's colour says which picture it stands for: no other will do.
-        if app.console.color_system == "truecolor":
-            return "kitty"
+    # A kitty cell's colour says which picture it stands for: no other will do.
+    if graphics.protocol() == "kitty" and app.console.color_system == "truecolor" and not _in_ascii(app):
+        return "kitty"
     return {"truecolor": "true", "256": "many"}.get(app.console.color_system, "few")  # type: ignore[return-value]
+
+
+def _in_ascii(app: App[Any]) -> bool:
+    liked = getattr(app, "preferences", None)
+    return liked is not None and bool(liked.in_ascii())
 
 
 def room_for(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
