@@ -25,6 +25,7 @@ from tui.core.metrics import (
     LOSS,
     OVERHEAD,
     Metric,
+    of_task,
 )
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
@@ -190,10 +191,16 @@ def _classes(panel: ClassRecall, follower: RunFollower, window: Window) -> None:
     shown = state.test or (state.evaluations[-1] if state.evaluations else None)
     if shown is None or state.started is None:
         return
-    before: Sequence[float] = ()
-    if shown is not state.test and len(state.evaluations) > 1:
-        before = state.evaluations[-2].recall
+    last = state.evaluations[-2] if shown is not state.test and len(state.evaluations) > 1 else None
     when = "test" if shown is state.test else f"epoch {shown.epoch:.3g}"
+    if state.started.task == "regression":
+        earlier = last.metrics if last is not None else {}
+        told = [metric for metric in of_task("regression").told if metric.name in shown.metrics]
+        panel.show_errors(
+            [(metric, shown.metrics[metric.name], earlier.get(metric.name, math.nan)) for metric in told], when
+        )
+        return
+    before = last.recall if last is not None else ()
     panel.show(state.started.classes, shown.recall, shown.counts, before, when)
 
 

@@ -1,4 +1,4 @@
-"""How well each class is recognised: a bar per class, the worst first."""
+"""How well each class is recognised: a bar per class, the worst first. Numbers have errors instead of classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Run, ScrollPanel, fit
-from tui.core.metrics import RECALL
+from tui.core.metrics import RECALL, Metric
 
 _VALUE = 8
 _LEAST_BAR = 8
@@ -19,6 +19,7 @@ class ClassRecall(ScrollPanel):
     def __init__(self, title: str, number: int = 0, *, id: str | None = None) -> None:
         super().__init__(title, number, id=id)
         self._recalls: list[tuple[str, float, int, float]] = []
+        self._errors: list[tuple[Metric, float, float]] = []
         self._when = ""
 
     def show(
@@ -44,6 +45,17 @@ class ClassRecall(ScrollPanel):
         self._when = when
         self.redraw()
 
+    def show_errors(self, errors: Sequence[tuple[Metric, float, float]], when: str) -> None:
+        """Show an evaluation of numbers.
+
+        Args:
+            errors: each metric with its value, and that in the evaluation before this one or NaN.
+            when: which evaluation it is, for the heading.
+        """
+        self.title = "errors"
+        self._errors, self._when = list(errors), when
+        self.redraw()
+
     def note(self) -> Row:
         """Return which evaluation it is."""
         return ((self._when, "muted"),) if self._when else ()
@@ -53,7 +65,9 @@ class ClassRecall(ScrollPanel):
         return len(self._recalls)
 
     def body(self, width: int, height: int) -> list[Row]:
-        """Return the classes that are scrolled to."""
+        """Return the classes that are scrolled to, or the errors."""
+        if self._errors:
+            return [_error(metric, now, before, width) for metric, now, before in self._errors[:height]]
         if not self._recalls:
             return [(), (("  after the first validation", "muted"),)]
         return super().body(width, height)
@@ -79,6 +93,15 @@ class ClassRecall(ScrollPanel):
         if change:
             row.append(_change(recall, before, change))
         return tuple(row)
+
+
+def _error(metric: Metric, now: float, before: float, width: int) -> Row:
+    row: list[Run] = [(fit(metric.label, 10), "text"), (f"{metric.format(now):>12}", "text")]
+    moved = now - before
+    if width >= 36 and moved and not math.isnan(moved):
+        tone: Tone = "good" if (moved < 0) == (metric.better == "min") else "warn"
+        row.append((f"{moved:>+12.3g}", tone))
+    return tuple(row)
 
 
 def _change(now: float, before: float, width: int) -> Run:
