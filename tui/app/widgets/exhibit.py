@@ -72,10 +72,17 @@ class Exhibit(Widget):
 
     def show(self, heading: str, pieces: Sequence[Piece]) -> None:
         """Show these pictures under a heading; both are sanitized."""
+        if (heading, pieces) == (self._heading, self._pieces):
+            return  # pixels that lie over the cells would be sent again
         self._heading, self._pieces = heading, pieces
         self._lines.clear()
         self._lay()
         self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Draw anew in other colours."""
+        self._lines.clear()
+        super().notify_style_update()
 
     def on_resize(self, event: events.Resize) -> None:
         self._lines.clear()

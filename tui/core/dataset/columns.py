@@ -6,12 +6,12 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tui.core.dataset.labels import number_of
-from tui.core.dataset.lookup import Lookup
+from tui.core.dataset.lookup import Lookup, Miss
 from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import names_of
 from tui.core.dataset.samples import SPELLINGS
@@ -48,6 +48,8 @@ GROUPS = (
     *("lesion_id", "scene_id"),
 )
 _LOOKED_AT = 300
+_PLAINLY = 0.9
+"""If so many lines of a column name pictures as they are, none is looked for by its last parts: that takes an index."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,11 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
     place = None
     if data.path_column:
         place = _place(data.path_column, _texts(first), width, table, "path")
-        shares = {place: _share(place, body, lookup, folder)}
+        shares = {place: _share(place, body, lookup.find, folder)}
     else:
-        shares = {column: _share(column, body, lookup, folder) for column in range(width)}
+        shares = {column: _share(column, body, lookup.find_there, folder) for column in range(width)}
+        if max(shares.values(), default=0) < _PLAINLY:
+            shares = {column: _share(column, body, lookup.find, folder) for column in range(width)}
         named = [_plain(str(cell)) in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
         place = max(range(width), key=lambda column: (shares[column], named[column], -column), default=None)
     if place is None or (not shares[place] and not data.path_column):
@@ -146,15 +150,15 @@ def _texts(cells: Sequence[Any]) -> list[str]:
     return [cell if isinstance(cell, str) else "" if cell is None else str(cell) for cell in cells]
 
 
-def _share(column: int, rows: Sequence[Row], lookup: Lookup, folder: str) -> float:
+def _share(column: int, rows: Sequence[Row], find: Callable[[str, str], Picture | Miss | None], folder: str) -> float:
     found = 0
     for row in rows:
         cell = row[column] if column < len(row) else None
         if isinstance(cell, int) and not isinstance(cell, bool):
             cell = str(cell)
         if isinstance(cell, str):
-            seen = lookup.find(cell, folder)
-            found += seen not in ("missing", "outside") or (
+            seen = find(cell, folder)
+            found += seen not in (None, "missing", "outside") or (
                 seen == "outside" and os.path.splitext(cell)[1].lower() in EXTENSIONS
             )
     return found / len(rows)

@@ -24,8 +24,19 @@ class Entry(NamedTuple):
     split: str
     """Empty: the list does not say."""
     group: str
-    where: str
-    """``line 12``, or with the file's name if there are several."""
+    line: int
+    list: str = ""
+    """The file's name if there are several."""
+
+    @property
+    def where(self) -> str:
+        """The line as it is told."""
+        return place_of(self.line, self.list)
+
+
+def place_of(line: int, list: str = "") -> str:
+    """Return a line as it is told: ``line 12``, or ``labels.csv:12`` if there are several lists."""
+    return f"{list}:{line}" if list else f"line {line:,}"
 
 
 _SENTENCES: dict[str, tuple[str, Severity, str]] = {
@@ -104,9 +115,11 @@ def settle(entries: Sequence[Entry], meaning: Meaning, complaints: Complaints) -
     picture in two splits stays where it is tested.
     """
     by_path: dict[str, list[tuple[Entry, Values]]] = {}
+    known: dict[Values, Values] = {}
     for entry in entries:
         try:
             values = meaning.read(entry.cells)
+            values = known.setdefault(values, values)
         except ValueError as error:
             complaints.add("list_label", entry.where, str(error), entry.picture.path)
             continue

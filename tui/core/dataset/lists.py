@@ -13,9 +13,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tui.core.dataset.columns import Columns, read_columns
-from tui.core.dataset.entries import Complaints, Entry, settle
+from tui.core.dataset.entries import Complaints, Entry, place_of, settle
 from tui.core.dataset.folders import check_same_classes, used_splits
 from tui.core.dataset.labels import Meaning, meaning_of
 from tui.core.dataset.lookup import Lookup
@@ -266,18 +267,19 @@ def _entries(table: Table, columns: Columns, split: str, lookup: Lookup, complai
     folder = _folder_of(table, lookup)
     needed = max(columns.path, *columns.labels, columns.split or 0, columns.group or 0)
     width = len(columns.names)
+    name = table.shown if complaints.several else ""
+    known: dict[str, str] = {}
     found: list[Entry] = []
     skip = columns.headed and not table.json
     for line, cells in table.rows():
         if skip:
             skip = False
             continue
-        where = f"{table.shown}:{line}" if complaints.several else f"line {line:,}"
         if isinstance(cells, str):
-            complaints.add("list_line", where, cells)
+            complaints.add("list_line", place_of(line, name), cells)
             continue
         if len(cells) <= needed or any(cell not in (None, "") for cell in cells[width:]):
-            complaints.add("list_line", where, f"it has {many(len(cells), 'column')} instead of {width}")
+            complaints.add("list_line", place_of(line, name), f"it has {many(len(cells), 'column')} instead of {width}")
             continue
         own = split
         if columns.split is not None:
@@ -285,22 +287,31 @@ def _entries(table: Table, columns: Columns, split: str, lookup: Lookup, complai
             own = SPELLINGS.get(word.casefold(), "")
             if not own:
                 reason = f'its split is "{clean(word, 30)}"' if word else "it has no split"
-                complaints.add("list_split", where, reason)
+                complaints.add("list_split", place_of(line, name), reason)
                 continue
         cell = cells[columns.path]
         written = str(cell) if isinstance(cell, (str, int)) else ""
         picture = lookup.find(written, folder, own)
         if not isinstance(picture, Picture):
-            complaints.miss(picture, where, written)
+            complaints.miss(picture, place_of(line, name), written)
             continue
-        said, real = (posixpath.splitext(name)[1].casefold() for name in (written, picture.path))
-        if said != real and said in EXTENSIONS:
-            complaints.add("list_ending", where, f'"{clean(picture.path, 60)}"', picture.path)
+        if written[-4:] != picture.path[-4:] and _other_ending(written, picture.path):
+            complaints.add("list_ending", place_of(line, name), f'"{clean(picture.path, 60)}"', picture.path)
         group = "" if columns.group is None or cells[columns.group] is None else str(cells[columns.group])
         in_folder = (posixpath.basename(posixpath.dirname(picture.path)),)
-        values = tuple(cells[place] for place in columns.labels) or in_folder
-        found.append(Entry(picture, values, own, group, where))
+        values = tuple([_kept(cells[place], known) for place in columns.labels]) or in_folder
+        found.append(Entry(picture, values, own, group, line, name))
     return found
+
+
+def _kept(cell: Any, known: dict[str, str]) -> Any:
+    """Return a cell; equal texts are one in memory."""
+    return known.setdefault(cell, cell) if isinstance(cell, str) else cell
+
+
+def _other_ending(written: str, path: str) -> bool:
+    said, real = (posixpath.splitext(name)[1].casefold() for name in (written, path))
+    return said != real and said in EXTENSIONS
 
 
 def _meaning(entries: Sequence[Entry], columns: Columns, table: Table, data: DataSettings) -> Meaning:

@@ -49,8 +49,9 @@ class Lookup:
             folder: of the list, relative to the root; paths may start there.
             split: of the line; of pictures with equal names, the one in a folder of that split is meant.
         """
-        if written in self.pictures:
-            return self.pictures[written]
+        known = self.find_there(written, folder)
+        if known is not None:
+            return known
         if not written or "\0" in written:
             return "missing"
         found = self._find(written, folder, split)
@@ -59,6 +60,10 @@ class Lookup:
         if found == "missing" and not written.isascii():
             found = self._find(_as_western(written), folder, split)
         return found
+
+    def find_there(self, written: str, folder: str = "") -> Picture | None:
+        """Return the picture whose path is written as it is, from the root or from the list's folder."""
+        return self.pictures.get(written) or (self.pictures.get(f"{folder}/{written}") if folder else None)
 
     def _find(self, written: str, folder: str, split: str) -> Picture | Miss:
         if posixpath.isabs(written):
