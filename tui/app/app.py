@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from tui.app import palette, preferences
 from tui.app.ascii import Ascii
@@ -97,7 +98,11 @@ class CnntrainApp(CellExactApp[None]):
         before, self.preferences = self.preferences, replace(self.preferences, **changes)
         self.theme = palette.theme_for(self.preferences.theme, palette.few_colours(self))
         if self.preferences.in_ascii() != before.in_ascii():
-            self.refresh_css(animate=False)
+            for screen in self.screen_stack:
+                for widget in screen.walk_children(with_self=True):
+                    if isinstance(widget, Widget):
+                        widget.notify_style_update()  # its rows are remembered as they were
+                        widget.refresh()
         try:
             replace(preferences.load(), **changes).save()
         except OSError as error:

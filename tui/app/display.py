@@ -12,28 +12,35 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Generic
 
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
-from textual import events
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual import _compositor, events
 from textual.app import App, ReturnType
 from textual.binding import Binding, BindingType
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.strip import Strip
 
+from tui.app.descriptors import terminal_alone
 from tui.app.frame import Frame, Piece
 from tui.app.pacing import Pacer
 
+_UPDATE: Any = getattr(_compositor, "CompositorUpdate", object)
+_LAYOUT: Any = getattr(_compositor, "LayoutUpdate", None)
+_CHOPS: Any = getattr(_compositor, "ChopsUpdate", None)
+"""Textual's updates, which are private: without them it draws its own way."""
+_CALM = 0.2
+"""Seconds between two changes of the terminal's size that are followed."""
 _PATIENCE = 2.0
 """Seconds that an app without a terminal has for leaving in good order."""
 _HUNG_UP = 129
 
 
-class _Written(CompositorUpdate):
+class _Written(_UPDATE):  # type: ignore[misc]
     """An update that is already a string."""
 
     def __init__(self, text: str) -> None:
@@ -63,18 +70,22 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._frame = Frame(self.console._color_system or ColorSystem.TRUECOLOR)
+        self._frame = Frame(getattr(self.console, "_color_system", None) or ColorSystem.TRUECOLOR)
         self._pacer = Pacer()
         self._held = False
         """Whether an update was left out, because the terminal has not shown the last one."""
         self._over = threading.Event()
         self._after_paint: list[Callable[[], None]] = []
+        self._resized = -_CALM
+        self._late: events.Resize | None = None
+        """The newest change of size that is still to be followed."""
 
     def run(self, *args: Any, **kwargs: Any) -> ReturnType | None:
         """Run the app; see `App.run`."""
         _use_utf8()
         try:
-            return super().run(*args, **kwargs)
+            with terminal_alone():
+                return super().run(*args, **kwargs)
         finally:
             self._over.set()
 
@@ -83,6 +94,24 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         if not self.is_headless:
             self.app_resume_signal.subscribe(self, lambda _: self._frame.forget(), immediate=True)
             watch_hangup(_terminals(), self._leave)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Follow changes of size five times a second: a window that is dragged makes hundreds."""
+        if isinstance(event, events.Resize):
+            wait = self._resized + _CALM - time.monotonic()
+            if wait > 0:
+                if self._late is None:
+                    self.set_timer(wait, self._follow_size)
+                self._late = event
+                return
+            self._resized = time.monotonic()
+        await super().on_event(event)
+
+    def _follow_size(self) -> None:
+        late, self._late = self._late, None
+        if late is not None and late.size != self.size:
+            self._resized = -_CALM
+            self.post_message(late)
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that changed its size, or came back from the background, may show anything."""
@@ -132,30 +161,36 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         return [] if behind and self.screen.styles.background.a == 1 else behind
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        try:
+            written = self._prepared(screen, renderable)
+        except Exception:
+            # The stock path reports what is really wrong, and draws what cells cannot hold.
+            self._frame.forget()
+            written = renderable
+        if written is None and renderable is not None:
+            self.post_display_hook()
+        else:
+            super()._display(screen, written)
+
+    def _prepared(self, screen: Screen[Any], renderable: RenderableType | None) -> RenderableType | None:
+        """Return what is to be written instead of an update; None if that is nothing, the update for Textual's way."""
         if renderable is None or not self._will_be_written():
-            super()._display(screen, renderable)
-            return
+            return renderable
         if (wait := self._pacer.wait) > 0:
             if not self._held:
                 self._held = True
                 self.set_timer(wait, self._catch_up)
-            self.post_display_hook()
-            return
-        try:
-            pieces = self._pieces(renderable) if self.cell_exact else None
-            written = None if pieces is None else _Written(self._frame.update(pieces))
-            if written is not None and written.text and self._paces():
-                written.text += self._pacer.ask()
-        except Exception:
-            # The stock path reports what is really wrong, and draws what cells cannot hold.
-            written = None
-        if written is None:
+            return None
+        pieces = self._pieces(renderable) if self.cell_exact else None
+        if pieces is None:
             self._frame.forget()
-            super()._display(screen, renderable)
-        elif written.text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
-            super()._display(screen, written)  # type: ignore[arg-type]
-        else:
-            self.post_display_hook()
+            return renderable
+        text = self._frame.update(pieces)
+        if text and self._paces():
+            text += self._pacer.ask()
+        if text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
+            return _Written(text)
+        return None
 
     def _paces(self) -> bool:
         return isinstance(self._driver, LinuxDriver) if self.paced is None else self.paced
@@ -169,18 +204,18 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             and self._driver is not None
         )
 
-    def _pieces(self, renderable: RenderableType) -> Iterator[Piece] | None:
+    def _pieces(self, renderable: Any) -> Iterator[Piece] | None:
         """Return the content of an update, or None when it is of a kind that is not known here."""
         assert self._driver is not None
         if self._driver.is_inline:
             return None
-        if type(renderable) is LayoutUpdate:
+        if _LAYOUT is not None and type(renderable) is _LAYOUT:
             region = renderable.region
             if (region.x, region.y) != (0, 0):
                 return None
             self._frame.fit(region.width, region.height)
             return _layout(renderable)
-        if type(renderable) is ChopsUpdate:
+        if _CHOPS is not None and type(renderable) is _CHOPS:
             self._frame.fit(max(ends[-1] for ends in renderable.chop_ends), len(renderable.chops))
             return _chops(renderable)
         return None
@@ -195,7 +230,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             os._exit(_HUNG_UP)
 
 
-def _layout(update: LayoutUpdate) -> Iterator[Piece]:
+def _layout(update: Any) -> Iterator[Piece]:
     for y, line in enumerate(update.strips):
         x = 0
         for strip in line:
@@ -203,7 +238,7 @@ def _layout(update: LayoutUpdate) -> Iterator[Piece]:
             x += strip.cell_length
 
 
-def _chops(update: ChopsUpdate) -> Iterator[Piece]:
+def _chops(update: Any) -> Iterator[Piece]:
     for y, first, last in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=True):
             if strip is None or end <= first or x >= last:

@@ -1,0 +1,50 @@
+"""The terminal for the screen alone: what a library prints past Python would be written over it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def terminal_alone() -> Iterator[None]:
+    """Send what is written to the descriptors 1 and 2 nowhere; Textual draws on another one.
+
+    Python's own prints are caught by Textual. Without a terminal nothing is changed.
+    """
+    before = sys.__stderr__
+    try:
+        drawn_on = os.dup(2) if before is not None and before.isatty() and before.fileno() == 2 else -1
+    except (OSError, ValueError):
+        drawn_on = -1
+    if drawn_on < 0:
+        yield
+        return
+    output = os.dup(1) if _is_terminal(1) else -1
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    stream = os.fdopen(drawn_on, "w", encoding="utf-8", errors="replace", closefd=False)
+    sys.__stderr__ = stream  # type: ignore[misc]
+    try:
+        os.dup2(nowhere, 2)
+        if output >= 0:
+            os.dup2(nowhere, 1)
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+        sys.__stderr__ = before  # type: ignore[misc]
+        os.dup2(drawn_on, 2)
+        if output >= 0:
+            os.dup2(output, 1)
+        for descriptor in (nowhere, drawn_on, output):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
