@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torchvision import models as torchvision_models
 
+from tui.core.architectures import TORCHVISION
 from tui.core.errors import FailureError, UsageError
 from tui.engine import models, zoo
 from tui.engine.checkpoint import restore_weights
@@ -99,6 +100,16 @@ def test_every_family_of_torchvision_fits(settings: Any, name: str, size: int) -
     assert all(dropout.p == 0.25 for dropout in zoo._dropouts(model))
     dropping = ("alexnet", "efficientnet", "googlenet", "inception", "mnasnet", "mobilenet", "squeezenet", "vgg")
     assert zoo.has_dropout(model) == name.startswith(dropping)
+
+
+@pytest.mark.slow
+def test_every_model_of_torchvision_is_built_with_a_new_head(settings: Any) -> None:
+    for name in TORCHVISION:
+        chosen = settings(**{"model.name": name, "data.image_size": 224})
+        models.check_size(chosen, 7)
+        model = models.sketch(chosen, 7)
+        assert model(torch.empty(2, 3, 224, 224, device="meta")).shape == (2, 7), name
+        assert models.head_names(model), name
 
 
 @pytest.mark.parametrize(
