@@ -16,7 +16,7 @@ from tui.core.rundir import RunDir
 from tui.runs.follow import RunFollower
 from tui.runs.tail import RecordTail
 
-TIMINGS = ("images_per_second", "data_wait", "overhead")
+TIMINGS = ("images_per_second", "data_wait", "overhead", "logging")
 
 
 def told(run: RunDir) -> dict[str, Any]:

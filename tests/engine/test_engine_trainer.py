@@ -33,7 +33,7 @@ def weights_of(run: RunDir, which: str = "model") -> str:
 
 
 def comparable(found: dict[int, dict[str, float]]) -> dict[int, list[float]]:
-    timing = ("images_per_second", "data_wait", "overhead")
+    timing = ("images_per_second", "data_wait", "overhead", "logging")
     return {step: [value for name, value in row.items() if name not in timing] for step, row in found.items()}
 
 

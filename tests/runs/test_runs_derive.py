@@ -46,7 +46,9 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
     assert child.path.parent == parent.path.parent
     assert child.given_name == "shoes"
-    assert json.loads(child.dataset.read_text())["splits"] == json.loads(parent.dataset.read_text())["splits"]
+    splits, before_splits = (json.loads(run.dataset.read_text())["splits"] for run in (child, parent))
+    for name, split in before_splits.items():  # a run of an older version has no stamps of its files
+        assert {key: splits[name][key] for key in split} == split
     old, new = read_settings(parent.settings), read_settings(child.settings)
     assert new.optimizer.learning_rate == 0.002
     assert new.model_copy(update={"optimizer": old.optimizer}) == old

@@ -91,7 +91,7 @@ def mended(run: RunDir, found: Found) -> Start:
         from tui.runs.derive import derive
 
         watcher.tell("Making the new run")
-        child = derive(run, found.change, finding=found, checkpoint=found.restart == "checkpoint")
+        child = derive(run, found.change, finding=found, checkpoint=found.restart in ("checkpoint", "newest"))
         watcher.tell("Starting the engine")
         launch.start(child)
         return child

@@ -184,7 +184,7 @@ class Found(Event):
     change: dict[str, Any] = {}
     """The settings that are proposed, by their keys."""
     restart: str = ""
-    """From where a run with this change may start: scratch, or a good checkpoint; empty without a change."""
+    """From where a run with this change may start (`tui.core.diagnosis.finding.Restart`); empty without a change."""
     effects: list[str] = []
     """Codes of findings that follow from this one."""
 

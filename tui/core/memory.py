@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 GIB = 1 << 30
+WORKER = 96 << 20
+"""What a data worker may need: itself, and a large photograph while it is decoded."""
+SHARED = 16 << 20
+"""Less free shared memory than this is next to none."""
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -51,6 +55,24 @@ def shared_free(directory: str = "/dev/shm") -> int | None:
     except OSError:
         return None
     return found.f_bavail * found.f_frsize
+
+
+def shortages(workers: int) -> list[str]:
+    """Return a sentence for each kind of memory of which so many data workers would have too little."""
+    said, free, shared = [], available(), shared_free()
+    if free is not None and free < workers * WORKER:
+        most = max(1, free // WORKER)
+        needed = in_words(workers * WORKER)
+        said.append(
+            f"Only {in_words(free)} of memory are free, and {workers} data workers may need {needed}: "
+            f"set data.workers={most}, or end other programs."
+        )
+    if shared is not None and shared < SHARED:
+        said.append(
+            f"Only {in_words(shared)} of shared memory (/dev/shm) are free: libraries that want more of it end with a "
+            "bus error. Make room there; a container gets more with --shm-size."
+        )
+    return said
 
 
 def in_words(size: float) -> str:

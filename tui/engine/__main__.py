@@ -13,6 +13,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from tui.core import memory
+from tui.core.dataset.decoders import worker_count
 from tui.core.dataset.manifest import load_manifest
 from tui.core.disk import trouble
 from tui.core.errors import CnntrainError
@@ -90,7 +92,8 @@ def _train(link: Link, began: waiting.Moment | None) -> str:
 
     device = devices.choose(settings.training)
     devices.prepare(device, settings.training, deterministic=settings.compute.deterministic)
-    for note in (devices.unused_accelerator(device), devices.crowded(device)):
+    short = memory.shortages(worker_count(settings.data.workers))
+    for note in (devices.unused_accelerator(device), devices.crowded(device), *short):
         if note:
             link.message("warning", note)
     classes = [clean(name, 120) for name in manifest.classes or manifest.target_names]

@@ -7,6 +7,8 @@ import ctypes
 import math
 import os
 import platform
+import pwd
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,7 +67,35 @@ def crowded(device: torch.device) -> str:
     if free * 2 > total:
         return ""
     gib = 1 << 30
-    return f"The GPU's memory is in use by others: {free / gib:.1f} of {total / gib:.1f} GiB are free."
+    used = f"The GPU's memory is in use by others: {free / gib:.1f} of {total / gib:.1f} GiB are free."
+    owners = _owners(device)
+    return f"{used} {', '.join(owners)}." if owners else used
+
+
+def _owners(device: torch.device) -> list[str]:
+    """Return who has memory of a GPU, the most first, as far as the driver's own tool says."""
+    command = ["nvidia-smi", "--query-compute-apps=used_memory,pid,process_name", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(AttributeError, RuntimeError, AssertionError):
+        command.append(f"--id=GPU-{torch.cuda.get_device_properties(device).uuid}")
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=5, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = [line.split(", ", 2) for line in answer.splitlines()]
+    found = [
+        (int(row[0]), int(row[1]), row[2]) for row in rows if len(row) == 3 and row[0].isdigit() and row[1].isdigit()
+    ]
+    return [
+        f"{used / 1024:.1f} GiB: {clean(os.path.basename(name), 40)} (process {pid}{_user(pid)})"
+        for used, pid, name in sorted(found, reverse=True)[:3]
+        if pid != os.getpid()
+    ]
+
+
+def _user(pid: int) -> str:
+    with contextlib.suppress(OSError, KeyError):
+        return f" of {clean(pwd.getpwuid(os.stat(f'/proc/{pid}').st_uid).pw_name, 40)}"
+    return ""
 
 
 def prepare(device: torch.device, training: TrainingSettings, *, deterministic: bool = False) -> None:

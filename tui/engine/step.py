@@ -41,6 +41,8 @@ class Step:
         self._network = Compiled(attempt.model) if attempt.compute.compiled else attempt.model
         self.part = attempt.settings.training.batch_size
         """Pictures that go through the network at once."""
+        self.torn = False
+        """Whether the optimizer has begun to change the weights and not ended."""
         self.instruments = Instruments(attempt, partial(self._through, attempt.model), self._seed)
         """What is measured beside the steps."""
 
@@ -163,11 +165,13 @@ class Step:
             self._attempt.average.update(self._attempt.progress.step)
 
     def _change_weights(self) -> None:
+        self.torn = True
         if self._compute.scaler is not None:
             self._compute.scaler.step(self._optimizer)
             self._compute.scaler.update()
         else:
             self._optimizer.step()
+        self.torn = False
 
     def _record(self, rate: float, wait: float, scalars: Tensor, norms: Tensor) -> None:
         """Send the numbers on their way, and record those that have arrived."""

@@ -27,6 +27,7 @@ from tui.core.text import clean
 from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
 from tui.engine.checkpoint import Damaged, restore_weights
+from tui.engine.exhaustion import exhausted
 from tui.engine.link import Stopped
 from tui.engine.recorder import Diverged
 from tui.engine.step import Step
@@ -56,8 +57,13 @@ class Trainer:
         """
         try:
             with self._attempt.saver:
-                self._train()
-                return self._finish()
+                try:
+                    self._train()
+                    return self._finish()
+                except (RuntimeError, MemoryError) as error:
+                    if failures.out_of_memory(error):
+                        raise exhausted(self._attempt, self._step, error) from error
+                    raise
         except Diverged as end:
             raise failures.diverged(end, self._attempt.saver.saved_step) from None
         except (RuntimeError, MemoryError) as error:

@@ -52,7 +52,8 @@ def derive(
         run: the parent, in whatever state.
         changes: settings that differ, by their keys.
         finding: what the change is to mend.
-        checkpoint: go on from the parent's newest checkpoint that is older than the finding, if there is one.
+        checkpoint: go on from a checkpoint of the parent that is older than the finding, if there is one: the best, or
+            the newest where the finding says so.
 
     Raises:
         UsageError: the changes are not valid.
@@ -66,7 +67,8 @@ def derive(
     settings = with_changes(read_settings(run.settings), dict(changes), source="the offer")
     manifest = load_manifest(run.dataset)
     fits = not any(key.startswith("model.") or key == "optimizer.name" for key in changes)
-    source = _good_checkpoint(run, finding.step if finding else None) if checkpoint and fits else None
+    newest = finding is not None and finding.restart == "newest"
+    source = _good_checkpoint(run, finding.step if finding else None, newest) if checkpoint and fits else None
     kept = {PARENT: run.name}
     if finding is not None:
         needed = finding.step - (_step_of(source) if source else 0)
@@ -100,15 +102,15 @@ def trial(state: RunState) -> Trial | None:
     return Trial(state.info.get(PARENT, ""), code, steps, outcome, instead if outcome else "")
 
 
-def _good_checkpoint(run: RunDir, before: int | None) -> Path | None:
-    """Return the best checkpoint if it is older than the finding, else the newest that is; None if none is."""
+def _good_checkpoint(run: RunDir, before: int | None, newest: bool) -> Path | None:
+    """Return the best checkpoint if it is older than the finding, else or if wanted the newest; None if none is."""
     try:
         names = [path for path in run.checkpoints.iterdir() if run.checkpoint(_step_of(path)) == path]
     except OSError:
         return None
     old = [path for path in names if before is None or _step_of(path) < before]
     try:
-        best = json.loads(run.pointer("best").read_bytes())["directory"]
+        best = "" if newest else json.loads(run.pointer("best").read_bytes())["directory"]
     except (OSError, ValueError, KeyError, TypeError):
         best = ""
     return next((path for path in old if path.name == best), max(old, key=_step_of, default=None))

@@ -180,6 +180,8 @@ class DoctorScreen(Screen[None]):
 
     @staticmethod
     def _start(found: Found) -> str:
+        if found.restart == "newest":
+            return "from the last checkpoint"
         if found.restart == "checkpoint":
             return "from the last good checkpoint if there is one"
         return "from new weights"

@@ -144,7 +144,7 @@ class Decoders:
                 raise FailureError(
                     "The pictures cannot be decoded",
                     f"decoding processes were lost {self._deaths} times, at last because {how}",
-                    "If memory is short, set data.workers to 1.",
+                    "If memory is short, use fewer workers: set data.workers=1.",
                 )
 
 

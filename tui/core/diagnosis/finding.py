@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "critical"]
-Restart = Literal["", "scratch", "checkpoint"]
-"""Whence a run with the change starts: from new weights, or from a good checkpoint. Empty: there is no change."""
+Restart = Literal["", "scratch", "checkpoint", "newest"]
+"""Whence a run with the change starts: from new weights, from a good checkpoint, or, where nothing is wrong with what
+was learned, from the newest. Empty: there is no change."""
 State = Literal["raised", "quiet", "too early", "not measured"]
 
 
