@@ -65,7 +65,7 @@ async def test_numbers_of_a_running_run_follow_it(
             await look(pilot)
             assert "87.5 %" in text_of(app)
             assert runs.summary.run.name == other.name  # the cursor stays on its run
-            assert [Path(key).name for key in runs._draws] == [newer.name, run.name, other.name]
+            assert [Path(key).name for key in runs.keys] == [newer.name, run.name, other.name]
             ended = events.Ended(
                 time=builders.end_of(run), step=100, reason="failed", exit_code=1, text="The disk is full."
             )

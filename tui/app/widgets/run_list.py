@@ -69,6 +69,8 @@ class RunList(RowList):
         ),
     ]
 
+    wraps = False
+
     @dataclass
     class Wanted(Message):
         """Something is wanted of a run."""
