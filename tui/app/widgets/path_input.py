@@ -1,4 +1,4 @@
-"""A folder's path, typed with completion: what is offered is taken with Tab or the right arrow, as in a shell."""
+"""A path, typed with completion: what is offered is taken with Tab or the right arrow, as in a shell."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from tui.core.text import clean, clean_path
 
 
 class FolderSuggester(Suggester):
-    """Offers the first folder that what was typed could become."""
+    """Offers the first folder, or with ``files`` also file, that what was typed could become."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, files: bool = False) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._files = files
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the completed path, or None; looks into the folder in a thread."""
-        return await asyncio.to_thread(completed, value)
+        return await asyncio.to_thread(completed, value, files=self._files)
 
 
-def completed(typed: str) -> str | None:
+def completed(typed: str, *, files: bool = False) -> str | None:
     """Return ``typed`` completed to the path of a folder with ``/`` at its end, or None when there is none.
+
+    With ``files`` it may be a file, too, if there is no such folder.
 
     Nothing is offered behind a slash: Tab goes on to the next field there. Folders whose names cannot be
     printed as they are are not offered either: the tree has them.
@@ -37,7 +40,18 @@ def completed(typed: str) -> str | None:
     for name in folders_in(Path(os.path.expanduser(around or "/"))):
         if name.startswith(start) and name != start and name == clean(name):
             return f"{around}/{name}/"
-    return None
+    found = _file_in(Path(os.path.expanduser(around or "/")), start) if files else None
+    return f"{around}/{found}" if found else None
+
+
+def _file_in(folder: Path, start: str) -> str | None:
+    """Return the first name in a folder that begins so and can be shown as it is."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name != start]
+    except OSError:
+        return None
+    return min((name for name in names if name == clean(name)), default=None)
 
 
 class PathInput(TextField):
@@ -57,10 +71,16 @@ class PathInput(TextField):
         ),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        placeholder: str = "path of a folder: /home/me/pictures or ~/pictures",
+        files: bool = False,
+    ) -> None:
         super().__init__(
-            placeholder="path of a folder: /home/me/pictures or ~/pictures",
-            suggester=FolderSuggester(),
+            placeholder=placeholder,
+            suggester=FolderSuggester(files=files),
             select_on_focus=False,
             id=id,
         )
