@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -71,6 +70,8 @@ class CompareScreen(Screen[None]):
         self._unit: Unit = "step"
         self._view = View()
         self._beat = 0
+        self._at_work = False
+        """Whether a thread is at one of the runs."""
 
     def compose(self) -> ComposeResult:
         yield Chart("reading the runs", id="chart", waiting="reading the runs…")
@@ -97,33 +98,42 @@ class CompareScreen(Screen[None]):
     # --- reading ------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Read what is not read yet, and now and then what trains."""
-        if not self.is_current:
-            return
+        """Now and then, read again what trains; go on with what is not read yet."""
         self._beat += 1
-        if self._beat % _NEWS == 0:
+        if self.is_current and self._beat % _NEWS == 0:
             living = [at for at, one in enumerate(self._all) if one.status in LIVE]
             self._unread += [at for at in living if at not in self._unread]
-        if not self._unread:
-            return
-        deadline = time.monotonic() + _BUDGET
-        changed = False
-        while self._unread and time.monotonic() < deadline:
-            follower = self._tracks[self._unread[0]].follower
-            changed |= follower.poll(max(0.01, deadline - time.monotonic()))
-            if not follower.behind:
-                self._renew(self._unread.pop(0))
-        if changed:
-            self.draw()
+        if self.is_current and self._unread and not self._at_work:
+            self._at_work = True
+            self._read(self._unread[0])
 
-    def _renew(self, at: int) -> None:
+    @work(thread=True, group="read", exit_on_error=False)
+    def _read(self, at: int) -> None:
+        """Read one run, a long one in several looks: a disk that does not answer holds up only the lines."""
+        follower = self._tracks[at].follower
+        try:
+            follower.poll(_BUDGET)
+        finally:
+            self._at_work = False
+        now = summary_of(self._all[at].run) if self._all[at].status in LIVE and not follower.behind else None
+        if self.is_attached:
+            self.app.call_from_thread(self._came, at, follower.behind, now)
+
+    def _came(self, at: int, behind: bool, now: Summary | None) -> None:
+        if not behind and at in self._unread:
+            self._unread.remove(at)
+        if now is not None:
+            self._renew(at, now)
+        self.draw()
+        self._tick()
+
+    def _renew(self, at: int, now: Summary) -> None:
         """A run that trained when it was chosen may have other scores now, or be over."""
         before = self._all[at]
-        if before.status in LIVE:
-            self._all[at] = now = summary_of(before.run)
-            if now != before:
-                self._shown = [now if one is before else one for one in self._shown]
-                self._tell()
+        if now != before:
+            self._all[at] = now
+            self._shown = [now if one is before else one for one in self._shown]
+            self._tell()
 
     @property
     def _drawn(self) -> list[Track]:
@@ -139,7 +149,9 @@ class CompareScreen(Screen[None]):
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Draw the lines of all runs."""
+        """Draw the lines of all runs; while one is being read, that waits until it is read."""
+        if self._at_work or not self.is_attached:
+            return
         from tui.app.screens.compare_view import quantities
 
         tracks = self._drawn

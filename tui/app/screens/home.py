@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from tui.app import starts
+from tui.app.notices import call_back
 from tui.app.screens import errands
 from tui.app.screens.begin import begin, explain, show_run
 from tui.app.widgets.preset_list import DEMO, DEMO_DESCRIPTION, PresetList
@@ -27,10 +28,13 @@ from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 from tui.runs.catalog import Summary, list_runs
 from tui.runs.comparison import ORDERS, sorted_runs
+from tui.runs.fields import settings_of
 from tui.runs.filter import HELP, Filter, FilterError
 from tui.runs.status import LIVE
 
 _PERIOD = 1.0
+_WIDE = 100
+"""From so many columns on there is room for all keys in the footer."""
 ORDER_WORDS = {"newest": "date", "name": "name", "state": "state", "best": "best score"}
 _SHARE = 0.02
 """The greatest share of a processor core that listing runs may take: with very many runs the list is older."""
@@ -49,7 +53,14 @@ class HomeScreen(Screen[None]):
         Binding(
             "d", "demo", "Demo", id="home.demo", show=False, tooltip="Train on pictures that are made on the spot."
         ),
-        Binding("c", "compare", "Compare", id="home.compare", tooltip="Compare the marked runs, or all shown."),
+        Binding(
+            "c",
+            "compare",
+            "Compare",
+            id="home.compare",
+            show=False,
+            tooltip="Compare the marked runs, or all shown.",
+        ),
         Binding(
             "slash",
             "search",
@@ -103,6 +114,7 @@ class HomeScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
+        self.query_one(Footer).show_command_palette = self.size.width >= _WIDE
 
     def point_at(self, run: RunDir) -> None:
         """Put the cursor on a run as soon as it is in the list."""
@@ -131,12 +143,21 @@ class HomeScreen(Screen[None]):
     def _take(self, summaries: list[Summary], trouble: str) -> None:
         """Take what is known of all runs, and show those that are wanted."""
         changed = self._summaries != summaries or self._trouble != trouble
+        self._call_back(summaries)
         first = self._summaries is None and not self._touched
         self._summaries, self._trouble = summaries, trouble
         if changed or first:
             self._select(first)
         else:
             self.query_one(RunList).show_runs(list(self.query_one(RunList).listed))  # "3 min ago" goes on
+
+    def _call_back(self, summaries: list[Summary]) -> None:
+        """Ring where a run that trained is over, if the person wants to be called."""
+        lived = {one.run for one in self._summaries or () if one.status in LIVE}
+        for one in summaries:
+            if one.run in lived and one.status not in LIVE:
+                wanted = str(settings_of(one.run).get("notices.screen", "off"))
+                call_back(self.app, wanted, f"{clean(one.run.given_name, 60)}: {one.status}. {one.status_text}")
 
     @work(thread=True, exclusive=True, group="select", exit_on_error=False)
     def _select(self, first: bool = False) -> None:

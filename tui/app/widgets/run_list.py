@@ -132,6 +132,8 @@ class RunList(RowList):
         """Mark the run under the cursor or take its mark away, and go to the next one."""
         if self.row is not None:
             self.ticked ^= {self.row}
+            if len(self.ticked) == 1:
+                self.app.notify("c compares the marked runs.", timeout=3, markup=False)
             self.show_runs(self.listed)
             if self.highlighted is not None and self.highlighted < self.option_count - 1:
                 self.action_cursor_down()
@@ -160,11 +162,11 @@ class RunList(RowList):
             return None
         match parameters:
             case ("resume",):
-                return True if summary.status in RESUMABLE else None
+                return summary.status in RESUMABLE
             case ("stop",):
-                return True if summary.status in LIVE else None
+                return summary.status in LIVE
             case ("rename",) | ("delete",) | ("results",):
-                return True if summary.status in OVER else None
+                return summary.status in OVER
         return True
 
 
