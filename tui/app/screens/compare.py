@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tui.app.screens.watch_view import View, Window
-from tui.app.widgets.axis import PLACES, Unit, place_label
+from tui.app.widgets.axis import PLACES, Unit, place_label, place_ticks
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.comparison import ComparisonTable
 from tui.app.widgets.panel import Rows
@@ -175,7 +175,7 @@ class CompareScreen(Screen[None]):
                 value_tone="muted",
                 reading=() if window.cursor is None else self._reading(quantity, tracks, traces, window.cursor),
                 cursor=window.cursor,
-                unit=unit,
+                ticks=place_ticks(first, last, chart.points // 2, unit),
             )
         )
 
