@@ -126,8 +126,8 @@ async def test_from_home_to_a_started_run_and_back(
         await pilot.press("space", "space", "c")
         await settle(pilot)
         assert isinstance(app.screen, CompareScreen)
-        assert "A  ✓ new" in text_of(app)
-        assert "B  ✓ older" in text_of(app)
+        assert [one.run.given_name for one in app.screen._shown] == ["new", "older"]
+        assert all(f"{letter} ✓ {name}" in text_of(app) for letter, name in (("A", "new"), ("B", "older")))
         await pilot.press("escape")
         await settle(pilot)
         assert isinstance(app.screen, HomeScreen)
