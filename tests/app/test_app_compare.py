@@ -74,6 +74,7 @@ def test_pictures_of_marked_and_filtered_runs(
         await settle(pilot)
         await pilot.press("space", "slash", *"lr>0.005")
         await settle(pilot)
+        pilot.app.clear_notifications()
 
     assert snap_compare(app, terminal_size=size, run_before=before)
 
