@@ -15,7 +15,7 @@ from walking import make_app, settle, text_of
 
 from tui.app.app import CnntrainApp, runs_typed
 from tui.app.screens.home import HomeScreen
-from tui.app.screens.watch import WatchScreen
+from tui.app.screens.results import ResultsScreen
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.run_list import RunList, ago, headings
 from tui.core import events, presets
@@ -65,7 +65,7 @@ async def test_numbers_of_a_running_run_follow_it(
             await look(pilot)
             assert "87.5 %" in text_of(app)
             assert runs.summary.run.name == other.name  # the cursor stays on its run
-            assert [Path(key).name for key in runs._draws] == [newer.name, run.name, other.name]
+            assert [Path(key).name for key in runs.keys] == [newer.name, run.name, other.name]
             ended = events.Ended(
                 time=builders.end_of(run), step=100, reason="failed", exit_code=1, text="The disk is full."
             )
@@ -129,7 +129,7 @@ async def test_a_click_opens_a_run(app: CnntrainApp, tmp_path: Path) -> None:
         await settle(pilot)
         await pilot.click("#runs", offset=(5, 1))
         await settle(pilot)
-        assert isinstance(app.screen, WatchScreen)
+        assert isinstance(app.screen, ResultsScreen)
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen.query_one(RunList).summary is not None

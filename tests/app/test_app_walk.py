@@ -12,8 +12,10 @@ from textual.widgets import Static
 from walking import make_app, settle, text_of
 
 from tui.app.screens.ask import Confirm
+from tui.app.screens.compare import CompareScreen
 from tui.app.screens.dataset import DatasetScreen
 from tui.app.screens.home import HomeScreen
+from tui.app.screens.results import ResultsScreen
 from tui.app.screens.settings import SettingsScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.form import Form
@@ -108,6 +110,27 @@ async def test_from_home_to_a_started_run_and_back(
         assert app.screen.query_one(RunList).has_focus
         assert app.screen.query_one(RunList).summary is not None
         assert app.screen.query_one(RunList).summary.run.name == "20260131-130001-new"
+        await pilot.press("enter")  # it is over by now
+        await settle(pilot)
+        assert isinstance(app.screen, ResultsScreen)
+        assert "Finished after 4 of 4 epochs, 20 steps" in text_of(app)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "best validation" in text_of(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        builders.make_run(tmp_path / "runs", name="20260131-110000-older", steps=40)
+        assert isinstance(app.screen, HomeScreen)
+        app.screen._look_now()
+        await settle(pilot)
+        await pilot.press("space", "space", "c")
+        await settle(pilot)
+        assert isinstance(app.screen, CompareScreen)
+        assert [one.run.given_name for one in app.screen._shown] == ["new", "older"]
+        assert all(f"{letter} ✓ {name}" in text_of(app) for letter, name in (("A", "new"), ("B", "older")))
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, HomeScreen)
 
 
 async def test_a_known_run_is_repeated_with_two_keys(

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.builders import make_run
-from tui.cli.trained import pictures_of
+from tui.cli.trained import _lines
 from tui.core.errors import FailureError
 from tui.runs import service
+from tui.runs.trained import pictures_of
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_what_is_named_becomes_a_list_of_pictures(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
 
     def names(*given: str) -> list[str]:
-        return [os.path.relpath(path, tmp_path) for path in pictures_of(given)]
+        return [os.path.relpath(path, tmp_path) for path in pictures_of(given, _lines)]
 
     assert names("a") == ["a/1.jpg", "a/2.PNG"]
     assert names("*.jpg", "b/*") == ["5.jpg", "b/4.webp"]

@@ -28,6 +28,8 @@ READ_ELSEWHERE = {
     "data.validation_fraction": "core/dataset",
     "data.test_fraction": "core/dataset",
     "training.restarts": "runs",
+    "notices.send": "runs",
+    "notices.screen": "app",
     **{key: "core" for key in schema.all_settings() if key.startswith("schedule.") and key != "schedule.patience"},
     "training.max_steps": "core",
 }

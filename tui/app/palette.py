@@ -18,7 +18,14 @@ from textual.theme import Theme
 if TYPE_CHECKING:
     from textual.app import App
 
-Tone = Literal["text", "strong", "muted", "faint", "raw", "line", "second", "mark", "good", "warn", "bad", "focus"]
+Tone = Literal[
+    "text", "strong", "muted", "faint", "raw", "line", "second", "mark", "good", "warn", "bad", "focus",
+    "series1", "series2", "series3", "series4", "series5", "series6", "series7", "series8",
+]  # fmt: skip
+SERIES: tuple[Tone, ...] = (
+    "series1", "series2", "series3", "series4", "series5", "series6", "series7", "series8"
+)  # fmt: skip
+"""For lines of equal rank: after Okabe and Ito, told apart by those who see few colours; letters tell them without."""
 
 CHOICES = ("auto", "dark", "light", "colour-blind")
 """What a person can choose; ``auto`` is light where the terminal says that it is (COLORFGBG), else dark."""
@@ -71,6 +78,11 @@ class Palette:
         )
 
 
+def _series(*colours: str) -> dict[Tone, str]:
+    """Return the tones of `SERIES`."""
+    return dict(zip(SERIES, colours, strict=True))
+
+
 _DARK = Palette(
     tones={
         "text": "#d0d0d0",
@@ -85,6 +97,7 @@ _DARK = Palette(
         "warn": "#ffd75f",
         "bad": "#ff5f5f",
         "focus": "#ffaf5f",
+        **_series("#5fafff", "#ffaf00", "#00af87", "#d787af", "#ffff5f", "#ff5f00", "#5f5fff", "#d0d0d0"),
     },
     heat=("#1c1c1c", "#00005f", "#005f87", "#008787", "#00af5f", "#87af00", "#d7af00", "#ff8700", "#ff5f5f"),
     ground=("#121212", "#1c1c1c", "#303030"),
@@ -105,6 +118,7 @@ _LIGHT = Palette(
         "warn": "#875f00",
         "bad": "#d70000",
         "focus": "#af5f00",
+        **_series("#005fd7", "#af8700", "#00875f", "#af5f87", "#878700", "#d75f00", "#5f00d7", "#444444"),
     },
     heat=("#eeeeee", "#afd7ff", "#87d7d7", "#5faf87", "#87af00", "#d7af00", "#ff8700", "#d75f00", "#d70000"),
     ground=("#ffffff", "#eeeeee", "#dadada"),
@@ -142,6 +156,7 @@ _SIXTEEN = Palette(
         "warn": "#ffff55",
         "bad": "#ff5555",
         "focus": "#ffff55",
+        **_series("#55ffff", "#ffff55", "#55ff55", "#ff55ff", "#ffffff", "#ff5555", "#5555ff", "#aaaaaa"),
     },
     heat=("#000000", "#0000aa", "#00aaaa", "#00aa00", "#aa5500", "#ffff55", "#ff5555"),
     ground=("#000000", "#000000", "#0000aa"),
@@ -162,6 +177,7 @@ _SIXTEEN_LIGHT = Palette(
         "warn": "#aa5500",
         "bad": "#aa0000",
         "focus": "#aa00aa",
+        **_series("#0000aa", "#aa5500", "#00aa00", "#aa00aa", "#00aaaa", "#aa0000", "#555555", "#000000"),
     },
     heat=("#ffffff", "#55ffff", "#00aaaa", "#00aa00", "#ffff55", "#ff5555", "#aa0000"),
     ground=("#ffffff", "#ffffff", "#aaaaaa"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from tui.cli.models import models_app
 from tui.cli.options import AsJson, Assignments, Data, Detach, Format, Kind, Name, Plain, Run, Runs, Watch
 from tui.cli.places import runs_root
 from tui.cli.states import EXIT_CODES_HELP, VERDICTS_HELP
+from tui.core.files import COMMAND_VARIABLE, WEBHOOK_VARIABLE
 
 
 class Program(TyperGroup):
@@ -77,9 +79,19 @@ def _version(wanted: bool) -> None:
 def screen(
     context: typer.Context,
     runs: Runs = None,
+    notify_webhook: Annotated[
+        str | None,
+        typer.Option("--notify-webhook", metavar="URL", help="Post ends and problems of what is started there."),
+    ] = None,
+    notify_command: Annotated[
+        str | None,
+        typer.Option("--notify-command", metavar="COMMAND", help="Or call this, with JSON on its standard input."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> int | None:
     """Open the screen when no command is named."""
+    told = {WEBHOOK_VARIABLE: notify_webhook, COMMAND_VARIABLE: notify_command}
+    os.environ.update({name: value for name, value in told.items() if value is not None})
     if context.invoked_subcommand is None:
         from tui.cli.views import open_app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import sys
@@ -15,27 +14,25 @@ from tui.cli.terminal import StageLine, complain, emit, say, width
 from tui.core.errors import UsageError
 from tui.core.metrics import ACCURACY, of_task
 from tui.core.rundir import RunDir
+from tui.core.sentences import size
 from tui.core.text import clean, clean_path
+from tui.runs.trained import Weights, evaluation_job, exporting_job, predicting_job
 
 UNREADABLE = 3
 """The exit code when some pictures could not be read."""
 _SHOWN = 10
-_GLOB = frozenset("*?[")
 
 
-def evaluate(run: RunDir, *, weights: str, split: str, data: str | None, set_: Sequence[str], as_json: bool) -> int:
+def evaluate(run: RunDir, *, weights: Weights, split: str, data: str | None, set_: Sequence[str], as_json: bool) -> int:
     """Evaluate a run's network, write the result and return the exit code.
 
     Raises:
         UsageError: there is nothing to test on, or the pictures do not fit the run.
         FailureError: the run or the pictures cannot be read.
     """
-    job = {"run": str(run.path.resolve()), "weights": weights, "split": split}
-    if data is not None:
-        job["data"] = os.path.abspath(os.path.expanduser(data))
-    elif set_:
+    if set_ and data is None:
         raise UsageError("--set says how to read another folder", "no folder is named", "Add --data DIR.")
-    table = _ask("testing", {**job, "set": list(set_)})
+    table = _ask("testing", evaluation_job(run, data or "", weights=weights, split=split, set_=set_))
     if as_json:
         emit(json.dumps(table, indent=2, ensure_ascii=True) + "\n")
     else:
@@ -70,7 +67,7 @@ def _tell_test(table: dict[str, Any]) -> None:
         say(line)
 
 
-def predict(run: RunDir, names: Sequence[str], *, weights: str, top: int | None, as_json: bool) -> int:
+def predict(run: RunDir, names: Sequence[str], *, weights: Weights, top: int | None, as_json: bool) -> int:
     """Write what a run's network says about pictures, a line for each, and return the exit code.
 
     Raises:
@@ -79,10 +76,7 @@ def predict(run: RunDir, names: Sequence[str], *, weights: str, top: int | None,
     """
     from tui.core.dataset.manifest import load_manifest
 
-    paths = pictures_of(names)
-    if not paths:
-        shown = ", ".join(clean_path(name, 80) for name in names[:3])
-        raise UsageError("There is nothing to predict", f"no pictures are in {shown}", "Name pictures or folders.")
+    job = predicting_job(run, names, weights=weights, top=top, listed=_lines)
     task = load_manifest(run.dataset).task
 
     def tell(answer: dict[str, Any]) -> None:
@@ -94,7 +88,6 @@ def predict(run: RunDir, names: Sequence[str], *, weights: str, top: int | None,
             said = ", ".join(f"{clean(name, 120)} {_number(value, task)}" for name, value in answer["answers"])
             say(f"{clean(answer['path'], 500)}: {said or 'no label'}")
 
-    job = {"run": str(run.path.resolve()), "weights": weights, "paths": paths, "top": top}
     done = _ask("predicting", job, item=tell)
     if done["unreadable"]:
         complain(f"{done['unreadable']:,} of {done['pictures']:,} pictures cannot be read.")
@@ -117,22 +110,6 @@ def _plain(answer: dict[str, Any], task: str) -> dict[str, Any]:
     return {"path": path, "class": answers[0][0], "probability": answers[0][1], "answers": answers}
 
 
-def pictures_of(names: Sequence[str]) -> list[str]:
-    """Return absolute paths: of files, of all pictures below folders, of globs; ``-`` stands for a list on stdin."""
-    found: list[str] = []
-    for name in names:
-        if name == "-":
-            found += [os.path.abspath(line) for line in _lines()]
-        elif os.path.isdir(name):
-            found += _below(name)
-        elif _GLOB & set(name) and not os.path.lexists(name):
-            for match in sorted(glob.glob(name, recursive=True)):
-                found += _below(match) if os.path.isdir(match) else [os.path.abspath(match)]
-        else:
-            found.append(os.path.abspath(os.path.expanduser(name)))
-    return found
-
-
 def _lines() -> list[str]:
     """Return the lines of stdin; names in any bytes, separated by line feeds or, as from find -print0, zero bytes."""
     data = sys.stdin.buffer.read()
@@ -140,37 +117,18 @@ def _lines() -> list[str]:
     return [os.fsdecode(part.rstrip(b"\r")) for part in parts if part.strip()]
 
 
-def _below(folder: str) -> list[str]:
-    from tui.core.dataset.pictures import EXTENSIONS
-
-    found = []
-    for place, folders, files in os.walk(os.path.abspath(folder)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = (name for name in sorted(files) if not name.startswith("."))
-        found += [os.path.join(place, name) for name in names if os.path.splitext(name)[1].lower() in EXTENSIONS]
-    return found
-
-
-def export(run: RunDir, *, form: str, output: str | None, weights: str, force: bool, as_json: bool) -> None:
+def export(run: RunDir, *, form: str, output: str | None, weights: Weights, force: bool, as_json: bool) -> None:
     """Write a run's network for other programs, and say how closely it was reproduced.
 
     Raises:
         UsageError: the file exists, or packages are missing.
         FailureError: it cannot be written, or does not give the same outputs.
     """
-    ending = "." + form
-    target = Path(os.path.abspath(os.path.expanduser(output or f"{run.given_name}-{weights}{ending}")))
-    if target.is_dir():
-        target = target / f"{run.given_name}-{weights}{ending}"
-    if not target.parent.is_dir():
-        cause = f"there is no directory {clean_path(target.parent)}"
-        raise UsageError("The model cannot be written there", cause, "Make it, or name another one.")
-    job = {"run": str(run.path.resolve()), "weights": weights, "format": form, "output": str(target)}
-    done = _ask("exporting", {**job, "replace": force})
+    done = _ask("exporting", exporting_job(run, form, output or "", weights=weights, replace=force))
     if as_json:
         emit(json.dumps(done, indent=2, ensure_ascii=True) + "\n")
         return
-    say(f"{clean_path(done['path'])}: {done['bytes'] / (1 << 20):.1f} MiB, the {done['weights']} weights of step "
+    say(f"{clean_path(done['path'])}: {size(done['bytes'])}, the {done['weights']} weights of step "
         f"{done['step']:,}; preprocessing and class map in {clean(Path(done['beside']).name, 200)}")  # fmt: skip
     largest = f"largest output {done['largest']:.3g}"
     say(f"read back and compared: outputs differ by at most {done['difference']:.2g} ({largest})")

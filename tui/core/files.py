@@ -10,6 +10,8 @@ from pathlib import Path
 import platformdirs
 
 APPLICATION = "cnntrain"
+WEBHOOK_VARIABLE, COMMAND_VARIABLE = "CNNTRAIN_NOTIFY_WEBHOOK", "CNNTRAIN_NOTIFY_COMMAND"
+"""Where notices go (`tui.runs.notices`), if not where the user's own file says."""
 
 
 def config_directory() -> Path:

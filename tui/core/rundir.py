@@ -147,25 +147,11 @@ class RunDir:
 
     @property
     def own_names(self) -> frozenset[str]:
-        """The names of everything that cnntrain puts at the top of the directory."""
-        return frozenset(
-            path.name
-            for path in (
-                self.settings,
-                self.dataset,
-                self.extensions,
-                self.remarks,
-                self.metrics,
-                self.evaluations,
-                self.events,
-                self.checkpoints,
-                self.tensorboard,
-                self.control,
-                self.lock,
-                self.owner,
-                self.log,
-            )
+        """The names of everything that cnntrain puts at the top of the directory: those of the paths above."""
+        paths = (
+            getattr(self, name) for name, of in vars(RunDir).items() if isinstance(of, property) and name != "own_names"
         )
+        return frozenset(path.name for path in paths if isinstance(path, Path) and path.parent == self.path)
 
     @property
     def exists(self) -> bool:

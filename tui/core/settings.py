@@ -16,6 +16,7 @@ from tui.core.groups.diagnosis import DiagnosisSettings
 from tui.core.groups.logging import LoggingSettings
 from tui.core.groups.loss import LossSettings
 from tui.core.groups.model import ModelSettings
+from tui.core.groups.notices import NoticeSettings
 from tui.core.groups.optimizer import OptimizerSettings
 from tui.core.groups.schedule import ScheduleSettings
 from tui.core.groups.training import TrainingSettings
@@ -28,6 +29,7 @@ __all__ = [
     "LoggingSettings",
     "LossSettings",
     "ModelSettings",
+    "NoticeSettings",
     "OptimizerSettings",
     "ScheduleSettings",
     "Settings",
@@ -47,6 +49,7 @@ class Settings(Group):
     compute: ComputeSettings = Field(default=ComputeSettings(), title="Compute")
     diagnosis: DiagnosisSettings = Field(default=DiagnosisSettings(), title="Diagnosis")
     logging: LoggingSettings = Field(default=LoggingSettings(), title="Logging")
+    notices: NoticeSettings = Field(default=NoticeSettings(), title="Notices")
 
     @property
     def step_images(self) -> int:

@@ -30,7 +30,7 @@ from tui.core import control
 from tui.core.descriptors import readable
 from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, UsageError
-from tui.core.events import Ended, Exit, Launched, Message
+from tui.core.events import Ended, Exit, Launched, Message, decode
 from tui.core.files import remove_temporaries, write_atomic
 from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
@@ -39,6 +39,7 @@ from tui.runs.host import boot_id, host_name, kept_at_logout_by, start_time
 from tui.runs.launched import keep_settings
 from tui.runs.liveness import HEARTBEAT, Owner
 from tui.runs.lock import outlast_engine, take_lock
+from tui.runs.notices import Notifier
 from tui.runs.postmortem import Circumstances, ending
 from tui.runs.tail import lines_backwards
 
@@ -61,6 +62,7 @@ class Supervisor:
         self._terminations = 0
         self._kill_at = float("inf")
         self._forced = False
+        self._notifier: Notifier | None = None
 
     def run(self, announce: Callable[[], None]) -> int:
         """Run the engine to its end and return its exit code; ``announce`` is called once, when it is started.
@@ -69,6 +71,13 @@ class Supervisor:
             UsageError: the run is running, finished, or of a newer version.
             FailureError: the run cannot be written, or the engine not be started.
         """
+        try:
+            return self._run_locked(announce)
+        finally:
+            if self._notifier is not None:
+                self._notifier.close()  # the run is over and let go: nobody waits for this
+
+    def _run_locked(self, announce: Callable[[], None]) -> int:
         run = self._run
         signals = _Signals()
         lock = take_lock(run)
@@ -83,6 +92,7 @@ class Supervisor:
                 control.answered(request)  # asked of an attempt that is over
             engine, before = self._launch(lock)
             announce()
+            self._notifier = Notifier(run, settings.notices, self._tell)
             for restart in range(1, settings.training.restarts + 1):
                 code = self._watch(engine, signals)
                 if not self._waited_for_restart(code, before, signals, restart, settings.training.restarts):
@@ -152,6 +162,8 @@ class Supervisor:
         beat = time.monotonic()
         while not _has_ended(engine):
             moment = time.monotonic()
+            if self._notifier is not None:
+                self._notifier.look()
             for _ in range(signals.terminations(min(_TICK, max(0.0, self._kill_at - moment)))):
                 self._terminate(engine)
             if not os.path.isdir(self._run.path) and self._kill_at == float("inf"):
@@ -184,6 +196,8 @@ class Supervisor:
         event = ending(self._run, self._attempt, code, before, then=then)
         with contextlib.suppress(OSError):
             append_event(self._run, Message(step=event.step, level="error", text=event.text))
+        if self._notifier is not None:
+            self._notifier.crashed(event, event.text)
         deadline = time.monotonic() + RESTART_SECONDS[min(number, len(RESTART_SECONDS)) - 1]
         while (left := deadline - time.monotonic()) > 0:
             self._terminations += signals.terminations(min(_TICK, left))
@@ -199,6 +213,16 @@ class Supervisor:
             return False
         return not any(request.action == "stop" for request in control.pending(self._run))
 
+    def _tell(self, sentence: str) -> None:
+        """Put a warning where the screen shows it."""
+        append_event(self._run, Message(level="warning", text=sentence))
+
+    def _end(self) -> Ended | None:
+        """Return how the newest attempt ended, as its event says."""
+        line = next((line for kind, line in lines_backwards(self._run.events) if kind == "ended"), b"")
+        event = decode(line)
+        return event if isinstance(event, Ended) else None
+
     def _last_word(self) -> str:
         """Return whether the newest attempt has ``ended`` or only ``launched``."""
         return next((kind for kind, _ in lines_backwards(self._run.events) if kind in ("ended", "launched")), "")
@@ -213,6 +237,8 @@ class Supervisor:
                 append_event(self._run, event)
             except OSError as error:
                 sys.stderr.write(f"{event.text} (events.jsonl: {trouble(error, self._run.path)})\n")
+        if self._notifier is not None:
+            self._notifier.ended(self._end() or event)
         return event.exit_code if code < 0 else code
 
 

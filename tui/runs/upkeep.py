@@ -47,7 +47,7 @@ def contents(run: RunDir) -> Contents:
     try:
         with os.scandir(run.path) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".")]
-        sizes = [found.st_size for found in _files(run.path)]
+        sizes = [found.st_size for found in stats_below(run.path)]
     except OSError as error:
         raise FailureError(title, f"{clean_path(run.path)}: {error.strerror}", "Is it yours?") from error
     foreign = tuple(clean(name, 60) for name in sorted(set(names) - run.own_names))
@@ -118,11 +118,16 @@ def rename(run: RunDir, name: str) -> RunDir:
     return new
 
 
-def _files(folder: Path) -> Iterator[os.stat_result]:
+def stats_below(folder: Path) -> Iterator[os.stat_result]:
+    """Yield what is known of every file below a folder; links are not followed.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(Path(entry.path))
+                yield from stats_below(Path(entry.path))
             else:
                 yield entry.stat(follow_symlinks=False)
 

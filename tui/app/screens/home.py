@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from textual import events, on, work
@@ -16,19 +15,27 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from tui.app import starts
+from tui.app.notices import call_back
+from tui.app.screens import errands
 from tui.app.screens.begin import begin, explain, show_run
-from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.preset_list import DEMO, DEMO_DESCRIPTION, PresetList
 from tui.app.widgets.row_list import RowList
-from tui.app.widgets.run_list import RunList, headings
+from tui.app.widgets.run_list import RunList, about, headings
+from tui.app.widgets.run_search import RunSearch
 from tui.core import presets
 from tui.core.errors import CnntrainError
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 from tui.runs.catalog import Summary, list_runs
+from tui.runs.comparison import ORDERS, sorted_runs
+from tui.runs.fields import settings_of
+from tui.runs.filter import HELP, Filter, FilterError
 from tui.runs.status import LIVE
 
 _PERIOD = 1.0
+_WIDE = 100
+"""From so many columns on there is room for all keys in the footer."""
+ORDER_WORDS = {"newest": "date", "name": "name", "state": "state", "best": "best score"}
 _SHARE = 0.02
 """The greatest share of a processor core that listing runs may take: with very many runs the list is older."""
 
@@ -46,7 +53,26 @@ class HomeScreen(Screen[None]):
         Binding(
             "d", "demo", "Demo", id="home.demo", show=False, tooltip="Train on pictures that are made on the spot."
         ),
+        Binding(
+            "c",
+            "compare",
+            "Compare",
+            id="home.compare",
+            show=False,
+            tooltip="Compare the marked runs, or all shown.",
+        ),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            id="home.search",
+            key_display="/",
+            tooltip="Show only some runs: words of their names, or a filter like best.accuracy>70% and lr<0.1.",
+        ),
+        Binding("o", "order", "Order", id="home.order", show=False, tooltip="Sort the runs by another column."),
+        Binding("escape", "clear", "All runs", id="home.clear", show=False, tooltip="Show all runs again."),
     ]
+    LEGEND = HELP
 
     def __init__(self, root: Path, root_typed: str = "") -> None:
         super().__init__()
@@ -56,6 +82,11 @@ class HomeScreen(Screen[None]):
         self._looking = False
         self._touched = False
         self._wanted: str | None = None
+        self._trouble = ""
+        """Why the runs cannot be listed."""
+        self._order = 0
+        self._listed = 0
+        """How many runs are shown."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -64,6 +95,7 @@ class HomeScreen(Screen[None]):
         yield Static(Content.styled("Runs", "bold $primary"), id="runs-heading", classes="heading")
         yield RunList(id="runs")
         yield Static(id="empty")
+        yield RunSearch(id="search")
         yield Static(id="detail")
         yield Footer()
 
@@ -82,6 +114,7 @@ class HomeScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
+        self.query_one(Footer).show_command_palette = self.size.width >= _WIDE
 
     def point_at(self, run: RunDir) -> None:
         """Put the cursor on a run as soon as it is in the list."""
@@ -96,21 +129,55 @@ class HomeScreen(Screen[None]):
     @work(thread=True, exit_on_error=False)
     def _read(self) -> None:
         started = time.monotonic()
+        trouble, summaries = "", list[Summary]()
         try:
             summaries = list_runs(self._root)
-        except OSError:
-            summaries = []
+        except CnntrainError as error:
+            trouble = str(error)
         finally:
             now = time.monotonic()
             self._next_look = now + (now - started) / _SHARE if now - started > _SHARE else 0.0
             self._looking = False
-        self.app.call_from_thread(self._show_runs, summaries)
+        self.app.call_from_thread(self._take, summaries, trouble)
 
-    def _show_runs(self, summaries: Sequence[Summary]) -> None:
+    def _take(self, summaries: list[Summary], trouble: str) -> None:
+        """Take what is known of all runs, and show those that are wanted."""
+        changed = self._summaries != summaries or self._trouble != trouble
+        self._call_back(summaries)
         first = self._summaries is None and not self._touched
-        changed = self._summaries != summaries
-        self._summaries = list(summaries)
+        self._summaries, self._trouble = summaries, trouble
+        if changed or first:
+            self._select(first)
+        else:
+            self.query_one(RunList).show_runs(list(self.query_one(RunList).listed))  # "3 min ago" goes on
+
+    def _call_back(self, summaries: list[Summary]) -> None:
+        """Ring where a run that trained is over, if the person wants to be called."""
+        lived = {one.run for one in self._summaries or () if one.status in LIVE}
+        for one in summaries:
+            if one.run in lived and one.status not in LIVE:
+                wanted = str(settings_of(one.run).get("notices.screen", "off"))
+                call_back(self.app, wanted, f"{clean(one.run.given_name, 60)}: {one.status}. {one.status_text}")
+
+    @work(thread=True, exclusive=True, group="select", exit_on_error=False)
+    def _select(self, first: bool = False) -> None:
+        """Find the runs that fit the filter, in their order: a filter may have to read all their settings."""
+        typed, known = self.query_one(RunSearch).text, self._summaries or []
+        try:
+            fits = Filter(typed).fits
+            summaries, wrong = [one for one in known if fits(one)], ""
+        except FilterError as error:
+            summaries, wrong = [], f"{error.cause[0].upper()}{error.cause[1:]}. {error.next_step}"
+        summaries = sorted_runs(summaries, list(ORDERS)[self._order])
+        self.app.call_from_thread(self._show_runs, summaries, wrong, first)
+
+    def _show_runs(self, summaries: Sequence[Summary], wrong: str, first: bool) -> None:
+        self._listed = len(summaries)
         runs = self.query_one(RunList)
+        if wrong:  # what was shown stays while a filter is being typed
+            self.query_one(RunSearch).say(wrong, wrong=True)
+            return
+        self.query_one(RunSearch).say(f"{len(summaries):,} of {len(self._summaries or ()):,}")
         runs.show_runs(summaries)
         runs.display = bool(summaries)
         self.query_one("#empty").display = not summaries
@@ -120,16 +187,15 @@ class HomeScreen(Screen[None]):
             self._wanted = None
         if summaries and (first or wanted is not None):
             runs.focus()
-        if changed:
-            self.call_after_refresh(self._show_title)
-            self._show_detail()
+        self.call_after_refresh(self._show_title)
+        self._show_detail()
 
     def _show_presets(self) -> None:
         self.query_one(PresetList).show_presets(presets.available())
 
     def _show_title(self) -> None:
-        live = [s for s in self._summaries or () if s.status in LIVE]
-        words = f"{len(live)} training" if live else ""
+        live = sum(one.status in LIVE for one in self._summaries or ())
+        words = f"{live} training" if live else ""
         left = Content.assemble(("cnntrain", "bold $accent"), "  ", (clean_path(self._root, 50), "$foreground-muted"))
         gap = self.size.width - 2 - left.cell_length - len(words)
         self.query_one("#title", Static).update(
@@ -137,12 +203,18 @@ class HomeScreen(Screen[None]):
         )
         if self._summaries is None:
             empty = "Looking for runs…"
+        elif self._trouble:
+            empty = clean(self._trouble, 400)
+        elif self._summaries:
+            empty = "No run fits; Escape shows all again."
         else:
             empty = "No runs yet. Choose a preset above, or try the demo: it needs no pictures."
         self.query_one("#empty", Static).update(Content(empty), layout=False)
         above = (
-            headings(self.size.width - 2 - int(self.query_one(RunList).show_vertical_scrollbar))
-            if self._summaries
+            headings(
+                self.size.width - 2 - int(self.query_one(RunList).show_vertical_scrollbar), list(ORDERS)[self._order]
+            )
+            if self._listed
             else Content.styled("Runs", "bold $primary")
         )
         self.query_one("#runs-heading", Static).update(above, layout=False)
@@ -150,9 +222,9 @@ class HomeScreen(Screen[None]):
     def _show_detail(self) -> None:
         """Tell more about what the cursor is on."""
         text = Content("")
-        if self.query_one(RunList).has_focus:
+        if not self.query_one(PresetList).has_focus:
             summary = self.query_one(RunList).summary
-            text = _about(summary, self.size.width - 2) if summary is not None else text
+            text = about(summary, self.size.width - 2) if summary is not None else text
         else:
             name = self.query_one(PresetList).row
             if name == DEMO:
@@ -213,94 +285,95 @@ class HomeScreen(Screen[None]):
         draft = Draft(name, base, root=self._root, root_typed=self._root_typed)
         self.app.push_screen(DatasetScreen(draft))
 
+    # --- which runs, in which order -----------------------------------------------------------------
+
+    def action_search(self) -> None:
+        """Let a person type which runs to show."""
+        self.query_one(RunSearch).open()
+
+    @on(RunSearch.Changed)
+    def typed(self) -> None:
+        self._select()
+
+    @on(RunSearch.Entered)
+    def searched(self) -> None:
+        """Go to the runs that were found."""
+        if not self.query_one(RunSearch).text:
+            self.action_clear()
+        elif self._listed:
+            self.query_one(RunList).focus()
+
+    def action_clear(self) -> None:
+        """Show all runs again; marks go last."""
+        runs = self.query_one(RunList)
+        if self.query_one(RunSearch).close():
+            if self._summaries:
+                runs.focus()
+        elif runs.ticked:
+            runs.ticked.clear()
+            self._select()
+
+    def action_order(self) -> None:
+        """Sort by the next column."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self.app.notify(f"Sorted by {ORDER_WORDS[list(ORDERS)[self._order]]}.", timeout=2, markup=False)
+        self._select()
+
+    def action_compare(self) -> None:
+        """Compare the marked runs, or all that are shown."""
+        from tui.app.screens.compare import CompareScreen
+
+        chosen = self.query_one(RunList).chosen
+        if len(chosen) < 2:
+            self.app.notify("Mark two or more runs with the space bar.", timeout=4, markup=False)
+        else:
+            self.app.push_screen(CompareScreen(chosen))
+
+    # --- what is done with a run --------------------------------------------------------------------
+
     @on(RunList.Wanted)
     def wanted(self, event: RunList.Wanted) -> None:
         """Do with a run what is wanted."""
-        summary = event.summary
+        app, summary = self.app, event.summary
+        run = summary.run
         match event.what:
-            case "watch":
-                self.app.run_worker(show_run(self.app, summary.run), exclusive=True, group="show_run")
+            case "open" if summary.status == "finished":
+                self._show_results(run)
+            case "results":
+                self._show_results(run)
+            case "open" | "watch":
+                app.run_worker(show_run(app, run), exclusive=True, group="show_run")
             case "again":
-                self._again(summary)
+                errands.train_again(app, summary, self._root)
             case "edit":
-                self._edit(summary)
+                errands.edit(app, run, summary.preset, root=self._root, root_typed=self._root_typed)
             case "resume":
-                begin(self.app, starts.resumed(summary.run))
+                begin(app, starts.resumed(run))
             case "stop":
-                self._stop(summary)
+                errands.stop(app, run, self._look_now)
+            case "pin":
+                errands.pin(app, run, not summary.pinned, self._look_now)
+            case "note":
+                errands.write_note(app, run, summary.note, self._look_now)
+            case "rename":
+                errands.rename(app, run, self._renamed)
+            case "delete":
+                errands.delete(app, run, self._look_now)
 
-    def _again(self, summary: Summary) -> None:
-        from tui.app.screens.ask import Confirm
+    def _show_results(self, run: RunDir) -> None:
+        from tui.app.screens.results import ResultsScreen
 
-        def answer(yes: bool | None) -> None:
-            if yes:
-                begin(self.app, starts.again(summary.run, summary.preset, self._root))
+        self.point_at(run)
+        self.app.push_screen(ResultsScreen(run, root_typed=self._root_typed))
 
-        name = clean(summary.run.given_name, 40)
-        detail = f"A new run with the same settings on {summary.dataset}."
-        self.app.push_screen(Confirm(f'Train "{name}" again?', detail, yes="Train"), answer)
+    def _renamed(self, run: RunDir) -> None:
+        self.point_at(run)
+        self._look_now()
 
-    def _edit(self, summary: Summary) -> None:
-        """Take a run's settings into the form; what they are compared with is its preset, if that is still there."""
-        from tui.app.draft import Draft
-        from tui.app.screens.settings import SettingsScreen
-
-        try:
-            settings = presets.read_settings(summary.run.settings)
-        except CnntrainError as error:
-            explain(self.app, error)
-            return
-        try:
-            preset = summary.preset or str(summary.run.settings)
-            base = presets.load(presets.find(preset))
-        except CnntrainError:
-            preset, base = str(summary.run.settings), settings
-        draft = Draft(
-            preset,
-            base,
-            root=self._root,
-            root_typed=self._root_typed,
-            settings=settings,
-            name=summary.run.given_name,
-        )
-        self.app.push_screen(SettingsScreen(draft))
-
-    def _stop(self, summary: Summary) -> None:
-        from tui.app.screens.ask import Confirm
-
-        name = clean(summary.run.given_name, 40)
-        detail = "It finishes its step and saves a checkpoint; it can be resumed."
-        self.app.push_screen(
-            Confirm(f'Stop "{name}"?', detail, yes="Stop", careful=True), partial(self._stop_now, summary)
-        )
-
-    def _stop_now(self, summary: Summary, yes: bool | None) -> None:
-        if yes:
-            self.run_worker(partial(self._stop_in_thread, summary), thread=True, exit_on_error=False)
-
-    def _stop_in_thread(self, summary: Summary) -> None:
-        from tui.runs import launch
-
-        try:
-            launch.stop(summary.run)
-        except CnntrainError as error:
-            self.app.call_from_thread(explain, self.app, error)
+    def _look_now(self) -> None:
         self._next_look = 0.0
+        self._look()
 
 
 def _absolute(run: RunDir) -> str:
     return os.path.abspath(run.path)
-
-
-def _about(summary: Summary, width: int) -> Content:
-    """Return two lines about a run."""
-    steps = f"step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
-    scores = [
-        f"{words} {summary.scored(value, named=summary.task != 'classification')}"
-        for words, value in (("test", summary.test_score), ("best validation", summary.best_score))
-        if value is not None
-    ]
-    parts = (f"preset {clean(summary.preset, 40)}" if summary.preset else "", steps, *scores, summary.dataset)
-    second = " · ".join(part for part in parts if part)
-    lines = (Cell(summary.status_text or summary.status, width), Cell(second, width, "$foreground-muted"))
-    return Content("\n").join(line([cell]) for cell in lines)

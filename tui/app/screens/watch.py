@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
+from tui.app.notices import Alarm
 from tui.app.preferences import Preferences
 from tui.app.reader import Reader
 from tui.app.screens import asking
@@ -99,6 +100,7 @@ class WatchScreen(Screen[None]):
         self.follower: RunFollower | None = None
         """None until the first paint, which would have to wait for the import of numpy and pydantic."""
         self._reader: Reader | None = None
+        self._alarm = Alarm()
         self._status: tuple[object, ...] = ()
         """What the screen has shown of the run's status."""
         self._stale = False
@@ -174,6 +176,7 @@ class WatchScreen(Screen[None]):
         if changed:
             self._stale = True
             self.dashboard.came()
+            self._alarm.look(self.app, self.follower.state)
         self._beat += 1
         if not self.is_current:
             return

@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from tui.app.format import compact, tick
+from tui.app.format import compact, duration, tick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Unit = Literal["step", "epoch", "time"]
+"""What a horizontal axis counts."""
+PLACES: dict[Unit, int] = {"step": 1, "epoch": 1000, "time": 10}
+"""How many places there are in a step, an epoch, a second."""
+_ROUND_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, *(60.0 * m for m in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440)))
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LOG_ROUND = (1.0, 2.0, 5.0, 10.0)
 _SMALLEST = 1e-45
@@ -169,3 +174,23 @@ def step_ticks(first: int, last: int, cells: int) -> list[tuple[int, str]]:
     stride = max(1, int(_round_up((last - first + 1) / room, (1.0, 2.0, 5.0, 10.0))))
     start = -(-first // stride) * stride
     return [(step, compact(step)) for step in range(start or stride, last + 1, stride)]
+
+
+def place_ticks(first: int, last: int, cells: int, unit: Unit) -> list[tuple[float, str]]:
+    """Return round places and their labels for a horizontal axis that may count epochs or time; see `PLACES`."""
+    wanted = (last - first + 1) / max(2, cells // 12)
+    if unit == "time":
+        seconds = wanted / PLACES["time"]
+        round_seconds = next((one for one in _ROUND_SECONDS if one >= seconds), 0.0) or _round_up(seconds, _ROUND)
+        stride = max(1, round(round_seconds * PLACES["time"]))
+    else:
+        stride = max(1, int(_round_up(wanted, (1.0, 2.0, 5.0, 10.0))))
+    start = -(-first // stride) * stride
+    return [(place, place_label(place, unit)) for place in range(start or stride, last + 1, stride)]
+
+
+def place_label(place: int, unit: Unit) -> str:
+    """Return what stands at a place of a horizontal axis."""
+    if unit == "epoch":
+        return f"{place / PLACES['epoch']:g}"
+    return duration(place / PLACES["time"]) if unit == "time" else compact(place)

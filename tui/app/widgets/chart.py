@@ -89,13 +89,20 @@ class Chart(Panel):
         self._plot = plot
         self.redraw()
 
-    def measure(self, metric: Metric) -> None:
-        """Show another metric from now on: its label is the title, and shares have an axis from 0 to 100 %."""
-        if metric.label == self.title:
+    def measure(self, metric: Metric, title: str = "", *, whole: bool = True) -> None:
+        """Show another metric from now on: its label, or ``title``, stands above.
+
+        Args:
+            metric: what is drawn.
+            title: what it is called here.
+            whole: shares have an axis from 0 to 100 %; else the values decide, so that small differences are seen.
+        """
+        title = title or metric.label
+        if title == self.title:
             return
-        self.title = metric.label
+        self.title = title
         self._percent = metric.form == "percent"
-        self._floor, self._ceiling = 0.0, 1.0 if self._percent else None
+        self._floor, self._ceiling = (0.0, 1.0 if self._percent else None) if whole else (None, None)
         self._scale = None
 
     def step_at(self, column: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The path of a folder or list file, typed with completion: Tab or the right arrow takes what is offered."""
+"""A path, typed with completion: what is offered is taken with Tab or the right arrow, as in a shell."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from tui.core.text import clean, clean_path
 
 
 class PathSuggester(Suggester):
-    """Offers the first folder or list file that what was typed could become.
+    """Offers the first folder or list file, or with ``files`` any file, that what was typed could become.
 
     Args:
         base: what paths are relative to; empty: they have to be absolute.
+        files: of any kind.
     """
 
-    def __init__(self, base: str = "") -> None:
+    def __init__(self, base: str = "", *, files: bool = False) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self._base = base
+        self._base, self._files = base, files
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the completed path, or None; looks into the folder in a thread."""
-        return await asyncio.to_thread(completed, value, self._base)
+        return await asyncio.to_thread(completed, value, self._base, files=self._files)
 
 
-def completed(typed: str, base: str = "") -> str | None:
+def completed(typed: str, base: str = "", *, files: bool = False) -> str | None:
     """Return ``typed`` completed to the path of a folder with ``/`` at its end, or of a list file; None: of nothing.
 
     Nothing is offered behind a slash: Tab goes on to the next field there. What has a name that cannot be
@@ -39,15 +40,28 @@ def completed(typed: str, base: str = "") -> str | None:
     Args:
         typed: an absolute path, or one that begins with ``~``.
         base: what other paths are relative to.
+        files: any file may be it, too, if no folder is.
     """
     around, slash, start = typed.rpartition("/")
     if not start or not (base or around or slash):
         return None
-    folders, lists = inside(Path(os.path.join(base, os.path.expanduser(around or slash))))
+    place = Path(os.path.join(base, os.path.expanduser(around or slash)))
+    folders, lists = inside(place)
     for name in (*(f"{folder}/" for folder in folders), *lists):
         if name.startswith(start) and name.rstrip("/") != start and name == clean(name):
             return f"{around}{slash}{name}"
-    return None
+    found = _file_in(place, start) if files else None
+    return f"{around}{slash}{found}" if found else None
+
+
+def _file_in(folder: Path, start: str) -> str | None:
+    """Return the first name in a folder that begins so and can be shown as it is."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(start) and entry.name != start]
+    except OSError:
+        return None
+    return min((name for name in names if name == clean(name)), default=None)
 
 
 class PathInput(TextField):
@@ -67,10 +81,16 @@ class PathInput(TextField):
         ),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        placeholder: str = "path of a folder or list file: ~/pictures or ~/labels.csv",
+        files: bool = False,
+    ) -> None:
         super().__init__(
-            placeholder="path of a folder or list file: ~/pictures or ~/labels.csv",
-            suggester=PathSuggester(),
+            placeholder=placeholder,
+            suggester=PathSuggester(files=files),
             select_on_focus=False,
             id=id,
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
 from tui.app.widgets.columns import Cell, line
-from tui.app.widgets.row_list import RowList
+from tui.app.widgets.row_list import Draw, RowList
 from tui.core.metrics import LOSS
 from tui.core.text import clean
 from tui.runs import status
@@ -33,8 +33,14 @@ SIGNS: dict[Status, tuple[str, str]] = {
 """A sign and a colour for each status: told apart without colours too."""
 
 RESUMABLE: frozenset[Status] = frozenset({"stopped", "failed", "crashed", "interrupted"})
+OVER: frozenset[Status] = RESUMABLE | {"finished"}
 _WIDE, _NARROW = 96, 72
 _BAR = 10
+
+
+def _quiet(key: str, what: str, title: str, tooltip: str) -> Binding:
+    """Return a key that is in the help and the palette, and not in the footer."""
+    return Binding(key, f"want('{what}')", title, id=f"runs.{what}", show=False, tooltip=tooltip)
 
 
 class RunList(RowList):
@@ -43,19 +49,13 @@ class RunList(RowList):
     BINDINGS = [
         Binding(
             "enter",
-            "want('watch')",
-            "Watch",
-            id="runs.watch",
+            "want('open')",
+            "Open",
+            id="runs.open",
             key_display="enter",
-            tooltip="Open the run's live screen.",
+            tooltip="Open the results of a finished run, the live screen of any other.",
         ),
-        Binding(
-            "a",
-            "want('again')",
-            "Again",
-            id="runs.again",
-            tooltip="Train again with the same settings on the same pictures, as a new run.",
-        ),
+        Binding("a", "want('again')", "Again", id="runs.again", tooltip="Train anew with the same settings."),
         Binding("e", "want('edit')", "Edit", id="runs.edit", tooltip="Take the run's settings into the form."),
         Binding(
             "r",
@@ -67,32 +67,77 @@ class RunList(RowList):
         Binding(
             "s", "want('stop')", "Stop", id="runs.stop", tooltip="Stop the run after this step, with a checkpoint."
         ),
+        Binding("space", "tick", "Mark", id="runs.mark", key_display="space", tooltip="Mark the run, to compare it."),
+        _quiet("w", "watch", "Watch", "Open the run's live screen, with all curves."),
+        _quiet("f", "results", "Results", "Open the run's results, as far as there are any."),
+        _quiet("p", "pin", "Pin", "Keep the run above the others, or no longer."),
+        _quiet("n", "note", "Note", "Write a note on the run."),
+        _quiet("m", "rename", "Rename", "Give the run another name."),
+        _quiet("x,delete", "delete", "Delete", "Delete the run; asks first."),
     ]
+
+    wraps = False
 
     @dataclass
     class Wanted(Message):
         """Something is wanted of a run."""
 
         what: str
-        """watch, again, edit, resume or stop."""
+        """open, watch, results, again, edit, resume, stop, pin, note, rename or delete."""
         summary: Summary
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._summaries: dict[str, Summary] = {}
+        self._ways: dict[str, tuple[Summary, str, bool, Draw]] = {}
+        """How each row is drawn, and of what that was made."""
+        self.ticked: set[str] = set()
+        """The ids of the runs that are marked, on the list or not."""
 
     @property
     def summary(self) -> Summary | None:
         """The run under the cursor."""
         return self._summaries.get(self.row or "")
 
+    @property
+    def listed(self) -> list[Summary]:
+        """The runs that are shown, in their order."""
+        return list(self._summaries.values())
+
+    @property
+    def chosen(self) -> list[Summary]:
+        """The marked runs that are listed, in their order; without any mark all that are listed."""
+        marked = [summary for key, summary in self._summaries.items() if key in self.ticked]
+        return marked or self.listed
+
     def show_runs(self, summaries: Sequence[Summary]) -> None:
         """Show these runs, in this order."""
         before = self.summary
         self._summaries = {str(summary.run.path): summary for summary in summaries}
-        self.show({key: partial(_line_now, summary) for key, summary in self._summaries.items()})
+        moment = status.now()
+        self._ways = {key: self._way(key, summary, moment) for key, summary in self._summaries.items()}
+        self.show({key: way[3] for key, way in self._ways.items()})
         if before is None or self.summary is None or before.status != self.summary.status:
             self.refresh_bindings()
+
+    def _way(self, key: str, summary: Summary, moment: float) -> tuple[Summary, str, bool, Draw]:
+        """Return how a row is drawn: what did not change since is the same object."""
+        began, ticked = ago(moment - summary.created), key in self.ticked
+        known = self._ways.get(key)
+        if known is not None and (known[0] is summary or known[0] == summary) and known[1:3] == (began, ticked):
+            return known
+        return summary, began, ticked, partial(_run_line, summary, began, ticked)
+
+    def action_tick(self) -> None:
+        """Mark the run under the cursor or take its mark away, and go to the next one."""
+        if self.row is not None:
+            self.ticked ^= {self.row}
+            if len(self.ticked) == 1:
+                self.app.notify("c compares the marked runs.", timeout=3, markup=False)
+            self.show_runs(self.listed)
+            if self.highlighted is not None and self.highlighted < self.option_count - 1:
+                self.action_cursor_down()
+            self.post_message(self.Marked(self, self.row))
 
     def watch_highlighted(self, highlighted: int | None) -> None:
         """What can be done depends on the run."""
@@ -106,39 +151,43 @@ class RunList(RowList):
 
     def action_select(self) -> None:
         """A click on a run is as good as Enter."""
-        self.action_want("watch")
+        self.action_want("open")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Resume only what can be resumed, stop only what lives."""
-        if action != "want":
+        """Resume only what can be resumed, stop only what lives, rename and delete only what does not."""
+        if action not in ("want", "tick"):
             return True
         summary = self.summary
         if summary is None:
             return None
-        if parameters == ("resume",):
-            return True if summary.status in RESUMABLE else None
-        if parameters == ("stop",):
-            return True if summary.status in LIVE else None
+        match parameters:
+            case ("resume",):
+                return summary.status in RESUMABLE
+            case ("stop",):
+                return summary.status in LIVE
+            case ("rename",) | ("delete",) | ("results",):
+                return summary.status in OVER
         return True
 
 
-def headings(width: int) -> Content:
-    """Return the line above the list."""
+def headings(width: int, order: str = "newest") -> Content:
+    """Return the line above the list; the column that it is sorted by (`tui.runs.comparison.ORDERS`) stands out."""
     names = _layout(width, "state", "name", "started", "epochs", "best val", "loss", "pictures")
-    return line(cell for cell in names)
+    places = {"state": 0, "name": 1, "newest": 2, "best": 4}
+    return line(
+        Cell(
+            cell.text, cell.width, "$accent" if place == places[order] and order != "newest" else cell.style, cell.right
+        )
+        for place, cell in enumerate(names)
+    )
 
 
-def _line_now(summary: Summary, width: int) -> Content:
-    return _run_line(summary, ago(status.now() - summary.created), width)
-
-
-@lru_cache(maxsize=1024)
-def _run_line(summary: Summary, started_ago: str, width: int) -> Content:
+def _run_line(summary: Summary, started_ago: str, ticked: bool, width: int) -> Content:
     sign, style = SIGNS[summary.status]
     cells = _layout(
         width,
         f"{sign} {summary.status}",
-        clean(summary.run.given_name),
+        ("◆ " if ticked else "") + ("↑ " if summary.pinned else "") + clean(summary.run.given_name, 300),
         started_ago,
         _epochs(summary, width),
         summary.scored(best_known(summary)),
@@ -149,7 +198,7 @@ def _run_line(summary: Summary, started_ago: str, width: int) -> Content:
     return line(
         [
             Cell(state.text, state.width, style),
-            Cell(name.text, name.width, "bold" if summary.status in LIVE else ""),
+            Cell(name.text, name.width, "bold $accent" if ticked else "bold" if summary.status in LIVE else ""),
             Cell(started.text, started.width, "$foreground-muted"),
             Cell(epochs.text, epochs.width, right=True),
             Cell(score.text, score.width, right=True),
@@ -198,3 +247,21 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit} ago"
     raise AssertionError
+
+
+def about(summary: Summary, width: int) -> Content:
+    """Return two lines about a run."""
+    steps = f"step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
+    scores = [
+        f"{words} {summary.scored(value, named=summary.task != 'classification')}"
+        for words, value in (("test", summary.test_score), ("best validation", summary.best_score))
+        if value is not None
+    ]
+    note = f"“{summary.note}”" if summary.note else ""
+    parts = (note, f"preset {clean(summary.preset, 40)}" if summary.preset else "", steps, *scores, summary.dataset)
+    second = " · ".join(part for part in parts if part)
+    lines = (
+        Cell(summary.newer or summary.status_text or summary.status, width),
+        Cell(second, width, "$foreground-muted"),
+    )
+    return Content("\n").join(line([cell]) for cell in lines)

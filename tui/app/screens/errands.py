@@ -1,0 +1,159 @@
+"""What is done with a run from any screen that shows it: again, edit, stop, note, pin, rename, delete.
+
+Each asks where a slip would cost something, works on files in a thread, and then calls ``done`` on the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+
+from tui.app import starts
+from tui.app.screens.begin import begin, explain
+from tui.core import presets
+from tui.core.errors import CnntrainError
+from tui.core.rundir import RunDir
+from tui.core.sentences import size
+from tui.core.text import clean, clean_path
+from tui.runs.catalog import Summary
+
+Done = Callable[[], None]
+
+
+def _name(run: RunDir) -> str:
+    return clean(run.given_name, 40)
+
+
+def train_again(app: App[Any], summary: Summary, root: Path) -> None:
+    """Ask, then train a new run with the same settings on the same pictures."""
+    from tui.app.screens.ask import Confirm
+
+    def answer(yes: bool | None) -> None:
+        if yes:
+            begin(app, starts.again(summary.run, summary.preset, root))
+
+    detail = f"A new run with the same settings on {summary.dataset}."
+    app.push_screen(Confirm(f'Train "{_name(summary.run)}" again?', detail, yes="Train"), answer)
+
+
+def edit(app: App[Any], run: RunDir, preset: str, *, root: Path, root_typed: str) -> None:
+    """Take a run's settings into the form; what they are compared with is its preset, if that is still there."""
+    from tui.app.draft import Draft
+    from tui.app.screens.settings import SettingsScreen
+
+    try:
+        settings = presets.read_settings(run.settings)
+    except CnntrainError as error:
+        explain(app, error)
+        return
+    try:
+        preset = preset or str(run.settings)
+        base = presets.load(presets.find(preset))
+    except CnntrainError:
+        preset, base = str(run.settings), settings
+    draft = Draft(preset, base, root=root, root_typed=root_typed, settings=settings, name=run.given_name)
+    app.push_screen(SettingsScreen(draft))
+
+
+def stop(app: App[Any], run: RunDir, done: Done) -> None:
+    """Ask, then let a run stop after its step."""
+    from tui.app.screens.ask import Confirm
+    from tui.runs import launch
+
+    def answer(yes: bool | None) -> None:
+        if yes:
+            _in_thread(app, partial(launch.stop, run), done)
+
+    detail = "It finishes its step and saves a checkpoint; it can be resumed."
+    app.push_screen(Confirm(f'Stop "{_name(run)}"?', detail, yes="Stop", careful=True), answer)
+
+
+def write_note(app: App[Any], run: RunDir, note: str, done: Done) -> None:
+    """Ask for the note on a run and keep it."""
+    from tui.app.screens.ask import AskLine
+    from tui.runs import remarks
+
+    def wrong(text: str) -> str:
+        return f"At most {remarks.LONGEST} characters." if len(text) > remarks.LONGEST else ""
+
+    def answer(text: str | None) -> None:
+        if text is not None and text != note:
+            _in_thread(app, partial(remarks.note, run, text), done)
+
+    app.push_screen(AskLine(f'Note on "{_name(run)}"', note, wrong), answer)
+
+
+def pin(app: App[Any], run: RunDir, pinned: bool, done: Done) -> None:
+    """Keep a run above the others, or no longer."""
+    from tui.runs import remarks
+
+    _in_thread(app, partial(remarks.pin, run, pinned), done)
+
+
+def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
+    """Ask for another name and give it to a run."""
+    from tui.app.screens.ask import AskLine
+    from tui.core.rundir import safe_name
+    from tui.runs import upkeep
+
+    renamed: list[RunDir] = []
+
+    def wrong(text: str) -> str:
+        if not safe_name(text):
+            return "A name needs a letter or a digit."
+        same = safe_name(text) == text
+        return "" if same else f'Letters, digits, dots and dashes, at most 60: "{safe_name(text)}".'
+
+    def work(name: str) -> None:
+        renamed.append(upkeep.rename(run, name))
+
+    def answer(name: str | None) -> None:
+        if name is not None and name != run.given_name:
+            _in_thread(app, partial(work, name), lambda: done(renamed[0]))
+
+    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong), answer)
+
+
+def delete(app: App[Any], run: RunDir, done: Done) -> None:
+    """Count what a run holds, ask, and delete it."""
+    from tui.runs import upkeep
+
+    found: list[upkeep.Contents] = []
+
+    def count() -> None:
+        found.append(upkeep.contents(run))
+
+    def ask() -> None:
+        from tui.app.screens.ask import Confirm
+
+        inside = found[0]
+        detail = f"{clean_path(run.path)}, {inside.files:,} files, {size(inside.bytes)}, with all checkpoints."
+        if inside.foreign:
+            more = f" and {len(inside.foreign) - 5} more" if len(inside.foreign) > 5 else ""
+            detail += f" Not of the run, and deleted too: {', '.join(inside.foreign[:5])}{more}."
+        question = Confirm(f'Delete "{_name(run)}" for ever?', detail, yes="Delete", careful=True)
+        app.push_screen(question, answer)
+
+    def answer(yes: bool | None) -> None:
+        if yes:
+            _in_thread(app, partial(upkeep.delete, run), done)
+
+    _in_thread(app, count, ask)
+
+
+def _in_thread(app: App[Any], work: Callable[[], object], done: Done) -> None:
+    """Do something with files while the screen goes on; then ``done``, or say why it failed."""
+
+    def run() -> None:
+        try:
+            work()
+        except CnntrainError as error:
+            app.call_from_thread(explain, app, error)
+        else:
+            app.call_from_thread(done)
+
+    app.run_worker(run, thread=True, exit_on_error=False)

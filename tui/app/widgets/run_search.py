@@ -1,0 +1,74 @@
+"""The line above the runs in which a person says which ones to show, and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from tui.app.widgets.text_field import TextField
+from tui.core.text import clean
+
+
+class RunSearch(Horizontal):
+    """A field, hidden until `open` is called."""
+
+    DEFAULT_CSS = """
+    RunSearch { height: 1; display: none; padding: 0 1; }
+    RunSearch #sign { width: 2; color: $accent; }
+    RunSearch TextField { width: 1fr; }
+    RunSearch #says {
+        width: auto; max-width: 60%; padding-left: 2; color: $text-muted;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
+
+    @dataclass
+    class Changed(Message):
+        """Something else is wanted."""
+
+        text: str
+
+    class Entered(Message):
+        """The person is done with typing."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content("/"), id="sign")
+        yield TextField(placeholder="words, or best.accuracy>70% and lr<0.1", id="text", select_on_focus=False)
+        yield Static(id="says")
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(TextField).value.strip()
+
+    def open(self) -> None:
+        """Let a person type."""
+        self.display = True
+        self.query_one(TextField).focus()
+
+    def close(self) -> bool:
+        """Ask for all runs again; return whether it was open."""
+        was_open = self.display
+        self.display = False
+        self.query_one(TextField).value = ""
+        return was_open
+
+    def say(self, words: str, *, wrong: bool = False) -> None:
+        """Show how many were found, or what is wrong."""
+        self.query_one("#says", Static).update(Content.styled(clean(words, 200), "$text-warning" if wrong else ""))
+
+    @on(TextField.Changed)
+    def _changed(self, event: TextField.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(self.text))
+
+    @on(TextField.Submitted)
+    def _submitted(self, event: TextField.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Entered())
