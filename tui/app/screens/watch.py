@@ -83,6 +83,13 @@ class WatchScreen(Screen[None]):
             show=False,
             tooltip="Gradients, updates, dead channels: layer by layer.",
         ),
+        Binding(
+            "a",
+            "answers",
+            "Answers",
+            id="watch.answers",
+            tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
+        ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
     ]
 
@@ -320,3 +327,10 @@ class WatchScreen(Screen[None]):
             from tui.app.screens.layers import LayersScreen
 
             self.app.push_screen(LayersScreen(self.follower))
+
+    def action_answers(self) -> None:
+        """Show each validation in detail."""
+        if self.follower is not None:
+            from tui.app.screens.validation import ValidationScreen
+
+            self.app.push_screen(ValidationScreen(self.follower))
