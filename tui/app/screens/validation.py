@@ -130,7 +130,7 @@ class ValidationScreen(Screen[None]):
 
     def _keep(self, found: list[tuple[Key, Loaded]]) -> None:
         self._evaluations.keep(found)
-        if self.is_attached:
+        if self.is_attached and not self._follower.busy:
             self._show()
 
     def _show(self) -> None:
