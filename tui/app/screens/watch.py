@@ -88,6 +88,7 @@ class WatchScreen(Screen[None]):
             "answers",
             "Answers",
             id="watch.answers",
+            show=False,
             tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
         ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
@@ -97,7 +98,7 @@ class WatchScreen(Screen[None]):
         "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
         "≈ ends the smoothed line. "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
-        "Beside a class's recall stands its change since the validation before."
+        "Beside a class's recall stands its change since the validation before; the key a shows all of each validation."
     )
 
     def __init__(self, run: RunDir) -> None:
