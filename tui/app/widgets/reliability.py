@@ -46,11 +46,12 @@ class Reliability(ScrollPanel):
         _, count = self._widths(width)
         words = f"{'sure':<{_RANGE}}" + " " * (width - _RANGE - _VALUE - count) + f"{'right':>{_VALUE}}"
         heading: Row = ((words + (f"{'pictures':>{count}}" if count else ""), "muted"),)
-        return [heading, *super().body(width, height - 2), ((self._verdict(self._bins), "mark"),)]
+        return [heading, *super().body(width, height - 2), ((self._verdict(self._bins, width), "mark"),)]
 
-    def _verdict(self, bins: Bins) -> str:
-        error = "" if math.isnan(self._error) else f"off by {CALIBRATION_ERROR.format(self._error)}, "
-        return error + _leaning(bins)
+    def _verdict(self, bins: Bins, width: int) -> str:
+        leaning = _leaning(bins)
+        whole = f"off by {CALIBRATION_ERROR.format(self._error)}, {leaning}"
+        return leaning if math.isnan(self._error) or len(whole) > width else whole
 
     @staticmethod
     def _widths(width: int) -> tuple[int, int]:
@@ -96,5 +97,5 @@ def _leaning(bins: Bins) -> str:
     gap = sum(n * (s - r) for n, s, r in zip(bins.counts, bins.confidence, bins.accuracy, strict=True) if n)
     gap = gap / total if total else 0.0
     if abs(gap) < 0.01:
-        return "neither way"
+        return "neither too sure nor too careful"
     return f"too sure by {ACCURACY.format(gap)}" if gap > 0 else f"too careful by {ACCURACY.format(-gap)}"
