@@ -114,7 +114,7 @@ def test_the_process_answers_and_is_gone_when_it_is_closed(tmp_path: Path) -> No
     assert "gone" in asked.ask(replace(request, path="b.png"))[0].reason
     bad = replace(request, settings={"data": {"image_size": "large"}})
     assert "image_size" in asked.ask(bad)[0].reason
-    child = asked._child
+    child = asked._companion._child
     assert child is not None
     asked.close()
     assert child.poll() is not None

@@ -12,6 +12,7 @@ import pytest
 import safetensors
 import torch
 
+from tui.core import saliency
 from tui.core.dataset.demo import make_demo
 from tui.core.dataset.manifest import load_manifest, save_manifest
 from tui.core.errors import FailureError, UsageError
@@ -28,6 +29,7 @@ from tui.engine.predicting import predict
 from tui.engine.testing import evaluate_run
 from tui.engine.trained import load
 from tui.engine.trainer import Trainer
+from tui.runs.companion import Companion
 from tui.runs.launch import create
 
 CHANGES = {
@@ -143,6 +145,31 @@ def test_answers_are_those_of_the_evaluation(finished: RunDir) -> None:
     right = sum(three[0][0] == manifest.classes[int(label)] for three, (_, label) in zip(answers, samples, strict=True))
     table = evaluate_run({"run": str(finished.path), "weights": "best", "split": "test"}, Ear())
     assert right / len(samples) == pytest.approx(table["metrics"]["accuracy"])
+
+
+def test_where_it_looked_is_told_by_a_process_of_its_own(finished: RunDir, tmp_path: Path) -> None:
+    manifest = load_manifest(finished.dataset)
+    path = manifest.splits["validation"][0][0]
+    asked = Companion(saliency.MODULE, saliency.decode_head, "It cannot be shown", timeout=110)
+    try:
+        request = saliency.SaliencyRequest(str(finished.path), str(manifest.root), path, (0, 2))
+        head, content = asked.exchange(request.encode())
+        assert (head.reason, head.size, head.maps, head.layer, head.cells) == ("", 16, 2, "blocks", (8, 8))
+        assert head.weights in ("best", "last")
+        assert len(content) == head.length == 5 * 16 * 16
+        for changes, words in (
+            ({"path": "gone.png"}, "gone"),
+            ({"outputs": (999,)}, "out of bounds"),
+            ({"run": str(tmp_path)}, "No such run"),
+        ):
+            head, content = asked.exchange(replace(request, **changes).encode())
+            assert words in head.reason
+            assert content == b""
+        child = asked._child
+    finally:
+        asked.close()
+    assert child is not None
+    assert child.poll() is not None
 
 
 @pytest.mark.parametrize("form", ["safetensors", "torchscript", "pt2", "onnx"])

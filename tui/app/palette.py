@@ -234,6 +234,15 @@ def heat(level: int, theme: str) -> Style:
     return Style(bgcolor=PALETTES.get(theme, _DARK).heat[level])
 
 
+@lru_cache(maxsize=256)
+def on_heat(level: int, theme: str) -> Style:
+    """Return the colour of text on a level of the heat map: black or white, whichever can be read."""
+    palette = PALETTES.get(theme, _DARK)
+    red, green, blue = (int(palette.heat[level][at : at + 2], 16) for at in (1, 3, 5))
+    bright = 0.3 * red + 0.59 * green + 0.11 * blue
+    return Style(color=palette.tones["text"] if level == 0 else "#000000" if bright > 110 else "#ffffff")
+
+
 def heat_levels(theme: str) -> int:
     """Return how many levels the heat map has, without the empty one."""
     return len(PALETTES.get(theme, _DARK).heat) - 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tui.app.wishes import Wishes
 from tui.core.errors import CnntrainError, UsageError
 from tui.core.preview import PreviewRequest
 from tui.core.settings import Settings
@@ -44,43 +44,32 @@ class Seen:
     """Why there is nothing, a sentence or clause."""
 
 
-@dataclass
 class Previews:
-    """Answers wishes one after another, the last one first; `serve` runs in a thread as long as there are any."""
+    """Answers wishes from one process, which starts when it is first asked.
 
-    scan: Scan
-    changed: Callable[[Seen], None]
-    """Called from the thread."""
-    ready: bool = False
-    """Whether the training code has answered."""
-    _wanted: Wanted | None = None
-    _serving: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _places: dict[str, tuple[str, int]] | None = None
-    _placed_for: tuple[object, ...] = ()
+    Args:
+        scan: of the dataset.
+        changed: given each answer; called from the thread that serves.
+    """
 
-    def __post_init__(self) -> None:
-        """Make the process, which starts when it is first asked."""
+    def __init__(self, scan: Scan, changed: Callable[[Seen], None]) -> None:
         from tui.runs.previewer import Previewer
 
+        self.scan = scan
+        self.ready = False
+        """Whether the training code has answered."""
+        self._wishes = Wishes(self._seen, changed)
         self._previewer = Previewer()
+        self._places: dict[str, tuple[str, int]] | None = None
+        self._placed_for: tuple[object, ...] = ()
 
     def want(self, wanted: Wanted) -> bool:
         """Take a wish in place of the last one; return whether `serve` has to be started."""
-        with self._lock:
-            self._wanted = wanted
-            start, self._serving = not self._serving, True
-            return start
+        return self._wishes.want(wanted)
 
     def serve(self) -> None:
         """Answer until nothing is wanted."""
-        while True:
-            with self._lock:
-                wanted, self._wanted = self._wanted, None
-                if wanted is None:
-                    self._serving = False
-                    return
-            self.changed(self._seen(wanted))
+        self._wishes.serve()
 
     def close(self) -> None:
         """End the process."""

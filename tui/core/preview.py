@@ -12,8 +12,6 @@ from typing import Any
 
 MODULE = "tui.engine.preview"
 """The process that answers."""
-READY = b"ready\n"
-"""What it writes when the training code is there."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ JOB = "job"
 ERROR = "error"
 """A `tui.core.errors.CnntrainError`: title, cause, next, usage."""
 
+READY = b"ready\n"
+"""What a process that answers question after question writes when the training code is there."""
+
 KINDS = (JOB, PROGRESS, ITEM, WARNING, DONE, ERROR)
 
 

@@ -7,14 +7,11 @@ the one that epoch 3 of the run will see.
 
 from __future__ import annotations
 
-import os
-import queue
-import signal
-import sys
-import threading
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
-from tui.core.preview import READY, AnswerHead, PreviewRequest, decode_request
+from tui.core.preview import AnswerHead, PreviewRequest, decode_request
+from tui.engine.companion import answer
 
 _PATIENCE = 20.0
 
@@ -62,38 +59,22 @@ def preview(request: PreviewRequest, decoders: Any) -> tuple[AnswerHead, bytes]:
     return head, b"".join(np.ascontiguousarray(pictures).tobytes() for pictures in made)
 
 
-def _listen(requests: queue.SimpleQueue[PreviewRequest], source: BinaryIO) -> None:
-    for line in source:
-        requests.put(decode_request(line))
-    os._exit(0)
-
-
-def main() -> None:
-    """Answer requests from standard input on standard output until its end."""
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
-    requests: queue.SimpleQueue[PreviewRequest] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests, sys.stdin.buffer), daemon=True).start()
+def _prepare() -> Callable[[bytes], bytes]:
     from tui.core.dataset.decoders import Decoders
     from tui.core.errors import CnntrainError
     from tui.engine.data import augment  # noqa: F401 (takes seconds, for torch)
 
     decoders = Decoders(1, timeout=_PATIENCE)
-    try:
-        answers.write(READY)
-        answers.flush()
-        while True:
-            try:
-                head, pixels = preview(requests.get(), decoders)
-            except (CnntrainError, OSError) as error:
-                head, pixels = AnswerHead(0, 0, 0, 0, str(error) or type(error).__name__), b""
-            answers.write(head.encode() + pixels)
-            answers.flush()
-    except BrokenPipeError:
-        os._exit(0)
+
+    def reply(line: bytes) -> bytes:
+        try:
+            head, pixels = preview(decode_request(line), decoders)
+        except (CnntrainError, OSError) as error:
+            head, pixels = AnswerHead(0, 0, 0, 0, str(error) or type(error).__name__), b""
+        return head.encode() + pixels
+
+    return reply
 
 
 if __name__ == "__main__":
-    main()
+    answer(_prepare)

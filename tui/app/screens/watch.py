@@ -84,6 +84,14 @@ class WatchScreen(Screen[None]):
             show=False,
             tooltip="Gradients, updates, dead channels: layer by layer.",
         ),
+        Binding(
+            "a",
+            "answers",
+            "Answers",
+            id="watch.answers",
+            show=False,
+            tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
+        ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
     ]
 
@@ -91,7 +99,7 @@ class WatchScreen(Screen[None]):
         "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
         "≈ ends the smoothed line. "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
-        "Beside a class's recall stands its change since the validation before."
+        "Beside a class's recall stands its change since the validation before; the key a shows all of each validation."
     )
 
     def __init__(self, run: RunDir) -> None:
@@ -323,3 +331,10 @@ class WatchScreen(Screen[None]):
             from tui.app.screens.layers import LayersScreen
 
             self.app.push_screen(LayersScreen(self.follower))
+
+    def action_answers(self) -> None:
+        """Show each validation in detail."""
+        if self.follower is not None:
+            from tui.app.screens.validation import ValidationScreen
+
+            self.app.push_screen(ValidationScreen(self.follower))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -67,5 +68,6 @@ class ClassBars(ScrollView, can_focus=True):
 
 def bar(share: float, width: int) -> str:
     """Return a bar of ``width`` cells filled to ``share``, exact to half a cell; what is not nothing shows."""
+    share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
     full, rest = divmod(max(round(share * width * 2), 1 if share > 0 else 0), 2)
     return ("━" * full + "╸" * rest).ljust(width)

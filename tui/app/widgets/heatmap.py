@@ -239,11 +239,7 @@ class HeatMap(ScrollPanel):
         return heat.first + int((at + 0.5) / heat.values.shape[1] * (heat.last - heat.first + 1))
 
     def _show_layer(self) -> None:
-        if self.index < self._first:
-            self._first = self.index
-        elif self.index >= self._first + self._room:
-            self._first = self.index - self._room + 1
-        self.redraw()
+        self.reveal(self.index)
         self.post_message(self.Chosen())
 
 

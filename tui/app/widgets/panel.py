@@ -234,6 +234,11 @@ class ScrollPanel(Panel):
             return ()
         return ((f"{self._first + 1}–{min(self._total, self._first + self._room)} of {self._total}", "muted"),)
 
+    def reveal(self, row: int) -> None:
+        """Draw again, scrolled so that a row can be seen."""
+        self._first = min(max(self._first, row - self._room + 1), row)
+        self.redraw()
+
     def action_scroll_rows(self, rows: int) -> None:
         """Scroll by so many rows."""
         most = max(0, self._total - self._room)

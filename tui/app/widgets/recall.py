@@ -91,7 +91,7 @@ class ClassRecall(ScrollPanel):
         row += [(filled, "line"), ("─" * (bar - len(filled)), "faint")]
         row.append((f"{RECALL.format(recall):>{_VALUE}}", "text"))
         if change:
-            row.append(_change(recall, before, change))
+            row.append(change_run(recall, before, change))
         return tuple(row)
 
 
@@ -104,7 +104,8 @@ def _error(metric: Metric, now: float, before: float, width: int) -> Row:
     return tuple(row)
 
 
-def _change(now: float, before: float, width: int) -> Run:
+def change_run(now: float, before: float, width: int) -> Run:
+    """Return how many points a share has changed by; nothing for none, or without one before."""
     points = 100 * (now - before)
     if math.isnan(points) or abs(points) < 0.05:
         return (" " * width, "muted")
