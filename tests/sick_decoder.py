@@ -1,4 +1,4 @@
-"""Decoders that die of a picture called ``deadly`` and hang at one called ``endless``."""
+"""Decoders that die of a picture called ``deadly``, hang at ``endless``, and are killed three times at ``unlucky``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ read = decoder.read_file
 def sick(path):
     if "deadly" in path: os.kill(os.getpid(), signal.SIGKILL)
     if "endless" in path: time.sleep(100)
+    if "unlucky" in path:
+        with open(path + ".died", "ab", buffering=0) as died:
+            died.write(b"x")
+            if died.tell() <= 3: os.kill(os.getpid(), signal.SIGKILL)
     return read(path)
 decoder.read_file = sick
 decoder.main()

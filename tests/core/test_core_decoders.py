@@ -66,6 +66,17 @@ def test_a_picture_that_kills_its_decoder_is_named_and_the_others_are_decoded(si
     assert reasons == ["", "", "its decoder was killed (SIGKILL), perhaps because memory ran out", ""]
 
 
+def test_kills_from_outside_are_not_held_against_a_picture(sick: Path) -> None:
+    names = [write_picture(sick / name).name for name in ("a.png", "unlucky.png", "b.png")]
+    pool = Decoders(1)
+    try:
+        answers = pool.submit(job(sick, *names)).result(60)
+    finally:
+        pool.close()
+    assert [answer.reason for answer in answers] == ["", "", ""]
+    assert len(Path(sick / "unlucky.png.died").read_bytes()) == 3 + 1
+
+
 def test_a_stuck_decoder_is_given_up(sick: Path) -> None:
     names = [write_picture(sick / name).name for name in ("endless.png", "a.png")]
     pool = Decoders(1, timeout=3.0)

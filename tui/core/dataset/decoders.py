@@ -1,7 +1,8 @@
 """The processes that decode pictures, seen from who needs pictures: jobs go in, futures come out.
 
-A decoder that dies or hangs costs one picture and not the run: the picture it was at is tried once more,
-then named and left out.
+A decoder that dies or hangs costs one picture and not the run: the picture it was at is tried once more, then
+named and left out. One that was killed from outside proves little against a picture, so that one is tried oftener:
+a picture that is left out changes what the run trains on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from dataclasses import dataclass, replace
 from tui.core.dataset.decoder import ANSWER, DECODED, NOT_STORED, UNREADABLE, Job
 from tui.core.errors import FailureError
 
-_MOST_DEATHS = 12
+_MOST_DEATHS = 24
+_MOST_KILLS = 3
+"""How often a decoder that does nothing else may be killed at a picture."""
 
 
 def worker_count(wanted: int) -> int:
@@ -44,6 +47,9 @@ class Answer:
 
 class _Lost(Exception):  # noqa: N818 (handled here)
     """A decoder died or hung; the text is a clause for a person."""
+
+    killed = False
+    """By SIGKILL: from outside, or because memory ran out."""
 
 
 class Decoders:
@@ -100,7 +106,7 @@ class Decoders:
                 continue
             try:
                 answers: list[Answer] = []
-                step = len(job.paths)
+                step, kills = len(job.paths), 0
                 while len(answers) < len(job.paths):
                     done = len(answers)
                     part = replace(job, paths=job.paths[done : done + step], first_row=job.first_row + done)
@@ -112,9 +118,13 @@ class Decoders:
                         process = None
                         self._count_death(str(lost))
                         # Answers come in bundles: only alone can a picture be told to be the one.
-                        if step == 1:
+                        kills += step == 1
+                        if step == 1 and (not lost.killed or kills == _MOST_KILLS):
                             answers.append(Answer(reason=str(lost)))
+                            kills = 0
                         step = 1
+                    else:
+                        kills = 0
                 future.set_result(answers)
             except BaseException as error:
                 if process is not None:
@@ -214,7 +224,9 @@ class _Process:
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             if name == "SIGKILL":
-                return _Lost("its decoder was killed (SIGKILL), perhaps because memory ran out")
+                lost = _Lost("its decoder was killed (SIGKILL), perhaps because memory ran out")
+                lost.killed = True
+                return lost
             return _Lost(f"its decoder crashed ({name})")
         return _Lost("its decoder ended unexpectedly")
 

@@ -1,0 +1,160 @@
+"""What eight screens that watch a run cost its training, beyond the processor time that they take.
+
+    python -m tests.bench.viewers [--viewers 8] [--rounds 12] [--seconds 10] [--threads 1]
+
+One run trains on made-up pictures. Real screens in pseudo-terminals watch it, stopped (SIGSTOP) and continued by turns,
+so that both halves of a comparison meet the same machine: off on on off off on on off ... For each turn the steps that
+were made are counted in the run's own records, without its first second, in which stopped screens catch up.
+
+It prints the steps a second with and without the screens, the slowdown, the share of the machine that the screens took
+meanwhile, and what is left of the slowdown when that share is subtracted, with its standard error. The goal:
+below 0.5 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.bench.crash_scene import MARK, SETTINGS, Screen, make_pictures, processes
+from tui.core.records import BATCHES
+from tui.core.rundir import RunDir
+from tui.core.schema import with_changes
+from tui.core.settings import Settings
+from tui.runs import launch
+from tui.runs.tail import RecordTail
+
+SETTLE = 1.0
+"""Seconds of each turn that are not counted."""
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CORES = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Some seconds with the screens on, or off."""
+
+    on: bool
+    begin: float
+    """Seconds since 1970, as the records have them."""
+    end: float
+    share: float
+    """Of the machine, that the screens took."""
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--viewers", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=12, help="pairs of turns")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each turn")
+    parser.add_argument("--threads", type=int, default=1, help="of the training")
+    chosen = parser.parse_args()
+    os.environ[MARK] = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CNNTRAIN_CACHE"] = str(Path(folder) / "cache")
+        run = _started(Path(folder), chosen.threads)
+        screens = [Screen(run, real=True) for _ in range(chosen.viewers)]
+        try:
+            _until(lambda: _newest(run) > 50)
+            time.sleep(5)  # until all of them have painted
+            turns = _turns(screens, chosen.rounds, chosen.seconds)
+            moments = _moments(run)
+        finally:
+            for screen in screens:
+                screen.end()
+            for pid in processes():
+                os.kill(pid, signal.SIGKILL)
+    return _tell(turns, moments)
+
+
+def _started(place: Path, threads: int) -> RunDir:
+    pictures = make_pictures(place / "pictures")
+    changes = {
+        **SETTINGS,
+        "data.directory": str(pictures),
+        "data.cache_gib": 1,
+        "data.image_size": 32,
+        "model.width": 16,
+        "training.epochs": 1_000_000,
+        "training.batch_size": 32,
+        "training.validate_every": 1_000_000,
+        "training.threads": threads,
+    }
+    settings = with_changes(Settings(), changes, source="the benchmark")
+    run = launch.create(settings, root=place / "runs", name="viewers")
+    launch.start(run)
+    return run
+
+
+def _turns(screens: list[Screen], rounds: int, seconds: float) -> list[Turn]:
+    turns = []
+    for number in range(rounds):
+        for on in (False, True) if number % 2 == 0 else (True, False):
+            for screen in screens:
+                screen.process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
+            time.sleep(SETTLE)
+            begin, before = time.time(), sum(map(_processor_seconds, screens))
+            time.sleep(seconds)
+            end = time.time()
+            took = sum(map(_processor_seconds, screens)) - before
+            turns.append(Turn(on, begin, end, took / (end - begin) / _CORES))
+    return turns
+
+
+def _processor_seconds(screen: Screen) -> float:
+    fields = Path(f"/proc/{screen.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _moments(run: RunDir) -> np.ndarray:
+    """Return when each step was made."""
+    tail, moments = RecordTail(run.segment(BATCHES, 1)), []
+    while (block := tail.poll()) is not None:
+        moments.append(block.times)
+    return np.concatenate(moments)
+
+
+def _newest(run: RunDir) -> int:
+    record = RecordTail(run.segment(BATCHES, 1)).last()
+    return record.step if record is not None else 0
+
+
+def _until(condition: object) -> None:
+    deadline = time.monotonic() + 600
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError("waited in vain")
+        time.sleep(0.1)
+
+
+def _tell(turns: list[Turn], moments: np.ndarray) -> int:
+    pace = [int(np.searchsorted(moments, t.end) - np.searchsorted(moments, t.begin)) / (t.end - t.begin) for t in turns]
+    beyond, slower = [], []
+    for first in range(0, len(turns), 2):
+        pair = {turns[at].on: at for at in (first, first + 1)}
+        slower.append(1 - pace[pair[True]] / pace[pair[False]])
+        beyond.append(slower[-1] - turns[pair[True]].share)
+    on, off = ([p for p, turn in zip(pace, turns, strict=True) if turn.on is wanted] for wanted in (True, False))
+    share = statistics.mean(turn.share for turn in turns if turn.on)
+    error = statistics.stdev(beyond) / len(beyond) ** 0.5 if len(beyond) > 1 else float("nan")
+    print(f"steps a second  without {statistics.median(off):.1f}  with {statistics.median(on):.1f}")
+    print(f"slowdown        {100 * statistics.mean(slower):.2f} %")
+    print(f"their share     {100 * share:.2f} % of {_CORES} cores")
+    print(f"beyond it       {100 * statistics.mean(beyond):.2f} % ± {100 * error:.2f}, {len(beyond)} pairs of turns")
+    print(f"load            {os.getloadavg()[0]:.1f} (with what is measured)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
