@@ -139,13 +139,16 @@ FAULTS = {
             "engine_sick::test_the_picture_at_which_a_data_worker_is_lost_is_named",
             "core_decoders::test_decoders_that_keep_dying_are_a_failure",
         ),
-        ("its decoder was killed (SIGKILL), perhaps because memory ran out", "set data.workers to 1"),
+        ("its decoder was killed (SIGKILL), perhaps because memory ran out", "use fewer workers: set data.workers=1"),
     ),
     16: Fault(
         "a small /dev/shm",
-        ("runs_postmortem::test_every_way_to_end_has_its_sentence",),
-        ("which is often a full disk or a full /dev/shm.",),
-        not_shown="that it is found before the start: data workers answer through pipes and need no shared memory",
+        (
+            "engine_memory::test_15_and_16_short_memory_is_told_before_data_workers_start",
+            "engine_memory::test_16_data_workers_need_no_shared_memory",
+            "runs_postmortem::test_every_way_to_end_has_its_sentence",
+        ),
+        ("of shared memory (/dev/shm) are free", "which is often a full disk or a full /dev/shm."),
     ),
     17: Fault(
         "a host out of memory",
@@ -156,10 +159,13 @@ FAULTS = {
     18: Fault(
         "an accelerator out of memory",
         (
-            "engine_trainer::test_out_of_memory_offers_a_smaller_batch",
+            "engine_memory::test_18_out_of_memory_keeps_the_state_and_offers_what_fits",
+            "engine_memory::test_18_nothing_smaller_fits",
+            "engine_memory::test_18_a_step_that_broke_off_within_the_update_is_not_saved",
+            "engine_memory::test_18_the_offer_goes_on_from_the_newest_checkpoint",
             "engine_device::test_out_of_memory_offers_a_smaller_batch",
         ),
-        ("ran out of memory", "the last checkpoint is kept"),
+        ("ran out of memory", "fit, as was tried: take the doctor's offer", "is saved"),
         not_shown=SIMULATED,
     ),
     19: Fault("a peer rank that is lost", not_shown="there is no training on several accelerators yet, so no ranks"),
@@ -182,7 +188,10 @@ FAULTS = {
     ),
     22: Fault(
         "an accelerator that others use",
-        ("engine_accelerator::test_an_accelerator_that_others_use_is_shown_before_the_first_step",),
+        (
+            "engine_accelerator::test_an_accelerator_that_others_use_is_shown_before_the_first_step",
+            "engine_memory::test_22_who_uses_the_accelerator_is_named",
+        ),
         ("GiB are free",),
         not_shown=SIMULATED,
     ),

@@ -164,7 +164,9 @@ async def test_a_rate_is_chosen_and_taken_into_the_settings(app: CnntrainApp, en
         draft = await opened(pilot, tmp_path)
         before = draft.settings.optimizer.learning_rate
         await pilot.press("ctrl+l")
-        await until(lambda: isinstance(app.screen, RatesScreen) and "steepest" in text_of(app))
+        await until(
+            lambda: isinstance(app.screen, RatesScreen) and "steepest" in text_of(app) and "Use it" in text_of(app)
+        )
         said = " ".join(text_of(app).split())
         for words in ("1e-5", "1e-1", "◆", "◇", "the loss diverged at 4.1", f"The settings have {before:g}.", "Use it"):
             assert words in said, words

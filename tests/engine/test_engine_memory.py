@@ -103,7 +103,7 @@ def test_18_a_step_that_broke_off_within_the_update_is_not_saved(
     assert [event.step for event in events(run, CheckpointSaved)] == [5]
 
 
-def test_17_a_finding_of_memory_is_tried_from_the_newest_checkpoint(tmp_path: Path) -> None:
+def test_18_the_offer_goes_on_from_the_newest_checkpoint(tmp_path: Path) -> None:
     """The offer of the doctor's screen: what was learned is sound, so the newest counts, not the best."""
     from tests import builders
     from tui.runs.derive import derive

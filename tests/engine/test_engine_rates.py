@@ -10,11 +10,12 @@ import pytest
 
 from tui.core import control
 from tui.core.errors import FailureError
-from tui.core.events import Controlled, Message
+from tui.core.events import Controlled, Evaluated, Message
 from tui.core.extensions import Extension
 from tui.core.rates import RateChange, note_rate, read_rates, wrong_with
 from tui.core.rundir import RunDir
 from tui.engine import link as links
+from tui.engine.link import Stopped
 from tui.engine.plan import Plan
 
 
@@ -128,3 +129,50 @@ def test_a_damaged_file_is_named(run: RunDir) -> None:
     run.rates.write_text('{"format": 9}')
     with pytest.raises(FailureError, match="newer version"):
         read_rates(run)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_run_that_is_stopped_after_every_step_ends_as_one_that_never_was(
+    name: str, trainer: Any, settings: Any, run: RunDir, records: Any, events: Any
+) -> None:
+    """Everything that remembers at once, and the learning rate changed on the way: weights and records, bit for bit."""
+    chosen = settings(
+        **{"optimizer.name": name, "optimizer.learning_rate": 0.01, "optimizer.ema_decay": 0.9},
+        **{"optimizer.accumulate": 2, "data.mixup": 0.4, "model.dropout": 0.3, "data.sampler": "balanced"},
+        **{"schedule.name": "plateau", "schedule.patience": 0, "training.epochs": 3},
+        **{"training.validate_unit": "steps", "training.validate_every": 4},
+    )
+    whole = RunDir(run.path.with_name("whole"))
+    whole.make()
+    requests = {3: 0.5, 9: 3.0}
+    asked: set[tuple[str, int]] = set()
+
+    def attempted(where: RunDir, attempt: int, *, stop: bool) -> bool:
+        loop, data, link = trainer(chosen, where=where, attempt=attempt)
+
+        def before(step: int) -> None:
+            if step in requests and (where.name, step) not in asked:
+                asked.add((where.name, step))
+                control.ask(where, "rate", requests[step])
+            link._terminations = int(stop)
+
+        data.before = before
+        try:
+            loop.run()
+        except Stopped:
+            return False
+        return True
+
+    assert attempted(whole, 1, stop=False)
+    attempts = next(attempt for attempt in range(1, 40) if attempted(run, attempt, stop=True))
+    assert attempts > 15  # one step each
+    assert weights_of(run) == weights_of(whole)
+    timing = ("images_per_second", "data_wait", "overhead", "logging")
+    for kind in ("batches", "layers"):
+        both = [
+            {s: [v for k, v in r.items() if k not in timing] for s, r in records(w, kind).items()} for w in (run, whole)
+        ]
+        assert both[0] == both[1]
+    judged = [[(e.step, e.metrics, e.best) for e in events(where, Evaluated)] for where in (run, whole)]
+    assert judged[0] == judged[1]
+    assert [(one.step, one.factor) for one in read_rates(run)] == [(4, 0.5), (10, 3.0)]
