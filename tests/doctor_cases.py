@@ -44,7 +44,8 @@ BASE: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"model.batch_norm": False}
 DEEP: dict[str, Any] = {"model.blocks": 5, "model.batch_norm": False}
 
-RATE_HIGH = ("rate_high", "rate_blew_up")
+RATE_HIGH = ("rate_high", "rate_blew_up", "died")
+"""Of `died` the text says that too large steps did it, and offers a lower learning rate."""
 WIRING = ("unwired", "frozen")
 VALIDATION = ("validation_input", "validation_differs")
 RARE = ("imbalanced", "neglected")

@@ -261,6 +261,8 @@ SILENT: dict[str, tuple[Course, ...]] = {
     "exploding": (
         Course(norm=lambda step: 60.0 if step == 300 else 1.0),
         Course(norm=lambda step: 60.0 if step > 300 else 1.0),
+        # so early it is for the learning rate's rules
+        Course(length=79, norm=lambda step: 60.0 if step > 60 else 1.0, loss=lambda step: 9.0 if step > 60 else 2.0),
     ),
     # 98 % zeros are not 98 % dead channels: 63 % was healthy
     # nor do small steps kill
@@ -299,7 +301,9 @@ SILENT: dict[str, tuple[Course, ...]] = {
     # a slow start whose halves agree; too few steps
     "no_signal": (
         Course(loss=stuck, halves=lambda step: (1.5, 1.0 + 0.02 * math.sin(step)), ratios=four(0.004)),
-        Course(loss=stuck, halves=lambda step: (2.0, 1.0), length=190),
+        Course(loss=stuck, halves=lambda step: (2.0, 1.0), length=290),
+        # halves of which it is not known
+        Course(loss=stuck, halves=lambda step: (2.0, 1.9 if step % 50 else 0.3), ratios=four(0.004)),
     ),
     # noise at a small loss
     "oscillating": (Course(loss=lambda step: 0.2 + 0.15 * math.sin(2.0 * step)),),
@@ -309,11 +313,19 @@ SILENT: dict[str, tuple[Course, ...]] = {
     "plateau": (
         Course(loss=level(1.7), total=4 * LENGTH),
         Course(loss=level(1.7), rate=lambda step: 0.05 if step < 100 else 1e-4),
+        # what falls slowly; what swings; what has never learned is not yet asked
+        Course(loss=lambda step: 1.8 - step / 4000 + 0.05 * math.sin(1.7 * step)),
+        Course(loss=lambda step: 1.7 + 0.7 * math.sin(1.7 * step)),
+        Course(loss=stuck),
     ),
     # dropout makes batches harder, not easier
     "mismatch": (Course(validations=lambda step: validation(step, 0.8), accuracy=lambda step: 0.5),),
     # validation that follows
-    "validation_differs": (Course(validations=lambda step: validation(step, 0.3, train_accuracy=0.35)),),
+    # few pictures are learned by heart, and say nothing of others
+    "validation_differs": (
+        Course(validations=lambda step: validation(step, 0.3, train_accuracy=0.35)),
+        Course(counts=(6,) * 10, validations=lambda step: validation(step, 0.1, train_accuracy=0.9)),
+    ),
     # a gap whose validation loss does not rise
     "overfit": (Course(validations=lambda step: validation(step, 0.6, train_accuracy=0.9, train_loss=0.2)),),
     # imbalanced, and known all the same

@@ -57,12 +57,13 @@ def plateau(view: View) -> Reading | None:
 
 def _staying(view: View) -> Reading | None:
     """Return the numbers of a loss that stays high."""
-    window = int(min(1024, max(limits.SLOPE, 2 * view.facts.steps_per_epoch, view.course.seen // 4)))
+    share = int(limits.STAYING_SHARE * view.course.seen)
+    window = min(1024, max(limits.SLOPE, 2 * view.facts.steps_per_epoch, share))
     if view.course.seen < window:
         return None
     t, swing = slope(view.losses[-window:])
     return (
-        Evidence("fall of the loss (t-statistic)", t, limits.FALLING, "above", "below -4 while it learns"),
+        Evidence("fall of the loss (t-statistic)", t, limits.STAYING, "above", "below -4 while it learns"),
         Evidence("swing of the loss over its mean", swing, limits.PLATEAU_SWING, "below", ""),
         Evidence(
             "loss, times that of guessing",
@@ -198,7 +199,10 @@ def validation_differs(view: View) -> Reading | None:
     newest = _newest(view)
     if newest is None or math.isnan(newest.train_accuracy) or math.isnan(newest.accuracy):
         return None
-    chance = 1 / max(2, len(view.facts.class_counts))
+    classes = max(2, len(view.facts.class_counts))
+    if sum(view.facts.class_counts) < limits.DIFFERS_PICTURES * classes:
+        return None
+    chance = 1 / classes
     share = newest.accuracy / max(newest.train_accuracy, 1e-9)
     better = (view.course.best_accuracy - view.course.first_accuracy) / max(newest.train_accuracy, 1e-9)
     return (

@@ -28,6 +28,9 @@ LEARNING = 0.3
 """Share of H0: below it a run has learned enough that a slow step is no fault."""
 PLATEAU_LEVEL = 0.5
 """Share of H0 above which a loss that stays is a plateau."""
+STAYING = -2.0
+"""t-statistic of the slope above which a loss stays, over `STAYING_SHARE` of the steps so far."""
+STAYING_SHARE = 0.4
 PLATEAU_SWING = 0.2
 """Deviation of the detrended loss over its mean: above it a loss does not stay, it swings."""
 
@@ -65,6 +68,8 @@ HIGH_UPDATES = 5
 EARLY_LOSS = 1.5
 """Times the larger of the loss of new weights and the loss now."""
 EARLY_EPOCHS = 3
+EXPLODING_FROM = 80
+"""What blows up before is for the learning rate's rules, which know the first steps."""
 LR_HIGH_FROM = 40
 """The first step at which a learning rate is called too high."""
 LOW_UPDATE = 1e-4
@@ -119,9 +124,13 @@ MISMATCH_WARNING = 3
 """Validations after which it is a warning."""
 DIFFERS_TRAIN = 0.3
 DIFFERS_SHARE = 0.4
-NO_SIGNAL_STEPS = 200
+DIFFERS_PICTURES = 30
+"""Training pictures per class; of fewer a network learns nothing but themselves."""
+NO_SIGNAL_STEPS = 300
 NO_SIGNAL_EPOCHS = 2
 NO_SIGNAL_SAMPLES = 8
+AGREEMENT = 0.1
+"""Share of a half's squared gradient that the other half may have in common with it."""
 NOISY_LABELS = 0.1
 """Loss of training pictures above that of validation pictures."""
 COLLAPSED = 0.95

@@ -21,7 +21,7 @@ def exploding(view: View) -> Reading | None:
     """The gradient norm jumps in two of five steps, and the loss with it; looked for since the last judgement."""
     few, many = limits.EXPLODING_STEPS
     rows = view.course.steps.last(50 + limits.EVERY + many)
-    if len(rows) < 30:
+    if len(rows) < 30 or (view.course.from_start and view.step < limits.EXPLODING_FROM):
         return None
     split = len(rows) - limits.EVERY - many
     usual, usual_loss = median(rows[:split, 4]), median(rows[:split, 1])
@@ -371,19 +371,23 @@ def no_signal_after(view: View) -> int:
 
 
 def no_signal(view: View) -> Reading | None:
-    """For long nothing is learned, the steps have a sound size, and two halves of a batch do not agree."""
+    """For long nothing is learned, the steps have a sound size, and two halves of a batch surely do not agree.
+
+    That they are not seen to agree is not enough: few noisy samples never are. So the upper end of the interval, two
+    standard errors above the mean, has to be near zero.
+    """
     course = view.course
     samples = [each for each in course.halves if each.step > course.facts.first_step + limits.FIRST]
     if view.course.seen < no_signal_after(view) or len(samples) < limits.NO_SIGNAL_SAMPLES:
         return None
     if view.update < limits.LOW_UPDATE:
         return None
-    squared = np.array([2 * each.whole - each.half for each in samples])
-    mean, error = float(squared.mean()), float(squared.std(ddof=1) / math.sqrt(len(squared)))
+    shares = np.array([(2 * each.whole - each.half) / each.half for each in samples if each.half > 0])
+    if len(shares) < limits.NO_SIGNAL_SAMPLES:
+        return None
+    most = float(shares.mean() + 2 * shares.std(ddof=1) / math.sqrt(len(shares)))
     return (
-        Evidence(
-            "agreement of two halves of a batch, standard errors", mean / max(error, 1e-300), 2.0, "below", "3 and more"
-        ),
+        Evidence("what two halves of a batch agree in, at most", most, limits.AGREEMENT, "below", "0.2 and more"),
         *view.stuck,
     )
 
