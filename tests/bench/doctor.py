@@ -2,14 +2,15 @@
 
     python -m tests.bench.doctor record --out DIR --family shapes --seed 0
     python -m tests.bench.doctor repair --out DIR --family digits --seed 1
-    python -m tests.bench.doctor report --out DIR [--family F] [--seed N] [--detail]
+    python -m tests.bench.doctor report --out DIR [--pair shapes/1 ...] [--detail | --markdown]
 
 ``record`` trains each case once and keeps its signals in DIR; ``report`` judges them with today's rules, so that a
-rule can change without training again. ``repair`` trains on: with the doctor's first offer, and with the next offer
-of the run that gave; beside it LR/10 and a random change. Each case is a file, and what is there is not made
-again: stop and go on at any time, and start several processes on one DIR.
+rule can change without training again; with ``--markdown`` it is the README's table. ``repair`` trains on: with the
+doctor's first offer, and with the next offer of the run that gave; beside it LR/10 and a random change. Each case is
+a file, and what is there is not made again: stop and go on at any time, and start several processes on one DIR.
 
-The thresholds were tuned on the family *shapes* with seed 0 alone.
+The thresholds were tuned on the family *shapes* with seed 0. What *digits* with seed 1 then showed (false alarms on
+slow starts) led to stricter rules, so that seed is no longer unseen; *digits* 2 and *shapes* 1 were only measured.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--family", action="append")
     parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--pair", action="append", metavar="FAMILY/SEED", help="report these alone")
     parser.add_argument("--only", action="append", help="names of cases")
     parser.add_argument("--detail", action="store_true", help="one line per case")
+    parser.add_argument("--markdown", action="store_true", help="the README's table")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -224,14 +227,39 @@ def baseline(record: Any, case: Any, alarms: list[tuple[int, str]]) -> Judged:
     return result
 
 
+@dataclass
+class Judgements:
+    """All records of a report, judged."""
+
+    results: dict[str, list[Judged]]
+    """By whose rules."""
+    costs: list[float]
+    """Seconds of the doctor's own time per step."""
+    where: set[str]
+    """Family and seed."""
+    newest: float = 0.0
+    """When the last record was made."""
+
+
 def report(arguments: argparse.Namespace) -> None:
     """Print the tables."""
+    found = _judgements(arguments)
+    if arguments.markdown:
+        _say(markdown(found, _repaired(arguments)))
+        return
+    for name, all_of in found.results.items():
+        _summary(name, all_of)
+    if found.costs:
+        _say(f"the doctor's own time: median {1e6 * statistics.median(found.costs):.0f} us per step")
+    _tell_repairs(_repaired(arguments), detail=arguments.detail)
+
+
+def _judgements(arguments: argparse.Namespace) -> Judgements:
     from tests.doctor_baselines import BASELINES
     from tests.doctor_cases import CASES
     from tests.doctor_runs import read
 
-    results: dict[str, list[Judged]] = defaultdict(list)
-    costs = []
+    found = Judgements(defaultdict(list), [], set())
     for path in sorted(arguments.out.glob("*/*/*.json.gz")):
         if not _asked(path, arguments):
             continue
@@ -242,18 +270,54 @@ def report(arguments: argparse.Namespace) -> None:
             continue
         began = time.process_time()
         ours = judged(made, case)
-        costs.append((time.process_time() - began) / max(1, len(made.steps)))
-        results["cnntrain"].append(ours)
+        found.costs.append((time.process_time() - began) / max(1, len(made.steps)))
+        found.results["cnntrain"].append(ours)
+        found.where.add(f"{family} {seed}")
+        found.newest = max(found.newest, path.stat().st_mtime)
         if arguments.detail:
             mark = "" if (ours.right if case.causes else not ours.warnings + ours.criticals) else "   <<<"
             _say(f"{family} {seed} {case.group:9} {case.name:28} best {made.best:.2f}  {ours.said}{mark}")
         for name, rules in BASELINES.items():
-            results[name].append(baseline(made, case, rules(made)))
-    for name, all_of in results.items():
-        _summary(name, all_of)
-    if costs:
-        _say(f"the doctor's own time: median {1e6 * statistics.median(costs):.0f} us per step (feeding and judging)")
-    _repairs(arguments)
+            found.results[name].append(baseline(made, case, rules(made)))
+    return found
+
+
+def markdown(found: Judgements, repairs: list[dict[str, Any]]) -> str:
+    """Return the README's table: what was named, what cried wolf, what was healed, and what was missed."""
+    names = list(found.results)
+    called = {"cnntrain": "cnntrain", "AutoTrainer": "AutoTrainer's rules", "Debugger": "SageMaker Debugger's rules"}
+    faults = {name: [each for each in found.results[name] if each.group != "healthy"] for name in names}
+    sound = {name: [each for each in found.results[name] if each.group == "healthy"] for name in names}
+
+    def row(what: str, cells: list[str]) -> str:
+        return f"| {what} | {' | '.join(cells)} |"
+
+    def share(of: dict[str, list[Judged]], right: Callable[[Judged], bool]) -> list[str]:
+        return [f"{sum(map(right, of[name]))} of {len(of[name])}" for name in names]
+
+    lines = [
+        row("", [called[name] for name in names]),
+        "|---" * (len(names) + 1) + "|",
+        row("planted faults named within 100 steps", share(faults, lambda each: each.hit <= 100)),
+        row("within 300 steps", share(faults, lambda each: each.hit <= 300)),
+        row("the first alarm names the cause", share(faults, lambda each: each.right)),
+        row("sound runs with a false alarm", share(sound, lambda each: bool(each.warnings + each.criticals))),
+    ]
+    missed = [each for each in faults["cnntrain"] if not each.right]
+    loud = [each for each in sound["cnntrain"] if each.warnings + each.criticals]
+    told = sorted({f"{each.name} ({each.first.replace('_', ' ') or 'nothing'})" for each in missed + loud})
+    when = time.strftime("%Y-%m-%d", time.gmtime(found.newest))
+    text = [*lines, "", f"Family and seed: {', '.join(sorted(found.where))}; trained {when}."]
+    text += [f"Where cnntrain was wrong, with what it said: {'; '.join(told)}."] if told else []
+    healed = _healed(repairs)
+    if healed:
+        ways = ", ".join(f"{way} {sum(each)} of {len(each)}" for way, each in healed.items())
+        ill, none = _without_offer(repairs)
+        text.append(
+            f"Of {ill} faults that cost accuracy {none} have no offer, as no setting mends them. Healed (90 % of the "
+            f"accuracy without the fault, in as many steps): {ways}."
+        )
+    return "\n".join(text)
 
 
 def _summary(name: str, results: list[Judged]) -> None:
@@ -277,29 +341,47 @@ def _summary(name: str, results: list[Judged]) -> None:
         )
 
 
-def _repairs(arguments: argparse.Namespace) -> None:
+def _repaired(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what came of each way with each fault."""
+    paths = sorted(arguments.out.glob("*/*/*.repair.json"))
+    return [json.loads(path.read_text()) for path in paths if _asked(path, arguments)]
+
+
+def _ill(table: dict[str, Any]) -> bool:
+    return bool(table["faulty"] < HEALED * table["twin"])
+
+
+def _healed(repairs: list[dict[str, Any]]) -> dict[str, list[bool]]:
+    """Return by way whether it healed each of the faults that cost accuracy and have an offer."""
+    healed: dict[str, list[bool]] = {way: [] for way in WAYS}
+    for table in repairs:
+        if _ill(table) and table["offer"]:
+            healed[table["way"]].append(any(each["best"] >= HEALED * table["twin"] for each in table["tries"]))
+    return {way: each for way, each in healed.items() if each}
+
+
+def _without_offer(repairs: list[dict[str, Any]]) -> tuple[int, int]:
+    """Return how many faults cost accuracy, and for how many of those there is no offer."""
+    ill = [table for table in repairs if table["way"] == "doctor" and _ill(table)]
+    return len(ill), sum(not table["offer"] for table in ill)
+
+
+def _tell_repairs(repairs: list[dict[str, Any]], *, detail: bool) -> None:
     """Print how many faults each way has healed."""
-    healed: dict[str, list[bool]] = defaultdict(list)
-    ill = 0
-    for path in sorted(arguments.out.glob("*/*/*.repair.json")):
-        if not _asked(path, arguments):
-            continue
-        table = json.loads(path.read_text())
-        if table["faulty"] >= HEALED * table["twin"]:
-            continue  # the fault does not lower the accuracy: nothing to heal
-        ill += table["way"] == "doctor"
-        if not table["offer"]:
-            continue
-        healed[table["way"]].append(any(each["best"] >= HEALED * table["twin"] for each in table["tries"]))
-        if arguments.detail and not healed[table["way"]][-1]:
-            _say(f"not healed: {path.parent.parent.name} {path.parent.name} {json.dumps(table)[:400]}")
-    if ill:
+    for table in repairs if detail else []:
+        if _ill(table) and table["offer"] and not any(e["best"] >= HEALED * table["twin"] for e in table["tries"]):
+            _say(f"not healed: {json.dumps(table)[:400]}")
+    healed = _healed(repairs)
+    if healed:
         ways = ", ".join(f"{way} {sum(each)}/{len(each)}" for way, each in healed.items())
-        _say(f"repair (>= 90 % of the twin), {ill} faults that cost accuracy, of those with an offer: {ways}")
+        ill, none = _without_offer(repairs)
+        _say(f"repair (>= 90 % of the twin), {ill} faults that cost accuracy, {none} without an offer: {ways}")
 
 
 def _asked(path: Path, arguments: argparse.Namespace) -> bool:
     family, seed = path.parent.parent.name, int(path.parent.name)
+    if arguments.pair and f"{family}/{seed}" not in arguments.pair:
+        return False
     return (not arguments.family or family in arguments.family) and (not arguments.seed or seed in arguments.seed)
 
 

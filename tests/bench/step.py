@@ -2,8 +2,9 @@
 
 The contenders take turns in one process, so that a machine shared with others treats them alike; medians
 over the rounds are printed. *limit* is forward, backward and optimizer on one fixed batch in memory; *norms*
-adds the gradient norms; *records* is the trainer's own step and boundary on the fixed batch; *engine* is the
-same on batches that are made while it trains (from the folder, or from generated pictures).
+adds the gradient norms; *quiet* is the trainer's own step and boundary on the fixed batch with ``diagnosis.probes``
+off, *records* the same with them on; *engine* is that on batches that are made while it trains (from the folder, or
+from generated pictures). The last line is what the diagnostics cost: *records* against *quiet*, round by round.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROUNDS, STEPS = 9, 20
+ROUNDS, STEPS, WARM = 9, 20, 70
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does
     with tempfile.TemporaryDirectory() as place:
         os.environ["CNNTRAIN_CACHE"] = str(Path(place) / "cache")
         compare(arguments, Path(place))
@@ -42,7 +44,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
     from tui.core.dataset.manifest import make_manifest
     from tui.core.dataset.scan import scan
     from tui.core.rundir import RunDir
-    from tui.core.settings import DataSettings, ModelSettings, Settings, TrainingSettings
+    from tui.core.settings import DataSettings, DiagnosisSettings, ModelSettings, Settings, TrainingSettings
     from tui.engine import compute, device, losses, models, optim
     from tui.engine.attempt import begin
     from tui.engine.data.batches import Batch, normalise
@@ -68,16 +70,20 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
     manifest = make_manifest(scan(arguments.folder or make_demo(place / "demo")), settings)
     data = TrainingData(manifest, settings, progress=lambda *_: None, stopping=lambda: False)
 
-    run = RunDir(place / "run")
-    run.make()
-    trainer = Trainer(begin(Link(run, 1), settings, data, list(manifest.classes), cpu))
-    trainer._step.instruments.begin()
+    def trainer_of(name: str, probes: str) -> Trainer:
+        run = RunDir(place / name)
+        run.make()
+        chosen = settings.model_copy(update={"diagnosis": DiagnosisSettings(probes=probes)})
+        trainer = Trainer(begin(Link(run, 1), chosen, data, list(manifest.classes), cpu))
+        trainer._step.instruments.begin()
+        trainers.append(trainer)
+        return trainer
 
+    trainers: list[Trainer] = []
     with data.training_batches(0) as batches:
         fixed = next(batches)
-        trainer._recorder.restart_clock()
 
-        def engine(source: Iterator[Batch]) -> Callable[[], None]:
+        def engine(trainer: Trainer, source: Iterator[Batch]) -> Callable[[], None]:
             def step() -> None:
                 trainer._boundary()
                 trainer._step.make(source)
@@ -85,9 +91,9 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
             return step
 
         def bare(norms: bool) -> Callable[[], None]:
-            model = compute.choose(settings.compute, cpu).place(models.build(settings, len(manifest.classes))).train()
+            objective = losses.objective(settings, data.targets, cpu)
+            model = compute.choose(settings.compute, cpu).place(models.build(settings, objective.outputs)).train()
             optimizer = optim.make_optimizer(model, settings.optimizer)
-            objective = losses.objective(settings, data.targets)
             images, probe = normalise(fixed.images, data.mean, data.std, cpu), GradientNorms(model)
 
             def step() -> None:
@@ -101,16 +107,21 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
             return step
 
         contenders = {"limit": bare(False), "norms": bare(True)}
-        contenders |= {"records": engine(itertools.repeat(fixed)), "engine": engine(batches)}
+        contenders |= {
+            "quiet": engine(trainer_of("quiet", "off"), itertools.repeat(fixed)),
+            "records": engine(trainer_of("records", "on"), itertools.repeat(fixed)),
+            "engine": engine(trainer_of("engine", "on"), batches),
+        }
         times: dict[str, list[float]] = {name: [] for name in contenders}
         work: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(arguments.rounds + 1):
             for name, step in contenders.items():
-                trainer._recorder.restart_clock()
+                for trainer in trainers:
+                    trainer._recorder.restart_clock()
                 began, worked = time.perf_counter(), time.thread_time()
-                for _ in range(STEPS):
+                for _ in range(STEPS if turn else WARM):
                     step()
-                if turn:  # the first round warms up
+                if turn:  # the first round warms up, and leaves the steps behind that are looked at closely
                     times[name].append((time.perf_counter() - began) / STEPS)
                     work[name].append((time.thread_time() - worked) / STEPS)
     data.close()
@@ -122,6 +133,14 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
         share = statistics.median(base / mine for mine, base in zip(measured, times["limit"], strict=True))
         own = statistics.median(work[name])
         out(f"{name:8} {1e3 * median:10.2f} {arguments.batch / median:9.0f} {share:12.3f} {1e3 * own:10.2f}\n")
+    pairs = [("time", times), ("main thread's processor time", work)]
+    costs = [f"{_cost(of['records'], of['quiet']):.2f} % of the {what}" for what, of in pairs]
+    out(f"the diagnostics cost {', '.join(costs)}\n")
+
+
+def _cost(with_them: list[float], without: list[float]) -> float:
+    """Return how much longer the rounds take with the diagnostics, per cent: the sums, as rare probes are rare."""
+    return 100 * (sum(with_them) / sum(without) - 1)
 
 
 if __name__ == "__main__":
