@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does
     with tempfile.TemporaryDirectory() as place:
         os.environ["CNNTRAIN_CACHE"] = str(Path(place) / "cache")
         compare(arguments, Path(place))
