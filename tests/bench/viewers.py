@@ -86,9 +86,9 @@ def _started(place: Path, threads: int) -> RunDir:
         "data.cache_gib": 1,
         "data.image_size": 32,
         "model.width": 16,
-        "training.epochs": 1_000_000,
+        "training.epochs": 100_000,
         "training.batch_size": 32,
-        "training.validate_every": 1_000_000,
+        "training.validate_every": 10_000,
         "training.threads": threads,
     }
     settings = with_changes(Settings(), changes, source="the benchmark")
