@@ -305,16 +305,16 @@ FAULTS = {
         (
             "core_text::test_nothing_that_a_terminal_obeys_comes_through",
             "fuzz::test_the_bytes_that_the_terminal_gets",
-            "app_hostile::test_class_names",
+            "app_hostile::test_fault_57_fault_58_class_names",
         ),
     ),
     58: Fault(
         "markup in names",
         (
-            "app_hostile::test_class_names",
+            "app_hostile::test_fault_57_fault_58_class_names",
             "app_hostile::test_presets",
             "app_hostile::test_runs",
-            "app_hostile::test_a_folder",
+            "app_hostile::test_fault_57_fault_58_a_folder",
         ),
     ),
     59: Fault("someone else's pickle", ("engine_checkpoint::test_nothing_is_unpickled",)),

@@ -102,7 +102,7 @@ async def test_a_dry_run_from_the_settings(app: CnntrainApp, engine: Engine, tmp
         await until(lambda: "measuring the memory, 3 of 20" in text_of(app))
         assert "measuring the memory, 3 of 20" in text_of(app)
         engine.release.set()
-        await until(lambda: "the whole run" in text_of(app))
+        await until(lambda: "the network can learn" in text_of(app))
         said = " ".join(text_of(app).split())
         for words in ("about 10:00 for 1,000 steps", "✓ memory", "32 fit; up to 256 would", "the network can learn"):
             assert words in said

@@ -205,7 +205,7 @@ async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> Non
         form.enter(keys[-1])
         await pilot.press("down", "up")
         assert form.current == keys[-2]
-        await pilot.press("pageup", "pageup", "pageup", "pageup")
+        await pilot.press(*["pageup"] * 5)
         assert form.current == "loss.name"
         second = keys[keys.index("training.epochs") + 1]
         await pilot.press("pagedown", "tab")

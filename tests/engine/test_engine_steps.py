@@ -150,7 +150,7 @@ def test_the_head_has_its_own_rate(settings: Any) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "vit_b_32", "swin_t", "squeezenet1_1", "convnext_tiny"])
 def test_every_head_is_found(settings: Any, name: str) -> None:
-    model = models._skeleton(settings(**{"model.name": name, "data.image_size": 64}), 7)
+    model = models.sketch(settings(**{"model.name": name, "data.image_size": 64}), 7)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if name in models.head_names(model)}
     assert len(shapes) == 2
     assert all(shape[0] == 7 for shape in shapes.values())

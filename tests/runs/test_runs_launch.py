@@ -64,9 +64,11 @@ def test_a_new_run_states_everything_that_decides_it(pictures: Path, tmp_path: P
     assert state_of(run).status_text == "It was never started."
 
 
-def test_a_scan_that_was_made_is_not_made_again(pictures: Path, tmp_path: Path) -> None:
+def test_a_scan_that_was_made_is_not_made_again(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = scan(pictures)
-    os.rename(pictures, tmp_path / "gone")
+    monkeypatch.setattr("tui.core.dataset.scan.scan", lambda *_: pytest.fail("looked through again"))
     assert launch.create(settings_for(pictures), root=tmp_path / "runs", name="x", scan=found).exists
 
 
