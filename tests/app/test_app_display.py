@@ -75,6 +75,7 @@ async def test_the_terminal_always_shows_what_the_app_means(seed: int) -> None:
             match dice.randrange(12):
                 case 0:
                     await pilot.resize_terminal(dice.randrange(30, 90), dice.randrange(10, 30))
+                    await settled(pilot, terminal)  # sizes are followed a few times a second
                 case 1:
                     await app.push_screen(Dialog())
                 case 2 if len(app.screen_stack) > 1:

@@ -123,8 +123,9 @@ async def test_a_batch_that_fits_is_offered_and_taken_only_by_a_key(
     async with app.run_test(size=(120, 40)) as pilot:
         draft = await opened(pilot, tmp_path)
         await pilot.press("ctrl+o")
-        await until(lambda: "Use what fits" in text_of(app))
-        assert "128 do not fit; 70 do (tried): training.batch_size=64 and optimizer.accumulate=2" in text_of(app)
+        offered = "128 do not fit; 70 do (tried): training.batch_size=64 and optimizer.accumulate=2"
+        await until(lambda: "Use what fits" in text_of(app) and offered in text_of(app))
+        assert offered in text_of(app)
         assert draft.settings.training.batch_size == 128
         await pilot.press("b")
         await until(lambda: len(engine.asked) == 2)
