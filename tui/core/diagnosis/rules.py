@@ -6,7 +6,7 @@ that learns nothing has one cause, and what else holds is listed beneath it.
 
 from __future__ import annotations
 
-from tui.core.diagnosis import fit, start, stuck
+from tui.core.diagnosis import fit, start, stuck, units
 from tui.core.diagnosis.rule import Rule
 
 _INPUT = ("input_scale", "constant_weights", "unwired", "unshuffled", "probabilities")
@@ -116,8 +116,8 @@ RULES: tuple[Rule, ...] = (
         "dead_start",
         "Dead from the start",
         "critical",
-        stuck.dead_start,
-        stuck.tell_dead_start,
+        units.dead_start,
+        units.tell_dead_start,
         confirm=3,
         causes=_INPUT,
     ),
@@ -145,8 +145,8 @@ RULES: tuple[Rule, ...] = (
         "died",
         "Units died in training",
         "critical",
-        stuck.died,
-        stuck.tell_died,
+        units.died,
+        units.tell_died,
         confirm=3,
         causes=(*_RATE, "exploding"),
     ),
@@ -165,8 +165,8 @@ RULES: tuple[Rule, ...] = (
         "saturated",
         "Saturated units",
         "warning",
-        stuck.saturated,
-        stuck.tell_saturated,
+        units.saturated,
+        units.tell_saturated,
         confirm=2,
         causes=(*_RATE, "exploding", "vanishing"),
     ),

@@ -1,4 +1,4 @@
-"""Conditions in which nothing is learned: gradients, updates and units (3 to 10, 14, 18)."""
+"""Conditions in which nothing is learned: gradients and updates (3 to 7, 14, 18); for units see `units`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tui.core.diagnosis import limits, offers
-from tui.core.diagnosis.course import Floats, median
+from tui.core.diagnosis.course import median
 from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
-from tui.core.diagnosis.signals import Activations
+from tui.core.diagnosis.units import dead_now
 from tui.core.diagnosis.view import View
 
 # --- 3: exploding --------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def vanishing(view: View) -> Reading | None:
     """Early layers get a tiny part of the gradient; nothing is learned, and no layer is dead or without gradient."""
     norms = view.hidden_gradients
     learning = sum(layer.trained and not layer.frozen for layer in view.facts.layers)
-    if len(norms) < 2 or len(norms) < learning or _dead_now(view) is not None:
+    if len(norms) < 2 or len(norms) < learning or dead_now(view) is not None:
         return None
     ratio = min(norms.values()) / max(norms.values())
     whole = median(view.course.steps.last(limits.WINDOW)[:, 4])
@@ -171,15 +171,11 @@ def rate_low(view: View) -> Reading | None:
     """The weights hardly move though much is left to learn; not in a warm-up, and not in a decayed tail."""
     if view.decayed or math.isnan(view.update) or view.rate < 0.3 * view.course.peak_rate:
         return None
-    return (_small_steps(view), _unlearned(view))
+    return (_small_steps(view), view.unlearned)
 
 
 def _small_steps(view: View) -> Evidence:
     return Evidence("step over weight", view.update, limits.LOW_UPDATE, "below", "0.001 and more")
-
-
-def _unlearned(view: View) -> Evidence:
-    return Evidence("loss, times that of guessing", view.loss / view.chance, limits.LEARNING, "above", "falls below")
 
 
 def tell_rate_low(view: View) -> Advice:
@@ -198,7 +194,7 @@ def decayed_early(view: View) -> Reading | None:
     return (
         Evidence("learning rate, share of its peak", view.rate / view.course.peak_rate, limits.TAIL, "below", ""),
         Evidence("share of the run that is done", view.progress, 0.5, "below", ""),
-        _unlearned(view),
+        view.unlearned,
     )
 
 
@@ -211,117 +207,6 @@ def tell_decayed_early(view: View) -> Advice:
     )
     change = {"schedule.name": "cosine", "schedule.cycles": 1}
     return Advice(text, "", change, "checkpoint" if view.course.validated else "scratch")
-
-
-# --- 8 and 9: dead -------------------------------------------------------------------------------------
-
-
-def _dead(sample: Activations | None, view: View) -> tuple[int, float] | None:
-    """Return (the layer with the largest share of dead channels, that share); outputs are no such layer."""
-    if sample is None:
-        return None
-    shares = [
-        (share, -index)
-        for index, (share, layer) in enumerate(zip(sample.dead, view.facts.layers, strict=True))
-        if not math.isnan(share) and not layer.output
-    ]
-    if not shares:
-        return None
-    share, index = max(shares)
-    return -index, share
-
-
-def _dead_now(view: View) -> int | None:
-    """Return the layer that is dead in the newest sample."""
-    found = _dead(view.course.activations[-1] if view.course.activations else None, view)
-    return found[0] if found and found[1] >= limits.DEAD else None
-
-
-def dead_start(view: View) -> Reading | None:
-    """Nearly all channels of a layer were zero for every picture from the first steps on."""
-    if not view.course.from_start:
-        return None
-    found = _dead(view.course.first_activations, view)
-    return None if found is None else (_dead_share(found[1]), *view.stuck)
-
-
-def _dead_share(share: float) -> Evidence:
-    return Evidence("dead channels of a layer", share, limits.DEAD - 1e-9, "above", "below 63 %")
-
-
-def tell_dead_start(view: View) -> Advice:
-    """Name the layer."""
-    found = _dead(view.course.first_activations, view)
-    assert found is not None
-    name = view.facts.layers[found[0]].name
-    text = (
-        f"{100 * found[1]:.0f} % of the channels behind {name} were zero for every picture from the start. "
-        "BatchNorm brings them back into range, and a leaky activation lets negative numbers through."
-    )
-    return Advice(text, name, offers.alive(view, "leaky_relu"), "scratch")
-
-
-def died(view: View) -> Reading | None:
-    """Nearly all channels of a layer went dead; it was alive at the start."""
-    course = view.course
-    if not course.activations or course.activations[-1].step <= limits.DEAD_START:
-        return None
-    first, now = _dead(course.first_activations, view), _dead(course.activations[-1], view)
-    if now is None or (first is not None and first[1] >= limits.DEAD):
-        return None
-    return (_dead_share(now[1]), _largest_step(view), *view.stuck)
-
-
-def _largest_step(view: View) -> Evidence:
-    """Return the largest step, median over the layers, of the first ones and the newest: small ones kill no unit."""
-    steps = [*view.early_updates, *(median(row) for row in view.course.ratios.last())]
-    largest = max((step for step in steps if step == step), default=math.nan)
-    return Evidence("largest step over weight", largest, limits.DIED_STEP, "above", "below 0.04")
-
-
-def tell_died(view: View) -> Advice:
-    """The learning rate killed it, and what is dead cannot go on."""
-    found = _dead(view.course.activations[-1], view)
-    assert found is not None
-    name = view.facts.layers[found[0]].name
-    text = (
-        f"{100 * found[1]:.0f} % of the channels behind {name} died in training: steps that were too large pushed "
-        "them below zero for good. Start again with a lower learning rate; dead weights cannot be continued."
-    )
-    return Advice(text, name, offers.lower_rate(view), "scratch")
-
-
-# --- 10: saturated -------------------------------------------------------------------------------------
-
-
-def saturated(view: View) -> Reading | None:
-    """Most units of a hidden layer are at the end of their range in two samples, and much is left to learn."""
-    samples = list(view.course.activations)[-2:]
-    if len(samples) < 2 or math.isnan(view.chance):
-        return None
-    shares = _saturated(samples, view)
-    if not len(shares) or np.isnan(shares).all():
-        return None
-    share = float(np.nanmax(shares))
-    return (Evidence("saturated units of a layer", share, limits.SATURATED, "above", "below 30 %"), _unlearned(view))
-
-
-def _saturated(samples: list[Activations], view: View) -> Floats:
-    shares = np.min([each.saturated for each in samples], axis=0)
-    outputs = np.array([layer.output for layer in view.facts.layers], dtype=bool)
-    return np.where(outputs, np.nan, shares)
-
-
-def tell_saturated(view: View) -> Advice:
-    """Name the layer."""
-    shares = _saturated(list(view.course.activations)[-2:], view)
-    index = int(np.nanargmax(shares))
-    layer = view.facts.layers[index]
-    text = (
-        f"{100 * shares[index]:.0f} % of the units behind {layer.name} are at the end of the range of "
-        f"{layer.activation or 'their activation'}, where the gradient is nearly zero."
-    )
-    return Advice(f"{text} BatchNorm and ReLU keep units in range.", layer.name, offers.alive(view), "scratch")
 
 
 # --- 14: weight decay dominates ------------------------------------------------------------------------

@@ -49,6 +49,12 @@ class View:
         """(t-statistic of the slope of the loss, deviation of the detrended loss over its mean)."""
         return slope(self.losses[-limits.SLOPE :])
 
+    @property
+    def unlearned(self) -> Evidence:
+        """Much is left to learn."""
+        share = self.loss / self.chance
+        return Evidence("loss, times that of guessing", share, limits.LEARNING, "above", "falls below")
+
     @cached_property
     def stuck(self) -> tuple[Evidence, Evidence]:
         """Nothing is learned and the loss does not fall."""
