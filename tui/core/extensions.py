@@ -15,13 +15,13 @@ from typing import Any
 
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
+from tui.core.rows import read_rows
 from tui.core.rundir import RunDir
 from tui.core.settings import TrainingSettings
 from tui.core.text import clean_path
 
 FORMAT = 1
 _MOST_EPOCHS = 100_000
-_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,14 @@ def read_extensions(run: RunDir) -> tuple[Extension, ...]:
         FailureError: the file is damaged or from a newer version.
     """
     title = "The run's extensions cannot be read"
-    try:
-        with run.extensions.open("rb") as file:
-            table: Any = json.loads(file.read(_LARGEST))
-        if table["format"] > FORMAT:
-            cause = f"{clean_path(run.extensions)} was written by a newer version of cnntrain"
-            raise FailureError(title, cause, "Upgrade cnntrain.")
-        found = tuple(Extension(**{key: int(value) for key, value in row.items()}) for row in table["extensions"])
-        if any(one.step < 0 or one.before < one.step or one.total <= one.step for one in found):
-            raise ValueError
-        return found
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise FailureError(title, f"{clean_path(run.extensions)}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        cause = f"{clean_path(run.extensions)} is damaged"
-        raise FailureError(title, cause, "Restore it, or start a new run.") from error
+    return read_rows(run.extensions, "extensions", _extension, title=title, format=FORMAT)
+
+
+def _extension(row: dict[str, Any]) -> Extension:
+    made = Extension(**{key: int(value) for key, value in row.items()})
+    if made.step < 0 or made.before < made.step or made.total <= made.step:
+        raise ValueError("no such extension")
+    return made
 
 
 def extend(

@@ -13,15 +13,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tui.core.errors import FailureError
 from tui.core.files import write_atomic
+from tui.core.rows import read_rows
 from tui.core.rundir import RunDir
-from tui.core.text import clean_path
 
 FORMAT = 1
 LEAST, MOST = 1e-6, 1e6
 """Between these a factor makes sense."""
-_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,23 +51,14 @@ def read_rates(run: RunDir) -> tuple[RateChange, ...]:
         FailureError: the file is damaged or from a newer version.
     """
     title = "The run's changes of the learning rate cannot be read"
-    try:
-        with run.rates.open("rb") as file:
-            table: Any = json.loads(file.read(_LARGEST))
-        if table["format"] > FORMAT:
-            cause = f"{clean_path(run.rates)} was written by a newer version of cnntrain"
-            raise FailureError(title, cause, "Upgrade cnntrain.")
-        found = tuple(RateChange(int(r["step"]), float(r["factor"]), str(r["request"])) for r in table["changes"])
-        if any(one.step < 0 or wrong_with(one.factor) for one in found):
-            raise ValueError
-        return found
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise FailureError(title, f"{clean_path(run.rates)}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        cause = f"{clean_path(run.rates)} is damaged"
-        raise FailureError(title, cause, "Restore it, or start a new run.") from error
+    return read_rows(run.rates, "changes", _change, title=title, format=FORMAT)
+
+
+def _change(row: dict[str, Any]) -> RateChange:
+    made = RateChange(int(row["step"]), float(row["factor"]), str(row["request"]))
+    if made.step < 0 or wrong_with(made.factor):
+        raise ValueError("no such change")
+    return made
 
 
 def note_rate(run: RunDir, change: RateChange) -> tuple[RateChange, ...]:
