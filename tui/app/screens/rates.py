@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
-from tui.app.draft import Draft
 from tui.app.rehearsals import Waiting
+from tui.app.screens.trial import TrialScreen
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.panel import Rows
@@ -24,7 +24,7 @@ from tui.core.text import clean
 RATE = "optimizer.learning_rate"
 
 
-class RatesScreen(Screen[None]):
+class RatesScreen(TrialScreen[RateRange]):
     """Makes a range test of a draft and shows what came of it."""
 
     CSS_PATH = "rates.tcss"
@@ -45,12 +45,6 @@ class RatesScreen(Screen[None]):
         ),
     ]
 
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self._draft = draft
-        self._waiting: Waiting[RateRange] | None = None
-        self._shown = False
-
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         yield Chart("loss", id="curve", waiting="")
@@ -61,17 +55,6 @@ class RatesScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#curve").can_focus = False
         self.query_one("#suggestions").focus()
-        self.action_again()
-        self.set_interval(0.25, self._tick)
-
-    def on_unmount(self) -> None:
-        if self._waiting is not None:
-            self._waiting.give_up()
-
-    @property
-    def found(self) -> RateRange | None:
-        """What the test has found out, once it has."""
-        return self._waiting.result if self._waiting is not None else None
 
     @property
     def chosen(self) -> Suggestion | None:
@@ -83,17 +66,13 @@ class RatesScreen(Screen[None]):
         """Offer a rate once there is one."""
         if action == "take":
             return self.found is not None and bool(self.found.suggestions)
-        return self._waiting is not None and self._waiting.over if action == "again" else True
+        return super().check_action(action, parameters)
 
-    def action_again(self) -> None:
-        """Make a test."""
+    def trial(self) -> Callable[..., RateRange]:
+        """Return what makes it."""
         from tui.runs import rehearsals
 
-        self._waiting = Waiting(rehearsals.range_test, self._draft.settings, self._draft.root)
-        self._shown = False
-        self.run_worker(self._waiting.work, thread=True, exit_on_error=False)
-        self._show()
-        self.refresh_bindings()
+        return rehearsals.range_test
 
     def action_log(self) -> None:
         """Switch the axis of the loss."""
@@ -122,16 +101,8 @@ class RatesScreen(Screen[None]):
         self.app.pop_screen()
         self.app.notify(f"{RATE} is {chosen.rate:g} now.", timeout=3, markup=False)
 
-    def _tick(self) -> None:
-        if not self._shown:
-            self._show()
-
-    def _show(self) -> None:
-        waiting = self._waiting
-        assert waiting is not None
-        self._shown = waiting.over
-        if waiting.over:
-            self.refresh_bindings()
+    def show(self, waiting: Waiting[RateRange]) -> None:
+        """Show how it stands, or what came of it."""
         title = Content.styled("Learning rates", "bold")
         about = f"  a step with each of {STEPS} growing rates; nothing is kept"
         self.query_one("#title", Static).update(title + Content.styled(about, "$foreground-muted"), layout=False)

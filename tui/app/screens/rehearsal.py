@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from tui.app import starts
-from tui.app.draft import Draft
 from tui.app.rehearsals import Waiting
 from tui.app.screens.begin import begin
+from tui.app.screens.trial import TrialScreen
 from tui.core.rehearsal import Line, Rehearsal, report, smaller_batch
 from tui.core.text import clean
 
@@ -25,7 +26,7 @@ _SIGNS = {
 _LABEL = 15
 
 
-class RehearsalScreen(Screen[None]):
+class RehearsalScreen(TrialScreen[Rehearsal]):
     """Makes a dry run of a draft and shows what came of it."""
 
     CSS_PATH = "rehearsal.tcss"
@@ -38,47 +39,23 @@ class RehearsalScreen(Screen[None]):
         ),
     ]
 
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self._draft = draft
-        self._waiting: Waiting[Rehearsal] | None = None
-        self._shown = False
-
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         with VerticalScroll(id="report"):
             yield Static(id="lines")
         yield Footer()
 
-    def on_mount(self) -> None:
-        self.action_again()
-        self.set_interval(0.25, self._tick)
-
-    def on_unmount(self) -> None:
-        if self._waiting is not None:
-            self._waiting.give_up()
-
-    @property
-    def found(self) -> Rehearsal | None:
-        """What the dry run has found out, once it has."""
-        return self._waiting.result if self._waiting is not None else None
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer a smaller batch where one is needed, and nothing twice."""
-        over = self._waiting is not None and self._waiting.over
         if action == "smaller":
             return self.found is not None and not self.found.fits and self.found.largest_batch > 0
-        return over if action == "again" else True
+        return super().check_action(action, parameters)
 
-    def action_again(self) -> None:
-        """Make a dry run."""
+    def trial(self) -> Callable[..., Rehearsal]:
+        """Return what makes it."""
         from tui.runs import rehearsals
 
-        self._waiting = Waiting(rehearsals.dry_run, self._draft.settings, self._draft.root)
-        self._shown = False
-        self.run_worker(self._waiting.work, thread=True, exit_on_error=False)
-        self._show()
-        self.refresh_bindings()
+        return rehearsals.dry_run
 
     def action_train(self) -> None:
         """Start the run; what is still being tried is given up."""
@@ -94,16 +71,8 @@ class RehearsalScreen(Screen[None]):
                 self._draft.write(key, str(value))
             self.action_again()
 
-    def _tick(self) -> None:
-        if not self._shown:
-            self._show()
-
-    def _show(self) -> None:
-        waiting = self._waiting
-        assert waiting is not None
-        self._shown = waiting.over
-        if waiting.over:
-            self.refresh_bindings()
+    def show(self, waiting: Waiting[Rehearsal]) -> None:
+        """Show how it stands, or what came of it."""
         place, title = self.query_one("#lines", Static), Content.styled("Dry run", "bold")
         if waiting.result is not None:
             about = f"  on {clean(waiting.result.device, 60)}: {waiting.result.steps} real steps, nothing is kept"
@@ -120,8 +89,7 @@ class RehearsalScreen(Screen[None]):
                 place.update(Content(clean(waiting.words)))
 
     def on_resize(self) -> None:
-        if self._waiting is not None:
-            self._show()
+        self._show()
 
 
 def _drawn(line: Line, width: int) -> list[Content]:
