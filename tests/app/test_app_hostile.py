@@ -189,5 +189,5 @@ async def test_a_path_of_the_command_line_is_kept_for_the_shell(
         app.push_screen(SettingsScreen(draft))
         await settle(pilot)
         check_screen(app)
-        await pilot.press("f2")
+        await pilot.press("f6")
         assert app.clipboard.endswith("~/'x\x1b[2J y'")

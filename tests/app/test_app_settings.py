@@ -242,7 +242,7 @@ async def test_what_is_wrong_is_not_started(app: CnntrainApp, tmp_path: Path, mo
 async def test_one_notice_of_a_kind_stands_and_stays_on_its_screen(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await opened(pilot, tmp_path)
-        await pilot.press("f2", "f2", "f2")
+        await pilot.press("f6", "f6", "f6")
         app.notify("old", severity="error")
         app.notify("new", severity="error")
         await settle(pilot)
@@ -351,7 +351,7 @@ async def test_a_name_that_cannot_be_used_is_explained_while_typing(
 async def test_the_command_line_is_copied(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         draft, _ = await opened(pilot, tmp_path)
-        await pilot.press("f2")
+        await pilot.press("f6")
         await pilot.pause()
         assert app.clipboard == draft.command_line()
 

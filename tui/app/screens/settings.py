@@ -92,7 +92,7 @@ class SettingsScreen(Screen[None]):
         Binding("ctrl+z", "undo", "Undo", id="settings.undo", show=False, tooltip="Take the last change back."),
         Binding("ctrl+y", "redo", "Redo", id="settings.redo", show=False, tooltip="Make the change again."),
         Binding(
-            "f2",
+            "f6",
             "copy",
             "Copy command",
             id="settings.copy",
@@ -330,7 +330,7 @@ class SettingsScreen(Screen[None]):
         width, height = (about.width, about.height - _TOLD) if about else (self.size.width - 2, 2)
         lines = wrapped_command([clean(piece) for piece in self._draft.command()], width)
         if len(lines) > height:
-            hint = Content.styled(" … F2 copies all", "$foreground-muted")
+            hint = Content.styled(" … F6 copies all", "$foreground-muted")
             lines = [*lines[: height - 1], lines[height - 1].truncate(width - hint.cell_length).append(hint)]
         place.update(Content("\n").join(lines), layout=False)
 
