@@ -1,7 +1,8 @@
 """An engine without torch that keeps the contract: ``fake_engine.py RUN --attempt N``.
 
 How it behaves is read from ``fake.json`` in the run directory, so that a test says it in one place:
-``steps`` to make, ``seconds`` per step, and ``then``: what happens after the last one.
+``steps`` to make, ``seconds`` per step, and ``then``: what happens after the last one. One that is ``importing`` hears
+nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 from tui.core import control, events
+from tui.core.leash import slip
 from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, Encoder, Header
 from tui.core.rundir import RunDir
@@ -27,11 +29,15 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("--attempt", type=int)
+    parser.add_argument("--leash", type=int)
     chosen = parser.parse_args()
     run = RunDir(chosen.run)
-    plan = {"steps": 10_000, "seconds": 0.01, "then": "finish", "child": False, "deaf": False}
+    plan = {"steps": 10_000, "seconds": 0.01, "then": "finish", "child": False, "deaf": False, "importing": False}
     if (run.path / "fake.json").exists():
         plan |= json.loads((run.path / "fake.json").read_text())
+    if plan["importing"]:
+        time.sleep(60)
+    slip(chosen.leash)
     terminations: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: terminations.append(1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -138,6 +138,21 @@ def test_when_the_supervisor_is_killed_the_engine_leaves(fake: Fake) -> None:
     until(lambda: state_of(run).attempt == 2)
 
 
+def test_an_engine_that_cannot_hear_is_ended_with_its_supervisor(fake: Fake) -> None:
+    run = fake(importing=True)
+    launch.start(run)
+    owner = owner_of(run)
+    assert is_fake_engine(owner.engine_pid, run)
+    os.kill(owner.pid, signal.SIGKILL)
+    until(lambda: not is_fake_engine(owner.engine_pid, run), 5)
+    until(over(run))
+    state = state_of(run)
+    assert (state.status, state.status_text) == (
+        "crashed",
+        "Its supervisor was killed, so nobody noted why it ended; it can be resumed.",
+    )
+
+
 def test_when_both_are_killed_the_run_is_crashed_and_can_be_resumed(fake: Fake) -> None:
     run = fake()
     launch.start(run)

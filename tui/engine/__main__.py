@@ -19,6 +19,7 @@ from tui.core.dataset.manifest import load_manifest
 from tui.core.disk import trouble
 from tui.core.errors import CnntrainError
 from tui.core.events import Ended, Exit, Reason
+from tui.core.leash import slip
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
@@ -33,6 +34,7 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m tui.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="the run directory")
     parser.add_argument("--attempt", type=int, required=True, help="counted from 1, each number used once")
+    parser.add_argument("--leash", type=int, default=-1, help="what to take off once torch is there (tui.core.leash)")
     arguments = parser.parse_args()
     began = waiting.look()
     run = RunDir(arguments.run.absolute())
@@ -44,7 +46,7 @@ def main() -> NoReturn:
         sys.exit(Exit.USAGE)
     link.watch()
     link.preparing("importing")
-    reason, code, text = _attempt(link, began)
+    reason, code, text = _attempt(link, began, arguments.leash)
     say(text)
     if link.mirror is not None:
         link.mirror.close()
@@ -54,10 +56,10 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _attempt(link: Link, began: waiting.Moment | None) -> tuple[Reason, int, str]:
+def _attempt(link: Link, began: waiting.Moment | None, leash: int) -> tuple[Reason, int, str]:
     """Train; return (reason, exit code, sentence) of the end."""
     try:
-        return "finished", Exit.FINISHED, _train(link, began)
+        return "finished", Exit.FINISHED, _train(link, began, leash)
     except Stopped as end:
         return "stopped", Exit.STOPPED, str(end)
     except Vanished:
@@ -79,11 +81,12 @@ def _attempt(link: Link, began: waiting.Moment | None) -> tuple[Reason, int, str
         return "failed", Exit.FAILED, f"The engine failed unexpectedly ({what}); {link.run.log.name} has the details."
 
 
-def _train(link: Link, began: waiting.Moment | None) -> str:
+def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
     settings = read_settings(link.run.settings)
     manifest = load_manifest(link.run.dataset)
     waiting.decide(settings, link, began)
-    # Late, so that the first event and the first complaints come before the three seconds that this takes.
+    # Late, so that the first event and the first complaints come before the three seconds that this takes. For as long
+    # no thread of ours runs that could see the supervisor die, and there is nothing yet that could be saved.
     from tui.engine import device as devices
     from tui.engine.attempt import begin
     from tui.engine.data.training import Stopped as DataStopped
@@ -92,6 +95,7 @@ def _train(link: Link, began: waiting.Moment | None) -> str:
 
     device = devices.choose(settings.training)
     devices.prepare(device, settings.training, deterministic=settings.compute.deterministic)
+    slip(leash)
     short = memory.shortages(worker_count(settings.data.workers))
     for note in (devices.unused_accelerator(device), devices.crowded(device), *short):
         if note:

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from tui.core.descriptors import readable
 from tui.core.errors import FailureError
+from tui.core.leash import Leash
 from tui.core.talk import READY
 from tui.core.text import clean
 
@@ -48,6 +49,7 @@ class Companion(Generic[_H]):
         self._module, self._head, self._title = module, head, title
         self._timeout = timeout
         self._child: subprocess.Popen[bytes] | None = None
+        self._leash: Leash | None = None
         self._buffer = bytearray()
         self._ready = False
         self._closed = False
@@ -91,8 +93,9 @@ class Companion(Generic[_H]):
             if self._child is None:
                 self._buffer.clear()
                 self._ready = False
+                self._leash = Leash()
                 try:
-                    self._child = subprocess.Popen(
+                    self._child = self._leash.start(
                         [sys.executable, "-m", self._module],
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
@@ -106,12 +109,13 @@ class Companion(Generic[_H]):
 
     def _end(self) -> None:
         with self._lock:
-            child, self._child = self._child, None
-        if child is None:
+            child, self._child, leash = self._child, None, self._leash
+        if child is None or leash is None:
             return
         child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(5)
+        leash.drop()
         for stream in (child.stdin, child.stdout):
             with contextlib.suppress(OSError):
                 if stream is not None:

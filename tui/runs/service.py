@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from tui.core import talk
 from tui.core.errors import CnntrainError, FailureError, UsageError
+from tui.core.leash import Leash
 from tui.core.text import clean
 
 ENGINE = (sys.executable, "-P", "-m")
@@ -47,8 +48,9 @@ def ask(
         FailureError: the process cannot be started, or died.
     """
     with tempfile.TemporaryFile() as log:
+        leash = Leash()
         try:
-            process = subprocess.Popen(
+            process = leash.start(
                 [*ENGINE, f"tui.engine.{module}"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -66,6 +68,7 @@ def ask(
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            leash.drop()
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError, AttributeError):
                     pipe.close()  # type: ignore[union-attr]

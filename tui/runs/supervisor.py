@@ -7,8 +7,9 @@
                                                             engine, as often as `training.restarts` allows
 
 The lock is held for the life of this process and never inherited. The engine's stdin is a pipe that this
-process holds: when it dies, however it dies, the engine sees the end of it and leaves. The engine begins when the
-pipe says that ``owner.json`` names it: none is ever at work that a later supervisor would not know of.
+process holds: when it dies, however it dies, the engine sees the end of it and leaves; until the engine can see
+anything, the kernel ends it (`tui.core.leash`). The engine begins when the pipe says that ``owner.json`` names it:
+none is ever at work that a later supervisor would not know of.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, UsageError
 from tui.core.events import Ended, Exit, Launched, Message, decode
 from tui.core.files import remove_temporaries, write_atomic
+from tui.core.leash import Leash
 from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
@@ -63,6 +65,7 @@ class Supervisor:
         self._kill_at = float("inf")
         self._forced = False
         self._notifier: Notifier | None = None
+        self._leash: Leash | None = None
 
     def run(self, announce: Callable[[], None]) -> int:
         """Run the engine to its end and return its exit code; ``announce`` is called once, when it is started.
@@ -144,9 +147,10 @@ class Supervisor:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         log = open_log(self._run)
+        leash = self._leash = Leash()
         try:
-            return subprocess.Popen(
-                [*self._command, str(self._run.path), "--attempt", str(self._attempt)],
+            return leash.start(
+                [*self._command, str(self._run.path), "--attempt", str(self._attempt), "--leash", str(leash.end)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -177,7 +181,10 @@ class Supervisor:
                 with contextlib.suppress(OSError):
                     os.utime(self._run.owner)
         _kill_group(engine.pid)  # before the id is given back: nothing else can have this group's number
-        return engine.wait()
+        code = engine.wait()
+        if self._leash is not None:
+            self._leash.drop()
+        return code
 
     def _terminate(self, engine: subprocess.Popen[bytes]) -> None:
         self._terminations += 1

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from tui.core.dataset.decoder import ANSWER, DECODED, NOT_STORED, UNREADABLE, Job
 from tui.core.errors import FailureError
+from tui.core.leash import Leash
 
 _MOST_DEATHS = 24
 _MOST_KILLS = 3
@@ -162,7 +163,8 @@ class _Process:
     """One decoding process."""
 
     def __init__(self) -> None:
-        self._child = subprocess.Popen(
+        self._leash = Leash()
+        self._child = self._leash.start(
             [sys.executable, "-m", "tui.core.dataset.decoder"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -235,6 +237,7 @@ class _Process:
         self._child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(5)
+        self._leash.drop()
         for stream in (self._in, self._out):
             with contextlib.suppress(OSError):
                 stream.close()
