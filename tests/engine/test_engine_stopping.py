@@ -12,7 +12,7 @@ import pytest
 
 from tui.core import control
 from tui.core.errors import UsageError
-from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended
+from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended, Rewound
 from tui.core.extensions import Extension, extend, planned_steps, read_extensions
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
@@ -228,7 +228,8 @@ def test_a_training_run_is_extended_and_stopped_at_the_end_of_an_epoch(
         loop.run()
     told = events(run, Extended)
     assert [(one.epochs, one.total_epochs, one.total_steps) for one in told] == [(2, 5, 50)]
-    assert read_extensions(run) == (Extension(step=5, before=30, total=50),)
+    (noted,) = read_extensions(run)
+    assert (noted.step, noted.before, noted.total) == (5, 30, 50)
     assert "Trained 5 epochs" in trainer(settings(), attempt=2)[0].run()
 
 
@@ -241,3 +242,70 @@ def test_an_impossible_extension_changes_nothing(run: RunDir, settings: Any) -> 
     run.extensions.write_text('{"format": 1, "extensions": [{"step": 9, "before": 3, "total": 1}]}')
     with pytest.raises(Exception, match="damaged"):
         read_extensions(run)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is saved on the way out."""
+
+
+def test_a_stop_at_the_end_of_the_epoch_outlives_a_crash(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
+    """The engine that is started again begins an epoch earlier, and stops where the first was to stop."""
+    chosen = settings(
+        **{"training.epochs": 5, "training.checkpoint_unit": "steps", "training.checkpoint_every": 18},
+        **{"training.validate_every": 5},
+    )
+    loop, data, _ = trainer(chosen)
+
+    def ask(step: int) -> None:
+        if step in (22, 23):
+            control.ask(run, "stop_after_epoch")
+        if step == 25:
+            raise Killed
+
+    data.before = ask
+    with pytest.raises(Killed):
+        loop.run()
+    (waiting,) = control.pending(run)  # the second one said nothing new
+    assert (waiting.action, waiting.value) == ("stop_after_epoch", 30.0)
+    with pytest.raises(Stopped, match="Stopped on request at the end of the epoch, after step 30 of 50"):
+        trainer(chosen, attempt=2)[0].run()
+    assert [event.step for event in events(run, Rewound)] == [18]
+    assert control.pending(run) == []
+    assert "Trained 5 epochs" in trainer(chosen, attempt=3)[0].run()
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["before it is recorded", "after"])
+def test_an_extension_whose_request_is_found_again_counts_once(
+    recorded: bool, trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between doing it and taking the request away, the run goes on as it would have."""
+    run.settings.write_text("[training]\nepochs = 3\n")
+    saved = {"training.checkpoint_unit": "steps", "training.checkpoint_every": 10}
+    loop, data, link = trainer(settings(**saved))
+
+    def killed(event: Any, event_before: Any = link.event) -> None:
+        if recorded:
+            event_before(event)
+        if isinstance(event, Extended):
+            raise Killed
+        if not recorded:
+            event_before(event)
+
+    monkeypatch.setattr(link, "event", killed)
+    data.before = lambda step: control.ask(run, "extend", 2.0) if step == 12 else None
+    with pytest.raises(Killed):
+        loop.run()
+    assert len(control.pending(run)) == 1
+    run.settings.write_text("[training]\nepochs = 3\n")  # as if killed before this was written, too
+    again = settings(**saved)
+    attempt = trainer(again, attempt=2)[0]
+    gone_on: list[int] = []
+    progress = attempt._progress
+    monkeypatch.setattr(progress, "go_on", lambda: gone_on.append(progress.step))
+    assert "Trained 5 epochs" in attempt.run()
+    (noted,) = read_extensions(run)
+    assert (noted.step, noted.before, noted.total) == (13, 30, 50)
+    assert gone_on == [13]  # where the first attempt forgot its patience, though this one began at step 10
+    assert control.pending(run) == []
+    assert read_settings(run.settings).training.epochs == 5
+    assert {(one.step, one.total_steps) for one in events(run, Extended)} == {(13, 50)}

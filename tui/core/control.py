@@ -1,7 +1,8 @@
 """Requests to a running engine: small files in ``control/``, written whole, answered by an event.
 
 A request is never lost by a screen that dies after writing it, and never read half. The engine takes
-them in the order they were made, acts at a step boundary, writes a `Controlled` event and removes the file.
+them in the order they were made, acts at a step boundary, writes a `Controlled` event and removes the file. What is
+to be done later (`keep`) stays until then, so that an engine which is started again after a crash knows of it too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -27,7 +28,7 @@ class Request:
     action: Action
     path: Path
     value: float | None = None
-    """What goes with it: how many epochs more, or a factor for the learning rate."""
+    """What goes with it: how many epochs more, a factor for the learning rate, or the step at which to stop."""
 
 
 def ask(run: RunDir, action: Action, value: float | None = None) -> None:
@@ -37,8 +38,14 @@ def ask(run: RunDir, action: Action, value: float | None = None) -> None:
         OSError: the run directory cannot be written.
     """
     run.control.mkdir(mode=0o700, exist_ok=True)
-    fields = {"action": action} if value is None else {"action": action, "value": value}
-    write_atomic(run.control / f"{time.time_ns():020d}-{action}.json", json.dumps(fields))
+    _write(Request(action, run.control / f"{time.time_ns():020d}-{action}.json", value))
+
+
+def _write(request: Request) -> None:
+    fields = {"action": request.action, "value": request.value}
+    if request.value is None:
+        del fields["value"]
+    write_atomic(request.path, json.dumps(fields))
 
 
 def pending(run: RunDir) -> list[Request]:
@@ -55,6 +62,17 @@ def pending(run: RunDir) -> list[Request]:
             if fields["action"] in ACTIONS and not path.name.startswith("."):
                 requests.append(Request(fields["action"], path, value))
     return requests
+
+
+def keep(request: Request, value: float) -> None:
+    """Let a request wait for its time, with what has been made of it; a disk that cannot keep it is no reason to fail.
+
+    Args:
+        request: what was asked.
+        value: goes with it from now on.
+    """
+    with contextlib.suppress(OSError):
+        _write(replace(request, value=value))
 
 
 def answered(request: Request) -> None:

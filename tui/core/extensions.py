@@ -20,7 +20,7 @@ from tui.core.rundir import RunDir
 from tui.core.settings import TrainingSettings
 from tui.core.text import clean_path
 
-FORMAT = 1
+FORMAT = 2
 _MOST_EPOCHS = 100_000
 
 
@@ -31,6 +31,8 @@ class Extension:
     step: int
     before: int
     total: int
+    request: str = ""
+    """The request that asked for it; one that is found again after a crash does not count twice."""
 
 
 def planned_steps(training: TrainingSettings, epoch_steps: int, extensions: Sequence[Extension] = ()) -> int:
@@ -52,14 +54,21 @@ def read_extensions(run: RunDir) -> tuple[Extension, ...]:
 
 
 def _extension(row: dict[str, Any]) -> Extension:
-    made = Extension(**{key: int(value) for key, value in row.items()})
+    made = Extension(int(row["step"]), int(row["before"]), int(row["total"]), str(row.get("request", "")))
     if made.step < 0 or made.before < made.step or made.total <= made.step:
         raise ValueError("no such extension")
     return made
 
 
 def extend(
-    run: RunDir, settings: TrainingSettings, epochs: int, *, step: int, epoch_steps: int, ended: bool
+    run: RunDir,
+    settings: TrainingSettings,
+    epochs: int,
+    *,
+    step: int,
+    epoch_steps: int,
+    ended: bool,
+    request: str = "",
 ) -> Extension:
     """Note that a run goes on for ``epochs`` more, and put the new number of epochs into its settings.
 
@@ -70,28 +79,37 @@ def extend(
         step: from which on the new plan counts: the last one of a run that has ended, else the present one.
         epoch_steps: steps of one epoch.
         ended: the run goes on for so long from ``step``; else from where it was to end.
+        request: what asked for it; one that has been noted before only has its settings put right.
 
     Raises:
         UsageError: ``epochs`` is not possible.
         FailureError: the run cannot be read or written.
     """
     earlier = read_extensions(run)
+    noted = next((one for one in earlier if request and one.request == request), None)
+    if noted is not None:
+        _write(run, earlier, math.ceil(earlier[-1].total / max(1, epoch_steps)))
+        return noted
     before = max(step, planned_steps(settings, epoch_steps, earlier))
     total = (step if ended else before) + epochs * epoch_steps
     now = math.ceil(total / max(1, epoch_steps))
     if epochs < 1 or epoch_steps < 1 or now > _MOST_EPOCHS:
         cause = f"{epochs:,} more epochs were asked for"
         raise UsageError("The run cannot be extended", cause, f"A run has 1 to {_MOST_EPOCHS:,} epochs.")
-    new = Extension(step=step, before=before, total=total)
-    table = {"format": FORMAT, "extensions": [asdict(one) for one in (*earlier, new)]}
+    new = Extension(step=step, before=before, total=total, request=request)
+    _write(run, (*earlier, new), now)
+    return new
+
+
+def _write(run: RunDir, extensions: tuple[Extension, ...], epochs: int) -> None:
+    table = {"format": FORMAT, "extensions": [asdict(one) for one in extensions]}
     try:
-        text = _with_epochs(run, now)
+        text = _with_epochs(run, epochs)
         write_atomic(run.extensions, json.dumps(table), durable=True)
         write_atomic(run.settings, text, durable=True)
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "settings.toml is no TOML"
         raise FailureError("The run cannot be extended", f"{clean_path(run.path)}: {what}", "Is it yours?") from error
-    return new
 
 
 def _with_epochs(run: RunDir, epochs: int) -> str:

@@ -99,6 +99,8 @@ class Attempt:
     """Unreadable pictures that have been named."""
     repeats: list[RateChange] = field(default_factory=list)
     """Changes of the learning rate that an attempt before has made behind where this one begins."""
+    extended: list[int] = field(default_factory=list)
+    """Steps behind where this one begins at which an attempt before was extended."""
 
     @property
     def epoch_steps(self) -> int:
@@ -132,20 +134,30 @@ class Attempt:
             scaler=scaler_table(self.compute.scaler),
         )
 
-    def extend(self, epochs: int) -> bool:
+    def extend(self, epochs: int, request: str) -> bool:
         """Make the run ``epochs`` longer from this step on; False: a refusal, which is told, and nothing changes."""
         step = self.progress.step
         try:
-            extend(self.link.run, self.settings.training, epochs, step=step, epoch_steps=self.epoch_steps, ended=False)
+            known = read_extensions(self.link.run)
+            new = extend(
+                self.link.run,
+                self.settings.training,
+                epochs,
+                step=step,
+                epoch_steps=self.epoch_steps,
+                ended=False,
+                request=request,
+            )
         except CnntrainError as error:
             self.link.message("warning", str(error))
             return False
-        extensions = read_extensions(self.link.run)
-        self.schedule = Plan(self.settings, self.epoch_steps, extensions, self.schedule.changes)
-        self.progress.go_on()
-        self.schedule.plateau = self.progress.plateau
+        if new not in known:
+            self.schedule = Plan(self.settings, self.epoch_steps, (*known, new), self.schedule.changes)
+            self.progress.go_on()
+            self.schedule.plateau = self.progress.plateau
         total = self.schedule.total
-        self.link.event(Extended(epochs=epochs, total_epochs=math.ceil(total / self.epoch_steps), total_steps=total))
+        made = math.ceil(total / self.epoch_steps)
+        self.link.event(Extended(step=new.step, epochs=epochs, total_epochs=made, total_steps=total))
         return True
 
     def change_rate(self, factor: float | None, request: str) -> bool:
@@ -165,8 +177,11 @@ class Attempt:
         self.link.message("info", f"The learning rate is {self.schedule.rate(step + 1):g} from the next step on.")
         return True
 
-    def repeat_rates(self) -> None:
-        """Tell the changes that take force again here, where an attempt before has made them."""
+    def repeat(self) -> None:
+        """Do again what was asked of an attempt before, at the step at which it took force there."""
+        if self.progress.step in self.extended:
+            self.extended.remove(self.progress.step)
+            self.progress.go_on()
         while self.repeats and self.repeats[0].step <= self.progress.step:
             again = self.repeats.pop(0)
             self.link.event(Controlled(step=again.step, action="rate", value=again.factor))
@@ -235,6 +250,7 @@ def begin(link: Link, settings: Settings, data: Data, classes: list[str], device
     attempt.schedule.plateau = attempt.progress.plateau
     later = [change for change in attempt.schedule.changes if change.step > attempt.progress.step]
     attempt.repeats = sorted(later, key=lambda change: change.step)
+    attempt.extended = [one.step for one in extensions if one.step > attempt.progress.step]
     attempt.stopping.take_up(attempt.progress)
     if settings.logging.tensorboard:
         complain = partial(link.message, "warning")

@@ -21,7 +21,7 @@ from functools import partial
 from torch import nn
 
 from tui.core import control
-from tui.core.events import EpochEnded, Split
+from tui.core.events import Controlled, EpochEnded, Split
 from tui.core.metrics import AVERAGED, LOSS, of_task
 from tui.core.text import clean
 from tui.engine import evaluate, failures
@@ -46,6 +46,8 @@ class Trainer:
         self._paused = False
         self._stop_at = 0
         """The step at which to stop because someone asked for the end of the epoch; 0: none."""
+        self._stop_request: control.Request | None = None
+        """That request; it stays until then, for an engine that is started again after a crash."""
 
     def run(self) -> str:
         """Train, test, and return a sentence that says how it went.
@@ -101,9 +103,11 @@ class Trainer:
         ):
             busy = True
             self._attempt.save()
-        self._attempt.repeat_rates()
+        self._attempt.repeat()
         busy = self._answer() or busy
         if self._stop_at and progress.step >= self._stop_at and progress.step < self._attempt.total_steps:
+            if self._stop_request is not None:
+                control.answered(self._stop_request)
             self._stop("Stopped on request at the end of the epoch,")
         if self._link.stopping:
             self._stop("The supervisor died" if self._link.orphaned else "Stopped by SIGTERM")
@@ -220,6 +224,8 @@ class Trainer:
         while True:
             self._attempt.saver.settle()
             for request in self._link.requests(at_once=at_once or self._paused):
+                if self._stop_request is not None and request.path == self._stop_request.path:
+                    continue
                 acted = True
                 self._act(request)
             if not self._paused or self._link.stopping:
@@ -240,9 +246,11 @@ class Trainer:
                 return  # a stop came first; the request is answered after it
             self._judge(*examined)
         elif request.action == "stop_after_epoch":
-            self._stop_at = -(-(self._progress.step + 1) // self._attempt.epoch_steps) * self._attempt.epoch_steps
+            if not self._stop_at:
+                self._stop_after_epoch(request)
+                return
         elif request.action == "extend":
-            done = self._attempt.extend(int(request.value or 0))
+            done = self._attempt.extend(int(request.value or 0), request.path.name)
         elif request.action == "rate":
             done = self._attempt.change_rate(request.value, request.path.name)
         if done:
@@ -251,6 +259,15 @@ class Trainer:
             control.answered(request)
         if request.action == "stop":
             self._stop("Stopped on request")
+
+    def _stop_after_epoch(self, request: control.Request) -> None:
+        """Note at which step to stop: that of the end of this epoch, or the one that an attempt before has noted."""
+        epoch = self._attempt.epoch_steps
+        self._stop_request, self._stop_at = request, int(request.value or 0)
+        if not self._stop_at:
+            self._stop_at = (self._progress.step // epoch + 1) * epoch
+            control.keep(request, self._stop_at)
+        self._link.event(Controlled(action=request.action))
 
     def _stop(self, why: str) -> None:
         """Save and end the attempt."""
