@@ -21,6 +21,7 @@ from tui.app.display import CellExactApp
 from tui.app.pacing import QUESTION, Pacer
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.status import StatusBar
+from tui.core import control
 
 
 class Clock:
@@ -101,6 +102,43 @@ async def test_nothing_is_written_until_the_terminal_answers() -> None:
         await until(pilot, lambda: "number 4" in "".join(app._driver.written))  # type: ignore[union-attr]
         assert terminal.feed().count(QUESTION) == 1
         assert difference(terminal) == []
+
+
+async def test_a_request_on_a_disk_that_does_not_answer_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path, steps=400, epochs=4, status="running")
+    builders.stop_the_clock(monkeypatch, run)
+    app = CnntrainApp(runs_root=tmp_path, open_run=run)
+    answers, make = threading.Event(), os.mkdir
+
+    def slow(path: Any, *rest: Any, **more: Any) -> None:
+        if Path(path) == run.control:
+            assert threading.current_thread() is not threading.main_thread()
+            answers.wait(60)
+        make(path, *rest, **more)
+
+    monkeypatch.setattr("tui.app.screens.asking._PATIENCE", 0.05)
+    try:
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await until(pilot, lambda: len(app.screen_stack) > 1 and app.screen_stack[1]._beat > 2)  # type: ignore[attr-defined]
+            screen = app.screen
+            assert isinstance(screen, WatchScreen)
+            monkeypatch.setattr(os, "mkdir", slow)
+            await pilot.press("v")
+            await until(pilot, lambda: "The disk does not answer." in text(app))
+            assert "The disk does not answer." in text(app)
+            assert control.pending(run) == []
+            await pilot.press("m")  # keys are answered
+            assert screen.dashboard.maximised
+            answers.set()
+            await until(pilot, lambda: bool(control.pending(run)))
+            assert [request.action for request in control.pending(run)] == ["validate"]
+            await until(pilot, lambda: "Validating after this step." in text(app))
+            assert "Validating after this step." in text(app)
+    finally:
+        answers.set()
+        builders.let_go(run)
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:

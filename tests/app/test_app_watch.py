@@ -329,7 +329,7 @@ async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: 
         await pilot.press("v")
         await pilot.pause(0.3)
         text = " ".join(run.text().split())
-        assert "cannot be asked to validate" in text
+        assert "cannot be asked (validate)" in text
 
 
 async def test_numbers_and_tab_choose_panels_and_pages(live: Any) -> None:

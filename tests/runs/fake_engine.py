@@ -32,7 +32,8 @@ def main() -> int:
     parser.add_argument("--leash", type=int)
     chosen = parser.parse_args()
     run = RunDir(chosen.run)
-    plan = {"steps": 10_000, "seconds": 0.01, "then": "finish", "child": False, "deaf": False, "importing": False}
+    plan = {"steps": 10_000, "seconds": 0.01, "then": "finish"}
+    plan |= dict.fromkeys(("child", "deaf", "importing", "saves"), False)
     if (run.path / "fake.json").exists():
         plan |= json.loads((run.path / "fake.json").read_text())
     if plan["importing"]:
@@ -81,6 +82,9 @@ def main() -> int:
                 return leave("stopped", 75, "Stopped on request.")
         if terminations:
             return leave("stopped", 75, "Stopped by SIGTERM.")
+    if plan["saves"]:
+        checkpoint.write_text(str(done - 1))
+        say(events.CheckpointSaved(step=done - 1, directory=f"step-{done - 1:09d}", best=False, bytes=1))
     return _end(plan["then"], leave)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from tui.core import events
 from tui.core.dataset.manifest import load_manifest
-from tui.core.errors import UsageError
+from tui.core.errors import FailureError, UsageError
 from tui.core.presets import read_settings
+from tui.core.rates import RateChange, note_rate, read_rates
 from tui.core.rundir import RunDir
 from tui.runs.derive import derive, trial
 from tui.runs.follow import RunFollower
@@ -63,6 +64,20 @@ def test_it_goes_on_from_the_best_checkpoint_that_is_older_than_the_finding(pare
     assert checkpoints(derive(parent, change, finding=early, checkpoint=True)) == ["step-000000100"]
     first = FOUND.model_copy(update={"step": 50})
     assert checkpoints(derive(parent, change, finding=first, checkpoint=True)) == []
+
+
+def test_rates_changed_before_the_checkpoint_go_on_counting(parent: RunDir) -> None:
+    for change in (RateChange(120, 0.5, "a"), RateChange(200, 0.5, "b"), RateChange(260, 4.0, "c")):
+        note_rate(parent, change)
+    settings = {"optimizer.clip_norm": 1.0}
+    child = derive(parent, settings, finding=FOUND, checkpoint=True)
+    assert [(change.step, change.factor) for change in read_rates(child)] == [(120, 0.5), (200, 0.5)]
+    assert read_rates(derive(parent, settings)) == ()  # from scratch: nothing of that course is left
+    before = sorted(parent.path.parent.iterdir())
+    parent.rates.write_text("{")
+    with pytest.raises(FailureError, match=r"rates\.json is damaged"):
+        derive(parent, settings, finding=FOUND, checkpoint=True)
+    assert sorted(parent.path.parent.iterdir()) == before
 
 
 @pytest.mark.parametrize("change", [{"model.width": 16}, {"optimizer.name": "adamw"}])

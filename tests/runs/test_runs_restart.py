@@ -92,6 +92,21 @@ def test_a_crash_without_a_word_is_restarted_no_oftener_than_allowed(restarting:
     assert "ValueError: something odd" in state.status_text
 
 
+@pytest.mark.parametrize(("saves", "attempts"), [(False, 1), (True, 3)], ids=["nothing new", "something new"])
+def test_memory_that_runs_out_is_tried_again_only_if_it_came_further(
+    restarting: Callable[..., RunDir], saves: bool, attempts: int
+) -> None:
+    run = restarting(2, steps=3, then="kill", out_of_memory=True, saves=saves)
+    launch.start(run)
+    until(over(run))
+    state = state_of(run)
+    assert (state.status, state.attempt) == ("crashed", attempts)
+    assert "because the memory that it may use ran out" in state.status_text
+    assert "Lower training.batch_size or data.workers." in state.status_text
+    not_again = "It was not started again by itself: it had saved nothing new since the last start."
+    assert (not_again in state.status_text) is not saves
+
+
 @pytest.mark.parametrize("how", ["sigterm", "request"])
 def test_a_stop_is_stronger_than_a_restart(restarting: Callable[..., RunDir], how: str) -> None:
     run = restarting(3)

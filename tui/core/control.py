@@ -37,8 +37,10 @@ def ask(run: RunDir, action: Action, value: float | None = None) -> None:
     Raises:
         OSError: the run directory cannot be written.
     """
+    # Named first: requests keep their order on a disk that takes its time.
+    request = Request(action, run.control / f"{time.time_ns():020d}-{action}.json", value)
     run.control.mkdir(mode=0o700, exist_ok=True)
-    _write(Request(action, run.control / f"{time.time_ns():020d}-{action}.json", value))
+    _write(request)
 
 
 def _write(request: Request) -> None:

@@ -1,7 +1,8 @@
 """A new run out of another one: the same pictures in the same splits, some settings changed, and the link kept.
 
 This is how an offer of the doctor is tried. With a checkpoint of the parent the new run goes on from there;
-its records begin behind that step. The parent is not touched.
+its records begin behind that step, and the factors by which a person had changed the learning rate up to there go on
+counting: only the named settings differ. A run from scratch begins without them. The parent is not touched.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tui.core.errors import FailureError
+from tui.core.rates import note_rate, read_rates
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 
@@ -77,13 +79,22 @@ def derive(
     if source is not None:
         try:
             shutil.copytree(source, child.checkpoints / source.name)
-        except OSError as error:
+            _keep_rates(run, child, _step_of(source))
+        except (OSError, FailureError) as error:
             shutil.rmtree(child.path, ignore_errors=True)  # made a moment ago, by us
+            if isinstance(error, FailureError):
+                raise
             cause = f"{clean_path(source)}: {error.strerror or 'not all of it could be read'}"
             raise FailureError(
                 "The checkpoint cannot be copied", cause, "Start from scratch, or free some space."
             ) from error
     return child
+
+
+def _keep_rates(run: RunDir, child: RunDir, step: int) -> None:
+    for change in read_rates(run):
+        if change.step <= step:
+            note_rate(child, change)
 
 
 def trial(state: RunState) -> Trial | None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tui.runs.state import RunState
 
 SUPERVISOR = (sys.executable, "-P", "-m", "tui.runs.supervisor")
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 """On a busy machine a supervisor takes seconds to start; and it waits for the engine of one that was killed."""
 _BETWEEN_SIGNALS = 0.3
 _VERSIONS = ("cnntrain", "torch", "torchvision")

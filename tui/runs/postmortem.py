@@ -35,6 +35,10 @@ class Circumstances:
             size = 0
         return Circumstances(group, machine, size)
 
+    def memory_ran_out(self, code: int) -> bool:
+        """Whether an engine that ended with this code was killed because the memory that it may use ran out."""
+        return code == -signal.SIGKILL and memory_kills()[0] > self.group_kills
+
 
 def ending(
     run: RunDir, attempt: int, code: int, before: Circumstances, *, forced: bool = False, then: str = ""

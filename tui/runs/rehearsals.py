@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.core.disk import trouble
+from tui.core.errors import FailureError
 from tui.core.rate_range import RateRange
 from tui.core.rehearsal import Rehearsal
+from tui.core.text import clean_path
+from tui.runs.scratch import scratch
 from tui.runs.service import ask
 
 if TYPE_CHECKING:
     from tui.core.settings import Settings
 
 _MODULE = "rehearsing"
+_TITLES = {"dry run": "dry run", "rates": "range test"}
 
 
 def dry_run(settings: Settings, *, root: Path, **told: Callable[..., Any]) -> Rehearsal:
@@ -37,6 +41,12 @@ def range_test(settings: Settings, *, root: Path, **told: Callable[..., Any]) ->
 
 
 def _asked(what: str, settings: Settings, root: Path, told: dict[str, Callable[..., Any]]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="cnntrain-") as scratch:
-        table = settings.model_dump(mode="json")
-        return ask(_MODULE, {"what": what, "settings": table, "root": str(root.absolute()), "scratch": scratch}, **told)
+    try:
+        with scratch() as folder:
+            table = settings.model_dump(mode="json")
+            job = {"what": what, "settings": table, "root": str(root.absolute()), "scratch": str(folder)}
+            return ask(_MODULE, job, **told)
+    except OSError as error:
+        place = clean_path(error.filename or "the folder of temporary files")
+        step = "Name another place for temporary files: TMPDIR=DIR."
+        raise FailureError(f"The {_TITLES[what]} cannot be made", f"{place}: {trouble(error)}", step) from error

@@ -51,6 +51,7 @@ KILL_SECONDS = 5.0
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long to wait before each restart; the last one counts for all after it."""
 _TICK = 1.0
+_NOT_AGAIN = "It was not started again by itself: it had saved nothing new since the last start."
 
 
 class Supervisor:
@@ -64,6 +65,8 @@ class Supervisor:
         self._terminations = 0
         self._kill_at = float("inf")
         self._forced = False
+        self._no_use = False
+        """To start the engine again, though the budget allows it."""
         self._notifier: Notifier | None = None
         self._leash: Leash | None = None
 
@@ -197,7 +200,7 @@ class Supervisor:
         self, code: int, before: Circumstances, signals: _Signals, number: int, budget: int
     ) -> bool:
         """Tell why the engine ended and wait a moment; False: it is not to be started again."""
-        if not self._may_restart(code):
+        if not self._may_restart(code, before):
             return False
         then = f"It goes on from its newest checkpoint (restart {number} of {budget})."
         event = ending(self._run, self._attempt, code, before, then=then)
@@ -208,15 +211,18 @@ class Supervisor:
         deadline = time.monotonic() + RESTART_SECONDS[min(number, len(RESTART_SECONDS)) - 1]
         while (left := deadline - time.monotonic()) > 0:
             self._terminations += signals.terminations(min(_TICK, left))
-            if not self._may_restart(code):
+            if not self._may_restart(code, before):
                 return False
         return True
 
-    def _may_restart(self, code: int) -> bool:
+    def _may_restart(self, code: int, before: Circumstances) -> bool:
         """Whether an engine's end was an accident, and nobody wants the run to stop."""
         if self._terminations or code in (Exit.FINISHED, Exit.USAGE, Exit.STOPPED) or not self._run.exists:
             return False
         if self._last_word() == "ended":  # it knew why, so the next one would meet the same
+            return False
+        if before.memory_ran_out(code) and not self._has_saved():
+            self._no_use = True  # it would come as far again, and no further
             return False
         return not any(request.action == "stop" for request in control.pending(self._run))
 
@@ -234,11 +240,18 @@ class Supervisor:
         """Return whether the newest attempt has ``ended`` or only ``launched``."""
         return next((kind for kind, _ in lines_backwards(self._run.events) if kind in ("ended", "launched")), "")
 
+    def _has_saved(self) -> bool:
+        """Whether the newest attempt has come further than the one before: it has published a checkpoint."""
+        kinds = (kind for kind, _ in lines_backwards(self._run.events))
+        return next((kind for kind in kinds if kind in ("checkpoint", "launched")), "") == "checkpoint"
+
     def _close(self, code: int, before: Circumstances) -> int:
         """Note why the engine ended, if it did not itself."""
         if code == -signal.SIGTERM and self._terminations:
             code = Exit.STOPPED  # it was told to stop before it could listen
         event = ending(self._run, self._attempt, code, before, forced=self._forced)
+        if self._no_use:
+            event = event.model_copy(update={"text": f"{event.text} {_NOT_AGAIN}"})
         if self._last_word() != "ended":
             try:
                 append_event(self._run, event)

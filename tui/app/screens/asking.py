@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
@@ -9,27 +11,51 @@ from textual.app import App
 from tui.app import starts
 from tui.app.screens.ask import AskLine, Confirm
 from tui.app.screens.begin import begin
+from tui.core.disk import trouble
 from tui.core.metrics import LEARNING_RATE
-from tui.core.text import clean, clean_path
+from tui.core.sentences import asked
+from tui.core.text import clean_path
 
 if TYPE_CHECKING:
     from tui.core.control import Action
     from tui.core.rundir import RunDir
     from tui.runs.state import RunState
 
+_PATIENCE = 1.0
+"""Seconds after which a request that is not written is told."""
+
 
 def ask_run(app: App[Any], run: RunDir, action: Action, said: str, value: float | None = None) -> None:
-    """Leave a request for a run, and say so."""
+    """Leave a request for a run, and say so; a disk that does not answer holds up the request and nothing else."""
     from tui.core import control
 
-    try:
-        control.ask(run, action, value)
-    except OSError as error:
-        cause = clean(error.strerror or str(error), 200)
-        text = f"The run cannot be asked to {action}: {clean_path(run.control)}: {cause}."
-        app.notify(text, severity="error", timeout=12, markup=False)
-    else:
-        app.notify(said, timeout=3, markup=False)
+    over = threading.Event()
+
+    def leave() -> None:
+        try:
+            control.ask(run, action, value)
+        except OSError as error:
+            cause = f"{clean_path(run.control)}: {trouble(error, run.control)}"
+            text = f"The run cannot be asked ({asked(action, value)}): {cause};"
+            text += " it goes on as before. Mend that and ask again."
+            _tell(app, text, severity="error", timeout=12)
+        else:
+            _tell(app, said, timeout=3)
+        over.set()
+
+    def look() -> None:
+        if not over.is_set():
+            text = "The disk does not answer. The run is asked as soon as it does, if this screen is still open then."
+            _tell(app, text, severity="warning", timeout=12)
+
+    # Not a worker of the app, whose end would wait for it.
+    threading.Thread(target=leave, name="request", daemon=True).start()
+    app.set_timer(_PATIENCE, look)
+
+
+def _tell(app: App[Any], text: str, **options: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # the app is over, and so is its loop
+        app.notify(text, markup=False, **options)
 
 
 def ask_to_stop(app: App[Any], run: RunDir, *, after_epoch: bool = False) -> None:

@@ -120,7 +120,7 @@ class TrainingSettings(Group):
     )
     restarts: int = setting(
         "Restarts",
-        "How often a training that was killed or has crashed goes on by itself from its newest checkpoint. A failure that says why is left to you.",
+        "How often a training that was killed or has crashed goes on by itself from its newest checkpoint. A failure that says why is left to you, and so is memory that runs out before anything new is saved.",
         default=0,
         ge=0,
         le=1000,
