@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from tui.core import events
 from tui.core.errors import FailureError
 from tui.core.rundir import RunDir
 from tui.core.saliency import SaliencyHead, decode_request
+from tui.core.text import clean_path
 
 HOSTILE = "[/] [red]\x1b]52;c;aGk=\x07\x1b[2J"
 
@@ -275,6 +277,22 @@ async def test_a_dataset_that_is_gone_keeps_its_numbers(made: Any) -> None:
         assert "taken for" in shown
         shown = await pressed(pilot, "enter")
         assert "✗ the file is gone" in shown
+
+
+async def test_fault_60_pictures_behind_a_link_that_leads_out_are_not_shown(made: Any, tmp_path: Path) -> None:
+    run = made()
+    with_pictures(run, tmp_path / "elsewhere")
+    root = tmp_path / "given"
+    root.mkdir()
+    for folder in (tmp_path / "elsewhere").iterdir():
+        os.symlink(folder, root / folder.name)
+    builders.write_evaluation(run, evaluated(run, "test")[-1], root=str(root))
+    async with app_on(run).run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        shown = await pressed(pilot, "3")
+        assert f"links lead out of {clean_path(root)}" in shown.replace("\n", " ")
+        assert "its path is not known" in shown
+        assert "24×16" not in shown
 
 
 async def test_what_confidence_is_worth(made: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from picture_sets import class_folders, manifest_of, settings_for
 
+from tui.core.dataset.containment import check_contained, leading_out
 from tui.core.dataset.manifest import Manifest, load_manifest, save_manifest
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
@@ -93,6 +94,37 @@ def test_fault_60_paths_of_a_foreign_manifest_stay_inside(tmp_path: Path, path: 
     with pytest.raises(FailureError) as caught:
         load_manifest(file)
     assert str(caught.value).endswith("dataset.json is damaged. Start the run again from its preset.")
+
+
+@pytest.mark.parametrize("linked", ["picture", "class folder"])
+def test_fault_60_links_in_a_foreign_manifest_that_lead_out_are_refused(tmp_path: Path, linked: str) -> None:
+    root = class_folders(tmp_path / "data", {"a": 5, "b": 5})
+    manifest = manifest_of(root, settings_for())
+    paths = [path for samples in manifest.splits.values() for path, _ in samples]
+    os.rename(root / "a" / "004.png", root / "b" / "inner.png")
+    os.symlink(root / "b" / "inner.png", root / "a" / "004.png")  # stays inside
+    assert leading_out(root, paths) == []
+    elsewhere = tmp_path / "secrets \x1b[2J"
+    if linked == "picture":
+        os.rename(root / "b" / "003.png", elsewhere)
+        os.symlink(elsewhere, root / "b" / "003.png")
+        out = ["b/003.png"]
+    else:
+        os.rename(root / "b", elsewhere)
+        os.symlink(elsewhere, root / "b")
+        out = sorted(path for path in paths if path.startswith("b/"))
+        os.remove(root / "a" / "004.png")
+    assert sorted(leading_out(root, paths)) == out
+    with pytest.raises(FailureError) as caught:
+        check_contained(root, paths, follow_links=False)
+    told = str(caught.value)
+    assert "The pictures cannot be read: " in told
+    assert f'out of {root}: "b/00' in told
+    assert told.endswith("Put the pictures themselves there, or start a new run with data.follow_links set to true.")
+    assert told.isprintable()
+    check_contained(root, paths, follow_links=True)
+    os.symlink(root, tmp_path / "another name")
+    assert sorted(leading_out(tmp_path / "another name", paths)) == out
 
 
 def test_a_newer_manifest_is_refused(tmp_path: Path) -> None:

@@ -249,6 +249,20 @@ def test_a_dataset_that_cannot_be_read(run: RunDir, events: Any, settings: Any) 
     assert "dataset.json is damaged" in events(run, Ended)[-1].text
 
 
+def test_fault_60_a_link_that_leads_out_of_the_dataset_is_not_trained_on(
+    make_run: Callable[..., RunDir], events: Any, tmp_path: Path
+) -> None:
+    run = make_run("given")
+    table = json.loads(run.dataset.read_bytes())
+    os.symlink(table["root"], tmp_path / "planted")
+    for split in table["splits"].values():
+        split["paths"] = [f"planted/{path}" for path in split["paths"]]
+    run.dataset.write_text(json.dumps({**table, "root": str(tmp_path)}))
+    done = engine_on(run.path)
+    assert done.returncode == 1
+    assert f'links lead out of {tmp_path}: "planted/' in events(run, Ended)[-1].text
+
+
 @pytest.mark.slow
 def test_thirty_kills_at_random_instants(make_run: Any, start: Any, events: Any, records: Any) -> None:
     random = np.random.default_rng(int(os.environ.get("CNNTRAIN_KILL_SEED", "0")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +124,20 @@ def test_other_pictures_are_judged_by_the_runs_class_map(finished: RunDir, tmp_p
         evaluate_run(job, Ear())
     with pytest.raises(UsageError, match=r"optimizer\.name is no setting of how a folder is read"):
         evaluate_run({**job, "set": ["optimizer.name=sgd"]}, Ear())
+
+
+def test_fault_60_a_link_that_leads_out_of_the_dataset_is_not_tested_on(copy: RunDir, tmp_path: Path) -> None:
+    table = json.loads(copy.dataset.read_bytes())
+    (tmp_path / "given").mkdir()
+    os.symlink(table["root"], tmp_path / "given" / "planted")
+    for split in table["splits"].values():
+        split["paths"] = [f"planted/{path}" for path in split["paths"]]
+    copy.dataset.write_text(json.dumps({**table, "root": str(tmp_path / "given")}))
+    job = {"run": str(copy.path), "weights": "best", "split": "test"}
+    with pytest.raises(FailureError, match='links lead out of .*: "planted/.*data.follow_links'):
+        evaluate_run(job, Ear())
+    copy.settings.write_text(copy.settings.read_text().replace("follow_links = false", "follow_links = true"))
+    assert evaluate_run(job, Ear())["images"] == len(table["splits"]["test"]["paths"])
 
 
 def test_answers_are_those_of_the_evaluation(finished: RunDir) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.dataset.containment import check_contained, leading_out
 from tui.core.errors import CnntrainError
+from tui.core.presets import read_settings
 from tui.core.text import clean_path
 from tui.runs.validations import read
 
@@ -48,7 +51,18 @@ def load(run: RunDir, event: Evaluated) -> Loaded:
     if detail.pictures and not os.path.isdir(detail.root):
         where = clean_path(detail.root, 120)
         return Loaded(detail, f"{where} is gone: its pictures cannot be shown; the numbers stay.")
+    try:
+        _check_contained(run, detail)
+    except CnntrainError as error:
+        pictures = tuple(one.model_copy(update={"path": ""}) for one in detail.pictures)
+        return Loaded(detail.model_copy(update={"root": "", "pictures": pictures}), str(error))
     return Loaded(detail)
+
+
+def _check_contained(run: RunDir, detail: Detail) -> None:
+    paths = [one.path for one in detail.pictures]
+    if leading_out(detail.root, paths):  # rare, and the settings need pydantic
+        check_contained(Path(detail.root), paths, read_settings(run.settings).data.follow_links)
 
 
 class Evaluations:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tui.core import memory
+from tui.core.dataset.containment import check_contained
 from tui.core.dataset.decoders import worker_count
 from tui.core.dataset.manifest import load_manifest
 from tui.core.disk import trouble
@@ -84,6 +85,8 @@ def _attempt(link: Link, began: waiting.Moment | None, leash: int) -> tuple[Reas
 def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
     settings = read_settings(link.run.settings)
     manifest = load_manifest(link.run.dataset)
+    paths = (path for samples in manifest.splits.values() for path, _ in samples)
+    check_contained(manifest.root, paths, settings.data.follow_links)
     waiting.decide(settings, link, began)
     # Late, so that the first event and the first complaints come before the three seconds that this takes. For as long
     # no thread of ours runs that could see the supervisor die, and there is nothing yet that could be saved.

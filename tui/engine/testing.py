@@ -29,6 +29,7 @@ def evaluate_run(job: dict[str, Any], listener: Listener) -> dict[str, Any]:
         what an evaluation's file holds, with ``split``, ``step``, ``classes``, ``root`` and ``unreadable``.
     """
     listener.progress("loading")
+    from tui.core.dataset.containment import check_contained
     from tui.core.dataset.targets import targets_of
     from tui.engine import evaluate
     from tui.engine.data.named import NamedPictures
@@ -51,6 +52,7 @@ def evaluate_run(job: dict[str, Any], listener: Listener) -> dict[str, Any]:
         if not root.is_dir():
             cause = f"the directory {clean_path(root, 200)} is gone"
             raise FailureError("The pictures cannot be read", cause, "Bring it back, or name another with --data.")
+        check_contained(root, [path for path, _ in samples], settings.data.follow_links)
     targets = targets_of(samples, manifest.task, manifest.outputs)
     size = evaluate.batch_size(1, settings.data.image_size)
     paths = [path for path, _ in samples]
