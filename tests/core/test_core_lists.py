@@ -410,6 +410,89 @@ def test_a_list_that_may_not_be_one(tmp_path: Path) -> None:
     assert "there is no list file" in refused(tmp_path, layout="list")
 
 
+PAIRS = [(f"{number:03d}.png", label) for number, label in enumerate(LABELS)]
+DOCUMENTS: dict[str, Any] = {
+    "objects": [{"path": f"images/{name}", "label": label, "size": {"w": 1}} for name, label in PAIRS],
+    "labels by path": dict(PAIRS),
+    "objects by path": {name: {"class": label, "width": 12} for name, label in PAIRS},
+    "pairs": PAIRS,
+    "pairs below a heading": [("file_name", "label"), *PAIRS],
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_that_is_a_json_document(tmp_path: Path, kind: str, indent: int | None, encoding: str) -> None:
+    pictures(tmp_path)
+    (tmp_path / "labels.json").write_text(json.dumps(DOCUMENTS[kind], indent=indent), encoding=encoding)
+    (tmp_path / "classes.json").write_text('{"cat": 0, "dog": 1, "owl": 2}')
+    found = read(tmp_path)
+    assert found.classes == ("cat", "dog", "owl")
+    assert shown(found) == EXPECTED
+    assert texts(found) == {"not_pictures": "1 file of other kinds will not be used: 1 .json."}
+
+
+def test_other_json_lists(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    one = [json.dumps({"file": name, "label": label}) for name, label in PAIRS]
+    assert shown(read(write_list(tmp_path, one, "lines.json"), list="lines.json")) == EXPECTED
+    assert shown(read(write_list(tmp_path, ["[", ",\n".join(one), "]"], "array.jsonl"), list="array.jsonl")) == EXPECTED
+    lines = [json.dumps(pair) for pair in PAIRS]
+    assert "no column" in refused(write_list(tmp_path, lines, "arrays.jsonl"), list="arrays.jsonl")
+    numbers = json.dumps({name: [place / 2, 1.5] for place, (name, _) in enumerate(PAIRS)})
+    found = read(write_list(tmp_path, [numbers], "numbers.json"), list="numbers.json")
+    assert (found.task, found.target_names) == ("regression", ("label[0]", "label[1]"))
+    paths = json.dumps([f"images/{name}" for name, _ in PAIRS])
+    assert 'only one class, "images"' in refused(write_list(tmp_path, [paths], "paths.json"), list="paths.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "words"),
+    [
+        (f"[{{}}, {json.dumps(PAIRS)[1:]}", 0, "no column of labels.json names pictures"),
+        (json.dumps(PAIRS)[:-40], 7, "entry 8 (the file ends in the middle of the list)"),
+        (json.dumps(PAIRS)[:-1], 9, "entry 10 (the file ends in the middle of the list)"),
+        (json.dumps(PAIRS)[:-30], 7, "entry 8 (it is no JSON, and what follows it is not read)"),
+        (json.dumps(dict(PAIRS))[:-24], 7, "entry 8 (it is no JSON, and what follows it is not read)"),
+        (json.dumps([*PAIRS[:4], ["[" * 70_000]]), 4, "entry 5 (it is no JSON or has more than 65,536 characters,"),
+        (json.dumps(PAIRS[:4])[:-1] + ", " + "[" * 5000, 4, "entry 5 (it is no JSON, and what follows it is not read)"),
+        (json.dumps(PAIRS[:4])[:-1] + " [1]]", 4, "entry 5 (a comma before it is missing, and what follows is not"),
+        (json.dumps([*PAIRS[:4], None, {"path": "\ud800"}, 1]), 4, "3 entries cannot be read"),
+        (json.dumps([*PAIRS, ["gone \x1b[2J.png", "cat"]]), 9, 'a picture that is not there: entry 10 ("gone \\x1b[2J'),
+        ("[", 0, "no column of labels.json names pictures"),
+        ("{", 0, "no column of labels.json names pictures"),
+        ('"', 0, "no column of labels.json names pictures"),
+        ("[" * 100_000, 0, "no column of labels.json names pictures"),
+        (
+            '{"images": [{"id": 1, "file_name": "000.png"}], "annotations": [{"image_id": 1, "category_id": 2}]}',
+            0,
+            "labels.json is in COCO's format, of objects or captions in pictures. Write a list of each picture's path",
+        ),
+    ],
+)
+def test_what_a_damaged_json_document_costs(tmp_path: Path, text: str, count: int, words: str) -> None:
+    pictures(tmp_path)
+    (tmp_path / "labels.json").write_text(text)
+    if count:
+        found = read(tmp_path, list="labels.json")
+        assert found.total == count
+        told = " ".join(texts(found).values())
+    else:
+        told = refused(tmp_path, list="labels.json")
+    assert words in told
+    assert told.isprintable()
+
+
+def test_the_beginning_of_a_large_json_document_tells_what_it_is(tmp_path: Path) -> None:
+    for name in pictures(tmp_path, 4):
+        os.link(tmp_path / "images" / name, tmp_path / name)
+    rows = [{"path": f"00{n % 4}.png", "label": "ab"[n % 2], "note": "x" * 200} for n in range(3000)]
+    (tmp_path / "labels.json").write_text(json.dumps(rows, indent=1))
+    found = read(tmp_path)
+    assert (found.layout, found.total, found.classes) == ("list", 4, ("a", "b"))
+
+
 @pytest.mark.parametrize(
     "line",
     [

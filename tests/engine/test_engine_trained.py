@@ -134,7 +134,7 @@ def test_fault_60_a_link_that_leads_out_of_the_dataset_is_not_tested_on(copy: Ru
         split["paths"] = [f"planted/{path}" for path in split["paths"]]
     copy.dataset.write_text(json.dumps({**table, "root": str(tmp_path / "given")}))
     job = {"run": str(copy.path), "weights": "best", "split": "test"}
-    with pytest.raises(FailureError, match='links lead out of .*: "planted/.*data.follow_links'):
+    with pytest.raises(FailureError, match=r'links lead out of .*: "planted/.*data\.follow_links'):
         evaluate_run(job, Ear())
     copy.settings.write_text(copy.settings.read_text().replace("follow_links = false", "follow_links = true"))
     assert evaluate_run(job, Ear())["images"] == len(table["splits"]["test"]["paths"])

@@ -59,7 +59,7 @@ class Columns:
     names: tuple[str, ...]
     """Raw headings; numbers from 1 if there is no heading."""
     headed: bool
-    """The first line is a heading (of JSON lines: every line has its own)."""
+    """The first line is a heading (of JSON: every entry has its own)."""
     path: int
     labels: tuple[int, ...]
     """Empty: the folder that a picture lies in is its class."""

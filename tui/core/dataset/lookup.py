@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from pathlib import Path
 from typing import Literal
 
 from tui.core.dataset.pictures import EXTENSIONS
@@ -40,6 +41,11 @@ class Lookup:
         self.outside: dict[str, Picture] = {}
         self._by_name: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
+
+    def folder_of(self, path: Path) -> str:
+        """Return the folder that a file lies in, relative to the root; empty: the root, or elsewhere."""
+        folder = os.path.relpath(os.path.abspath(path.parent), self.root)
+        return "" if folder == "." or folder.startswith("..") else folder.replace(os.sep, "/")
 
     def find(self, written: str, folder: str = "", split: str = "") -> Picture | Miss:
         """Return the picture that a list means.

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tui.core.dataset.folders import TITLE, read_folders
-from tui.core.dataset.lists import find_lists, read_lists
+from tui.core.dataset.listed import read_lists
+from tui.core.dataset.lists import find_lists
 from tui.core.dataset.mixed import with_folders
 from tui.core.dataset.problems import Problem, names_of, passed_over
 from tui.core.dataset.samples import Found, Layout, Sample, count_classes, split_named
@@ -133,6 +134,7 @@ def scan(
             found = read_folders(walker, top, data, problems)
         else:
             found = read_lists(lists, data, problems)
+            lists = None  # its index of the pictures is large
             if data.layout == "auto" and not data.list:
                 found = with_folders(found, walker, data, problems)
     except UsageError as error:

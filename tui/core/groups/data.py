@@ -180,7 +180,7 @@ class DataSettings(Group):
     )
     list: str = setting(
         "List file",
-        "CSV, TSV, TXT or JSONL file of a path and what it shows per line; several, one per split, with commas between. Empty: looked for in the directory.",
+        "CSV, TSV, TXT or JSON file of a path and what it shows per line; several, one per split, with commas between. Empty: looked for in the directory.",
         when=("data.layout", "auto", "list"),
         default="",
     )
