@@ -351,6 +351,18 @@ async def test_numbers_and_tab_choose_panels_and_pages(live: Any) -> None:
         assert run.screen.dashboard.chosen.id == "host"
 
 
+async def test_the_heading_of_the_chosen_panel_stands_out_at_once(live: Any) -> None:
+    shown = live()
+    async with shown.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, shown)
+        loss, score = (shown.screen.query_one(f"#{panel}", Chart) for panel in ("loss", "score"))
+        for key, chosen, other in (("2", score, loss), ("1", loss, score)):
+            shown.screen.dashboard.came = lambda: None  # nothing is drawn but by the key
+            await pilot.press(key)
+            await pilot.pause()
+            assert (chosen._shown[0][0][1], other._shown[0][0][1]) == ("focus", "muted")
+
+
 async def test_maximise_shows_one_panel_and_escape_gives_the_others_back_before_it_leaves(live: Any) -> None:
     run = live()
     async with run.app.run_test(size=(120, 40)) as pilot:

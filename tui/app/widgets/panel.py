@@ -151,10 +151,9 @@ class Panel(Rows, can_focus=True):
         body = self.body(width, height - 1)
         return [self._heading(width), *body]
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Draw the heading anew; the event of a focus comes here before the widget knows that it has it."""
+        super().watch_has_focus(has_focus)
         self.redraw()
 
     def _heading(self, width: int) -> Row:
