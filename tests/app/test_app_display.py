@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 from emulator import RecordingDriver, Terminal, difference
+from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Grid, VerticalScroll
+from textual.events import CursorPosition
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Button, Footer, Input, Static
 
 from tui.app.display import CellExactApp
+from tui.app.frame import Frame, Piece
+from tui.app.pacing import QUESTION, Pacer
 
 WORDS = ["loss", "⣿⡇⠁", "写真", "e\u0301", "──", "bold", "…", "🐈 cat", "[/]", "12.5 %", " ", "▁▂▃", "naïve"]
 STYLES = ["", "bold red", "on #202040", "underline", "reverse #80ff00", "dim italic", "#5fd7ff on #101010"]
@@ -93,6 +97,50 @@ async def test_the_terminal_always_shows_what_the_app_means(seed: int) -> None:
             assert difference(terminal) == []
 
 
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_line_that_takes_a_few_cells_at_a_time_comes_to_show_the_same(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(seed)
+    room = Pacer.room
+    monkeypatch.setattr(
+        Pacer, "room", lambda pacer, urgent: dice.randrange(1, 400) if room(pacer, urgent=urgent) != 0 else 0
+    )
+    app, asked = busy(), 0
+    app.paced = True
+    async with app.run_test(headless=False, size=(60, 20)) as pilot:
+        terminal = Terminal(app)
+        terminal.screen.reset_mode(7)
+        for _ in range(8):
+            for _ in range(dice.randrange(5)):
+                match dice.randrange(10):
+                    case 0:
+                        await app.push_screen(Dialog())
+                    case 1 if len(app.screen_stack) > 1:
+                        app.pop_screen()
+                    case 2:
+                        await pilot.resize_terminal(dice.randrange(30, 90), dice.randrange(10, 30))
+                    case 3:
+                        app.query(VerticalScroll).first().scroll_relative(y=dice.randrange(-3, 4), animate=False)
+                    case _ if len(app.screen_stack) == 1:
+                        app.change(dice)
+                await pilot.pause()
+                asked += terminal.feed().count(QUESTION)
+                if asked and dice.randrange(2):
+                    app.post_message(CursorPosition(0, 0))
+                    asked -= 1
+            quiet = 0
+            while quiet < 5:
+                for _ in range(asked):
+                    app.post_message(CursorPosition(0, 0))
+                await pilot.pause(0.05)
+                written = terminal.feed()
+                asked = written.count(QUESTION)
+                quiet = 0 if written else quiet + 1
+            assert not app._frame.behind
+            assert difference(terminal) == []
+
+
 async def test_an_unchanged_repaint_writes_nothing_and_a_changed_cell_a_few_bytes() -> None:
     app = busy()
     async with app.run_test(headless=False, size=(80, 24)) as pilot:
@@ -156,17 +204,25 @@ async def test_the_stock_way_is_one_attribute_away() -> None:
 
 
 def test_an_unknown_pen_is_kept_apart_from_a_known_one() -> None:
-    from rich.color import ColorSystem
-
-    from tui.app.frame import Frame, Piece
-
     frame = Frame(ColorSystem.EIGHT_BIT)
     frame.fit(10, 1)
     red, green = Style(color="red"), Style(color="green")
-    assert (
-        frame.update([Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]) == "\x1b[1H\x1b[31mab\x1b[32mcd\x1b[m"
-    )
+    assert frame.update([Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]) == "\x1b[H\x1b[31mab\x1b[32mcd\x1b[m"
     assert frame.update([Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]) == ""
     assert frame.update([Piece(0, 1, [Segment("b", green)])]) == "\x1b[1;2H\x1b[32mb\x1b[m"
     frame.forget()
-    assert frame.update([Piece(0, 0, [Segment("ab", red)])]) == "\x1b[1H\x1b[31mab\x1b[m"
+    assert frame.update([Piece(0, 0, [Segment("ab", red)])]) == "\x1b[H\x1b[31mab\x1b[m"
+
+
+def test_what_is_urgent_is_written_first_and_of_what_changed_again_only_the_newest() -> None:
+    frame = Frame(ColorSystem.EIGHT_BIT)
+    frame.fit(10, 4)
+    frame.put([Piece(0, 0, [Segment("chart")]), Piece(1, 0, [Segment("chart")])])
+    frame.put([Piece(2, 0, [Segment("key")]), Piece(3, 0, [Segment("focus")])], urgent=True)
+    assert frame.write(9, first=[3]) == "\x1b[4Hfocus"
+    frame.put([Piece(0, 0, [Segment("newer")])])
+    assert frame.write(6) == "\x1b[3Hke"
+    assert frame.urgent
+    assert frame.write() == "\x1b[3;3Hy\x1b[Hnewer\x1b[2Hchart"
+    assert not frame.behind
+    assert frame.write() == ""

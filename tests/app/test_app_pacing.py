@@ -32,53 +32,125 @@ class Clock:
         return self.now
 
 
+class Line:
+    """A pacer, and a line with so many bytes a second and so many seconds there and back."""
+
+    def __init__(self, rate: float, way: float) -> None:
+        self.clock = Clock()
+        self.pacer = Pacer(self.clock)
+        self.rate, self.way = rate, way
+        self.answers: list[float] = []
+        self.free = 0.0
+
+    def send(self, size: int, *, urgent: bool = False) -> int:
+        """Write as much as may be of so many bytes; return how many those were."""
+        sent = 0
+        while sent < size and (room := self.pacer.room(urgent=urgent)) != 0:
+            part = min(size - sent, size if room is None else room)
+            for one in self.pacer.asked("x" * part).split(QUESTION)[:-1]:
+                self.free = max(self.free, self.clock.now) + (len(one) + len(QUESTION)) / self.rate
+                self.answers.append(self.free + self.way)
+            sent += part
+        return sent
+
+    @property
+    def queue(self) -> float:
+        """Seconds until what was written has been carried."""
+        return max(0.0, self.free - self.clock.now)
+
+    def answer(self) -> None:
+        """Let time pass until the next answer."""
+        self.clock.now = max(self.clock.now, self.answers.pop(0))
+        self.pacer.answered(self.clock.now)
+
+    def settle(self) -> None:
+        while self.answers:
+            self.answer()
+        self.clock.now += 1
+
+
 def test_a_frame_waits_for_the_answer_to_the_one_before() -> None:
-    pacer = Pacer(clock := Clock())
-    assert pacer.wait == 0
-    assert pacer.ask() == QUESTION
-    assert pacer.wait > 0
-    assert pacer.ask() == ""
-    clock.now += 0.1
-    pacer.answered()
-    assert (pacer.wait, pacer.ask(), pacer.slow) == (0, QUESTION, False)
+    line = Line(1e6, 0.1)
+    assert line.send(5000) == 5000
+    assert line.pacer.wait > 0
+    assert line.send(10) == 0
+    line.settle()
+    assert line.pacer.wait == 0
+    assert line.send(5000) == 5000
+
+
+@pytest.mark.parametrize("rate", [1_000, 2_000, 10_000, 50_000])
+def test_a_slow_line_is_never_filled(rate: int) -> None:
+    line = Line(rate, 0.1)
+    line.send(7000)
+    line.settle()
+    longest = 0.0
+    for _ in range(30):
+        line.send(4000)
+        longest = max(longest, line.queue)
+        line.answer()
+    line.settle()
+    assert longest < 0.1 + 256 / rate
+    line.send(400)
+    line.send(4000, urgent=True)  # a key was pressed
+    assert line.queue < 0.3 + 256 / rate
+
+
+def test_what_is_urgent_keeps_a_slow_line_busy() -> None:
+    line, left = Line(10_000, 0.1), 20_000
+    line.send(7000)
+    line.settle()
+    began = line.clock.now
+    while left:
+        left -= line.send(left, urgent=True)
+        if left:
+            line.answer()
+    assert line.clock.now - began < 1.5 * 20_000 / 10_000
 
 
 def test_a_terminal_that_never_answers_is_asked_once() -> None:
     pacer = Pacer(clock := Clock())
-    pacer.ask()
+    assert pacer.asked("first") == f"{QUESTION}first{QUESTION}"
+    assert pacer.room(urgent=True) == 0
     clock.now += pacer.wait
+    assert pacer.room(urgent=False) is None
+    assert pacer.asked("second") == "second"
     assert pacer.wait == 0
-    assert pacer.ask() == ""
-    assert pacer.wait == 0
+    pacer.answered(clock.now)  # it did after all, but late
+    assert pacer.asked("third").endswith(QUESTION)
 
 
 def test_an_answer_that_was_lost_is_given_up_after_a_while() -> None:
-    pacer = Pacer(clock := Clock())
-    pacer.ask()
-    pacer.answered()
-    pacer.ask()
-    clock.now += 5
-    assert pacer.wait == 5
-    clock.now += 5
-    assert pacer.wait == 0
-    assert pacer.ask() == QUESTION
-    pacer.answered()
-    pacer.answered()  # the lost one came after all
-    assert pacer.ask() == QUESTION
+    line = Line(1e6, 0.01)
+    line.send(10)
+    line.settle()
+    line.send(10)
+    line.clock.now += 5
+    assert line.pacer.wait == pytest.approx(5)
+    line.clock.now += 5
+    assert line.pacer.wait == 0
+    assert line.send(10) == 10
+    line.pacer.answered(line.clock.now)
+    line.pacer.answered(line.clock.now)  # the lost one came after all
+    assert line.send(10) == 10
 
 
-def test_two_late_answers_make_a_line_slow_and_many_quick_ones_fast() -> None:
-    pacer = Pacer(clock := Clock())
+def test_a_line_is_slow_by_what_it_carries_and_fast_again_when_it_carries_more() -> None:
+    line = Line(1e6, 0.05)
 
-    def answer(seconds: float) -> bool:
-        pacer.ask()
-        clock.now += seconds
-        pacer.answered()
-        return pacer.slow
+    def frames(count: int) -> bool:
+        for _ in range(count):
+            line.send(600)
+            line.settle()
+        return line.pacer.slow
 
-    assert [answer(s) for s in (0.6, 0.1, 0.7, 0.8)] == [False, False, False, True]
-    assert answer(0.4)
-    assert [answer(0.01) for _ in range(20)] == [True] * 19 + [False]
+    assert not frames(20)
+    line.rate = 2_000
+    assert frames(60)
+    line.rate = 1e6
+    assert not frames(150)
+    line.way = 0.9  # fast, but on the far side of the moon
+    assert frames(300)
 
 
 class Counter(CellExactApp[None]):
@@ -98,7 +170,8 @@ async def test_nothing_is_written_until_the_terminal_answers() -> None:
             app.query_one(Static).update(f"number {number}")
             await pilot.pause()
             assert terminal.feed() == ""
-        app.post_message(CursorPosition(0, 0))
+        for _ in range(2):  # before the first frame there was a question, too
+            app.post_message(CursorPosition(0, 0))
         await until(pilot, lambda: "number 4" in "".join(app._driver.written))  # type: ignore[union-attr]
         assert terminal.feed().count(QUESTION) == 1
         assert difference(terminal) == []

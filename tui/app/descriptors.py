@@ -43,6 +43,13 @@ def terminal_alone() -> Iterator[None]:
                 os.close(descriptor)
 
 
+def use_utf8() -> None:
+    """Braille and lines need UTF-8 whatever PYTHONIOENCODING says; Textual draws on the error output."""
+    for stream in (sys.__stderr__, sys.__stdout__):
+        if stream is not None and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
 def _is_terminal(descriptor: int) -> bool:
     try:
         return os.isatty(descriptor)

@@ -3,14 +3,12 @@
 Four things that Textual leaves open are closed here. Its updates are at least whole rows of a widget; they are
 written however slow the line is; a screen behind an opaque one still counts as seen; and a terminal that disappears
 while SIGHUP is ignored leaves it spinning for ever. The first two hook into `App._display`, which is private:
-anything unexpected falls back to the stock path.
+anything unexpected falls back to the stock path. On a slow line what somebody's key or click changed goes first.
 """
 
 from __future__ import annotations
 
 import os
-import select
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +23,17 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.strip import Strip
 
-from tui.app.descriptors import terminal_alone
+from tui.app.descriptors import terminal_alone, use_utf8
 from tui.app.frame import Frame, Piece
+from tui.app.hangup import terminals, watch_hangup
 from tui.app.pacing import Pacer
 
 _UPDATE: Any = getattr(_compositor, "CompositorUpdate", object)
 _LAYOUT: Any = getattr(_compositor, "LayoutUpdate", None)
 _CHOPS: Any = getattr(_compositor, "ChopsUpdate", None)
 """Textual's updates, which are private: without them it draws its own way."""
+_URGENT = 1.0
+"""Seconds after a key or a click, or the start, in which what changes is taken for the answer to it."""
 _CALM = 0.2
 """Seconds between two changes of the terminal's size that are followed."""
 _PATIENCE = 2.0
@@ -73,7 +74,11 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         self._frame = Frame(getattr(self.console, "_color_system", None) or ColorSystem.TRUECOLOR)
         self._pacer = Pacer()
         self._held = False
-        """Whether an update was left out, because the terminal has not shown the last one."""
+        """Whether an update that is no cells was left out, because the terminal has not shown the last one."""
+        self._waiting = False
+        """Whether there is a timer for an answer that does not come."""
+        self._touched = time.monotonic()
+        """When somebody last pressed a key or a button, or started it."""
         self._over = threading.Event()
         self._after_paint: list[Callable[[], None]] = []
         self._resized = -_CALM
@@ -82,7 +87,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
 
     def run(self, *args: Any, **kwargs: Any) -> ReturnType | None:
         """Run the app; see `App.run`."""
-        _use_utf8()
+        use_utf8()
         try:
             with terminal_alone():
                 return super().run(*args, **kwargs)
@@ -93,7 +98,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         """Watch the terminal, if there is one."""
         if not self.is_headless:
             self.app_resume_signal.subscribe(self, lambda _: self._frame.forget(), immediate=True)
-            watch_hangup(_terminals(), self._leave)
+            watch_hangup(terminals(), self._leave)
 
     async def on_event(self, event: events.Event) -> None:
         """Follow changes of size five times a second: a window that is dragged makes hundreds."""
@@ -105,6 +110,8 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
                 self._late = event
                 return
             self._resized = time.monotonic()
+        elif isinstance(event, events.InputEvent | events.Paste) and not isinstance(event, events.MouseMove):
+            self._touched = time.monotonic()
         await super().on_event(event)
 
     def _follow_size(self) -> None:
@@ -128,15 +135,32 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         return self._pacer.slow
 
     def on_cursor_position(self, event: events.CursorPosition) -> None:
-        """The terminal has shown the last frame."""
-        self._pacer.answered()
+        """The terminal has shown what was written before the oldest question."""
+        self._pacer.answered(event.time)
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Write what was left out, if it may be written now."""
+        """Write what was left out, as far as it may be written now."""
         if self._held and not self._pacer.wait:
             self._held = False
             self.screen.refresh()
+        if self._frame.behind and self._will_be_written():
+            written = self._next()
+            if written is not None:
+                super()._display(self.screen, written)
+
+    def _wait(self) -> None:
+        """Go on when an answer has been lost, too."""
+        if not self._waiting:
+            self._waiting = True
+            self.set_timer(self._pacer.wait, self._give_up)
+
+    def _give_up(self) -> None:
+        self._waiting = False
+        if self._held or self._frame.behind:
+            self._catch_up()
+            if self._pacer.wait:
+                self._wait()
 
     def after_paint(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` when the next update has gone to the terminal: for work that would hold it up."""
@@ -162,7 +186,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         try:
-            written = self._prepared(screen, renderable)
+            written = self._prepared(renderable)
         except Exception:
             # The stock path reports what is really wrong, and draws what cells cannot hold.
             self._frame.forget()
@@ -172,25 +196,47 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         else:
             super()._display(screen, written)
 
-    def _prepared(self, screen: Screen[Any], renderable: RenderableType | None) -> RenderableType | None:
+    def _prepared(self, renderable: RenderableType | None) -> RenderableType | None:
         """Return what is to be written instead of an update; None if that is nothing, the update for Textual's way."""
         if renderable is None or not self._will_be_written():
             return renderable
-        if (wait := self._pacer.wait) > 0:
-            if not self._held:
-                self._held = True
-                self.set_timer(wait, self._catch_up)
-            return None
         pieces = self._pieces(renderable) if self.cell_exact else None
-        if pieces is None:
-            self._frame.forget()
-            return renderable
-        text = self._frame.update(pieces)
-        if text and self._paces():
-            text += self._pacer.ask()
+        if pieces is not None:
+            self._frame.put(pieces, urgent=time.monotonic() - self._touched < _URGENT)
+            return self._next()
+        if self._pacer.wait:
+            self._held = True
+            self._wait()
+            return None
+        self._frame.forget()
+        return renderable
+
+    def _next(self) -> _Written | None:
+        """Return what the terminal can take of what it is to show; None if that is nothing, or is written already."""
+        text = ""
+        while self._frame.behind:
+            room = self._pacer.room(urgent=self._frame.urgent) if self._paces() else None
+            if room == 0:
+                self._wait()
+                break
+            part = self._frame.write(room, self._focused_rows())
+            if part and self._paces():
+                text += self._pacer.asked(part)
+            else:
+                text += part
+        screen = self.screen
+        if text and self._frame.behind:  # the frame is not whole: neither is it shown at once, nor the cursor moved
+            assert self._driver is not None
+            self._driver.write(text)
+            self._driver.flush()
+            return None
         if text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
             return _Written(text)
         return None
+
+    def _focused_rows(self) -> Sequence[int]:
+        focused = self.screen.focused
+        return () if focused is None else range(focused.region.y, focused.region.bottom)
 
     def _paces(self) -> bool:
         return isinstance(self._driver, LinuxDriver) if self.paced is None else self.paced
@@ -248,41 +294,3 @@ def _chops(update: Any) -> Iterator[Piece]:
             if start > x or end > last:
                 piece = strip.crop(start - x, min(end, last) - x)
             yield Piece(y, start, piece)
-
-
-def watch_hangup(files: Sequence[int], hung_up: Any) -> threading.Thread | None:
-    """Call ``hung_up`` from a thread as soon as one of the terminals is gone; None where that cannot be watched."""
-    if not files or not hasattr(select, "poll"):
-        return None
-
-    def watch() -> None:
-        poll = select.poll()
-        for file in files:
-            poll.register(file, 0)  # hang-ups are reported without being asked for
-        try:
-            poll.poll()
-        except OSError:
-            return
-        hung_up()
-
-    thread = threading.Thread(target=watch, name="terminal-watch", daemon=True)
-    thread.start()
-    return thread
-
-
-def _terminals() -> list[int]:
-    found = []
-    for stream in (sys.__stdin__, sys.__stderr__):
-        try:
-            if stream is not None and stream.isatty():
-                found.append(stream.fileno())
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def _use_utf8() -> None:
-    """Braille and lines need UTF-8 whatever PYTHONIOENCODING says; Textual draws on the error output."""
-    for stream in (sys.__stderr__, sys.__stdout__):
-        if stream is not None and stream.encoding.lower().replace("-", "") != "utf8":
-            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,22 +1,39 @@
-"""Frames at the pace of the terminal: the next one is written when the terminal says that it has shown the last.
+"""Frames at the pace of the terminal: no more is on its way than the line carries while an answer comes back.
 
 A line that is slower than what is drawn fills with old frames, and a key is answered when they have all gone through.
-So each frame ends with a question that every terminal answers, where its cursor is; until the answer comes nothing
-is written, and then what is new is written at once. How long answers take tells a slow line from a fast one.
+So each part of a frame ends with a question that every terminal answers, where its cursor is. How long the answers
+take tells how long the way is, and how many bytes a second the line carries: as in the congestion control BBR
+(Cardwell et al., 2016), only that many are sent that the line is always busy, and nothing waits in it.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 QUESTION = "\x1b[6n"
 """A device status report; the answer names the cursor's place."""
-SLOW = 0.5
-"""Seconds for an answer from which on a line is slow."""
-_QUICK = 0.25
-"""Seconds under which it is not, after `_CALM` of them in a row."""
-_CALM = 20
+SLOW = 3_000.0
+"""Bytes a second under which a line is slow; so is one whose answers take `_FAR`."""
+_FAR = 0.5
+"""Seconds."""
+_PART = 0.05
+"""Seconds that the line needs for what is written with one question."""
+_AHEAD = 0.15
+"""Seconds that the line may need for what is urgent and not answered yet; on a longer way, as long as that."""
+_LEAST = 128
+"""Bytes that are worth a question."""
+_FAST = 300_000.0
+"""Bytes a second from which on a frame is written whole."""
+_KEPT = 0.95
+"""How much what was seen counts when one more answer has come."""
+_EVIDENCE = 0.4
+"""Seconds that a line must have been busy for, of late, to be called slow."""
+_REMEMBERED = 100
+"""Answers of which the quickest tells how long the way is."""
+_PROBE = 16
+"""Parts after which a question is asked that no text goes before: its answer takes the way alone."""
 _FIRST = 1.0
 """Seconds to wait for the very first answer: there are terminals that give none."""
 _LOST = 10.0
@@ -24,7 +41,7 @@ _LOST = 10.0
 
 
 class Pacer:
-    """Knows whether the terminal has shown what was written.
+    """Knows how much the terminal can be sent.
 
     Args:
         clock: seconds, from anywhere.
@@ -32,45 +49,81 @@ class Pacer:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: float | None = None
-        self._answers = 0
+        self._asked: deque[tuple[float, int]] = deque()
+        """When a question was asked that is not answered yet, and how many bytes went before it."""
         self._silent = False
-        """The terminal does not answer at all."""
-        self._quick = 0
-        self._overdue = 0
+        """The terminal has not answered at all so far."""
+        self._last = 0.0
+        """When the last answer came."""
+        self._ways: deque[float] = deque(maxlen=_REMEMBERED)
+        """Seconds that the last answers took."""
+        self._parts = 0
+        self._bytes = self._busy = 0.0
+        """What the line has carried of late, and the seconds that it needed."""
         self.slow = False
         """Whether the line is slow."""
 
-    def ask(self) -> str:
-        """Return what a frame has to end with."""
-        if self._silent or self._asked is not None:
-            return ""
-        self._asked = self._clock()
+    @property
+    def wait(self) -> float:
+        """Seconds until an answer that does not come is given up; 0 if none is awaited."""
+        if not self._asked:
+            return 0.0
+        left = self._asked[0][0] + (_LOST if self._ways else _FIRST) - self._clock()
+        if left > 0:
+            return left
+        self._silent = not self._ways
+        self._asked.clear()
+        return 0.0
+
+    def room(self, *, urgent: bool) -> int | None:
+        """Return how many bytes may be written with the next question: 0 for none yet, None for any number."""
+        ahead = sum(size for _, size in self._asked) if self.wait else 0
+        if ahead and not (self._ways and urgent):
+            return 0
+        if self._rate >= _FAST and not ahead:
+            return None
+        part = max(_LEAST, int(self._rate * _PART))
+        left = int(self._rate * max(_AHEAD, self._way)) - ahead if ahead else part
+        return min(left, part) if left >= _LEAST else 0
+
+    def asked(self, text: str) -> str:
+        """Return text that is to be written, with the question that it needs, now and then with one before it."""
+        if self._silent:
+            return text
+        before = "" if self._parts % _PROBE else self._question(0)
+        self._parts += 1
+        return before + text + self._question(len(text.encode()))
+
+    def _question(self, size: int) -> str:
+        self._asked.append((self._clock(), size + len(QUESTION)))
         return QUESTION
 
-    def answered(self) -> None:
-        """The terminal has shown the last frame."""
-        if self._asked is None:
-            return  # an answer that was given up
-        seconds = self._clock() - self._asked
-        self._asked = None
-        self._answers += 1
+    def answered(self, when: float) -> None:
+        """The terminal has shown what was written before the oldest question.
+
+        Args:
+            when: the answer came, by the clock.
+        """
         self._silent = False
-        self._quick = self._quick + 1 if seconds < _QUICK else 0
-        self._overdue = self._overdue + 1 if seconds > SLOW else 0
-        if self._overdue >= 2:
+        if not self._asked:
+            return  # an answer that was given up
+        sent, size = self._asked.popleft()
+        self._ways.append(when - sent)
+        way = self._way
+        self._bytes = _KEPT * self._bytes + size
+        self._busy = _KEPT * self._busy + max(0.0, when - max(sent + way, self._last))
+        self._last = when
+        if way > _FAR or (self._rate < SLOW and self._busy > _EVIDENCE):
             self.slow = True
-        elif self._quick >= _CALM:
+        elif way < _FAR / 2 and self._rate > 2 * SLOW:
             self.slow = False
 
     @property
-    def wait(self) -> float:
-        """Seconds for which nothing is to be written, unless the terminal answers before; 0 to write now."""
-        if self._asked is None:
-            return 0.0
-        left = self._asked + (_LOST if self._answers else _FIRST) - self._clock()
-        if left > 0:
-            return left
-        self._silent = not self._answers
-        self._asked = None
-        return 0.0
+    def _way(self) -> float:
+        """Seconds that an answer takes when nothing is in its way."""
+        return min(self._ways, default=0.0)
+
+    @property
+    def _rate(self) -> float:
+        """Bytes a second that the line carries."""
+        return self._bytes / max(self._busy, 1e-6) if self._bytes else _FAST
