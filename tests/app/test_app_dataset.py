@@ -132,7 +132,13 @@ class SlowScan:
         self.real = scanning.scan
 
     def __call__(
-        self, directory: Path, data: Any, *, progress: Callable[[int], None], cancelled: Callable[[], bool]
+        self,
+        directory: Path,
+        data: Any,
+        *,
+        progress: Callable[[int], None],
+        cancelled: Callable[[], bool],
+        recall: bool = False,
     ) -> scanning.Scan:
         self.asked.append(directory)
         progress(1234)

@@ -5,7 +5,8 @@
 Without a directory, trees of empty-looking pictures are made: hard links to one file, ``--files`` of them in
 100 classes, in a temporary directory, with a list file of as many rows beside them. Each job runs in a process of
 its own; memory is its peak over what the imports take, and CPU its own time, which a busy machine changes little
-(a check decodes in other processes, whose time is not in it).
+(a check decodes in other processes, whose time is not in it). "again" is a scan that recalls the folders of the
+first, "asked" asks for every picture of it whether it is still as it was seen, as the start of a run does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from PIL import Image
 CLASSES = 100
 IN_FOLDER = 20_000
 """Links to one file: file systems allow some 65,000."""
+SETTLING = 3
+"""Seconds: folders that changed just now are not kept."""
 
 JOB = """
 import sys, time
@@ -32,10 +35,14 @@ from tui.core.dataset.scan import scan
 def most_memory():
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
     return int(status["VmHWM"].split()[0])
-before, start, busy = most_memory(), time.perf_counter(), time.process_time()
 kind, directory = sys.argv[1], Path(sys.argv[2])
-if kind == "scan":
-    found = scan(directory)
+before = most_memory()
+asked = scan(directory, recall=True) if kind == "asked" else None
+start, busy = time.perf_counter(), time.process_time()
+if asked is not None:
+    found, note = asked, "as it was" if asked.is_current() else "changed"
+elif kind in ("scan", "again"):
+    found = scan(directory, recall=kind == "again")
     note = ""
 elif kind == "list":
     found = scan(directory.with_name("labels.csv"))
@@ -73,9 +80,10 @@ def make_list(tree: Path, files: int) -> None:
             file.write(f"data/{name}/picture-{number:08d}.png,{name}\n")
 
 
-def measure(kind: str, directory: Path) -> None:
+def measure(kind: str, directory: Path, cache: str) -> None:
     """Run one job and print its line."""
-    subprocess.run([sys.executable, "-c", JOB, kind, str(directory)], check=True)
+    environment = {**os.environ, "CNNTRAIN_CACHE": cache}
+    subprocess.run([sys.executable, "-c", JOB, kind, str(directory)], check=True, env=environment)
 
 
 def main() -> None:
@@ -85,20 +93,22 @@ def main() -> None:
     parser.add_argument("--files", nargs="*", type=int, default=[60_000])
     parser.add_argument("--no-deep", action="store_true")
     options = parser.parse_args()
-    kinds = ["scan", "scan", "check"] + ([] if options.no_deep else ["deep"])
+    kinds = ["scan", "again", "asked", "check"] + ([] if options.no_deep else ["deep"])
     print("job         files   seconds     CPU   files/s       MiB  bytes/file", flush=True)
     for directory in options.directories:
         print(directory.name, flush=True)
-        for kind in kinds:
-            measure(kind, directory)
+        with tempfile.TemporaryDirectory() as cache:
+            for kind in kinds:
+                measure(kind, directory, cache)
     for files in () if options.directories else options.files:
         with tempfile.TemporaryDirectory() as place:
             start = time.perf_counter()
             tree = make_tree(Path(place), files)
             make_list(tree, files)
             print(f"{files:,} links, made in {time.perf_counter() - start:.1f} s", flush=True)
-            for kind in ("scan", "scan", "list") if files > 100_000 else ("scan", "scan", "list", "check"):
-                measure(kind, tree)
+            time.sleep(SETTLING)
+            for kind in ("scan", "again", "asked", "list", *(["check"] if files <= 100_000 else [])):
+                measure(kind, tree, os.path.join(place, "cache"))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.picture_sets import write_picture
+from tests.picture_sets import class_folders, write_picture
 from tui.core import caches
+from tui.core.dataset import listing_store, listings
 from tui.core.dataset.decoders import Decoders
+from tui.core.dataset.scan import scan
 from tui.engine.data.cache import Cache, Recipe, open_cache
 
 
@@ -84,3 +86,21 @@ def test_leftovers_are_listed_and_cleared_and_strangers_left_alone(cnntrain: Any
     assert not leftover.exists()
     assert stranger.is_dir()
     assert link.is_symlink()
+
+
+def test_what_folders_held_is_listed_and_cleared(
+    cnntrain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "_LEAST", 1)
+    monkeypatch.setattr(listings, "_SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(listings, "_trusted_device", lambda root: os.stat(root).st_dev)
+    scan(class_folders(tmp_path / "my \x1b[2J pictures", {"a": 2, "b": 3}))
+    (one,) = json.loads(cnntrain("cache", "list", "--json").stdout)
+    assert (one["kind"], one["pictures"], one["in_use"], one["finished"]) == ("folders", 5, False, True)
+    told = cnntrain("cache").stdout
+    assert "names" in told
+    assert "\x1b" not in told
+    assert "my \\x1b[2J pictures" in told
+    assert cnntrain("cache", "clear", one["key"][:6]).stdout == "removed 1 (0.0 MiB)\n"
+    assert "nothing is kept in" in cnntrain("cache").stderr
+    assert list(listing_store.directory().iterdir()) == []

@@ -64,6 +64,7 @@ class Survey:
             self.settings.data,
             progress=self._count,
             cancelled=lambda: self.cancelled,
+            recall=True,
         )
         for problem in found.problems:
             if problem.severity == "error" and "data." not in problem.step:

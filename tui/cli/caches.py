@@ -1,4 +1,4 @@
-"""``cnntrain cache``: the decoded pictures that are kept on disk, listed and cleared."""
+"""``cnntrain cache``: the decoded pictures and folder listings that are kept on disk, listed and cleared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tui.core.text import clean, clean_path
 if TYPE_CHECKING:
     from tui.core.caches import StoredCache
 
-cache_app = typer.Typer(name="cache", help="List or clear the decoded pictures that are kept.", rich_markup_mode=None)
+cache_app = typer.Typer(
+    name="cache", help="List or clear the decoded pictures and folder listings that are kept.", rich_markup_mode=None
+)
 
 _HEADING = ("CACHE", "SIZE", "LAST USE", "IN USE", "PICTURES", "PIXELS", "FROM")
 _SHOWN = 8
@@ -35,22 +37,23 @@ def cache(context: typer.Context) -> None:
 
 @cache_app.command("list")
 def list_caches(json_: AsJson = False) -> None:
-    """List the decoded pictures that are kept."""
+    """List the decoded pictures and folder listings that are kept."""
     from tui.core import caches
+    from tui.core.files import cache_directory
 
     found = caches.listed()
     if json_:
         emit(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=True) + "\n")
         return
-    where = clean_path(caches.directory())
+    where = clean_path(cache_directory())
     if not found:
-        complain(f"no decoded pictures are kept in {where}.")
+        complain(f"nothing is kept in {where}.")
         return
     rows = [_HEADING, *map(_row, found)]
     for line in aligned(rows, room=width(), shrink=(6,), right=(1, 4, 5)):
         say(line)
     total = sum(one.bytes for one in found)
-    say(f"{_size(total)} in {where}; a run keeps all of them below its data.cache_gib.")
+    say(f"{_size(total)} in {where}; a run keeps its decoded pictures below data.cache_gib.")
 
 
 @cache_app.command("clear")
@@ -60,7 +63,7 @@ def clear_caches(
         typer.Argument(metavar="[CACHE]...", help="Beginnings of their names; all without any.", show_default=False),
     ] = None,
 ) -> int:
-    """Remove decoded pictures that no run uses.
+    """Remove what is kept, but for decoded pictures that a run uses.
 
     Exit codes: 0 removed; 1 some are in use and stay; 2 no such cache.
     """
@@ -74,7 +77,8 @@ def clear_caches(
         raise FailureError("The caches cannot be removed", error.strerror or "", "Are they yours?") from error
     say(f"removed {len(removed)} ({_size(sum(one.bytes for one in removed))})")
     for one in kept:
-        complain(f"{one.key[:_SHOWN]} stays: a run uses it.")
+        why = "a run uses it" if one.kind == "pictures" else "it cannot be removed"
+        complain(f"{one.key[:_SHOWN]} stays: {why}.")
     return 1 if kept else 0
 
 
@@ -90,6 +94,7 @@ def _row(one: StoredCache) -> tuple[str, ...]:
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used)) if one.used else "–"
     state = "yes" if one.in_use else "no" if one.finished else "unfinished"
     pixels = f"{one.size}x{one.size}x{one.channels}" if one.size else "–"
+    pixels = pixels if one.kind == "pictures" else "names"
     pictures = f"{one.pictures:,}" if one.pictures else "–"
     return one.key[:_SHOWN], _size(one.bytes), used, state, pictures, pixels, clean_path(one.root) if one.root else "–"
 

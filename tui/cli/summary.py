@@ -49,7 +49,7 @@ def _outputs(settings: Settings) -> int:
     from tui.core.dataset.scan import scan
 
     with ticking("looking through the pictures") as tick:
-        found = scan(Path(settings.data.directory), settings.data, progress=tick)
+        found = scan(Path(settings.data.directory), settings.data, progress=tick, recall=True)
     return len(found.target_names if found.task == "regression" else found.classes)
 
 

@@ -100,7 +100,7 @@ def _made(settings: Settings, *, root: Path, name: str, preset: str, notes: bool
 
     directory = Path(settings.data.directory)
     with ticking("looking through the pictures") as tick:
-        found = scan(directory, settings.data, progress=tick)
+        found = scan(directory, settings.data, progress=tick, recall=True)
     if notes:
         for problem in found.problems:
             if problem.severity != "info":

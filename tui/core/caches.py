@@ -1,8 +1,8 @@
-"""The caches of decoded pictures as a person sees them: which there are, what they take, and taking them away.
+"""The caches as a person sees them: which there are, what they take, and taking them away.
 
-Each is a directory in the user's cache, made by the engine (`tui.engine.data.cache`) and guarded by a lock
-file of the same name: shared while it is used, exclusive while it is made or removed. What is in use is
-never removed.
+Those of decoded pictures are directories in the user's cache, made by the engine (`tui.engine.data.cache`) and
+guarded by a lock file of the same name: shared while it is used, exclusive while it is made or removed. What is in
+use is never removed. What a dataset's folders held is a file for each dataset (`tui.core.dataset.listing_store`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from tui.core.dataset import listing_store
 from tui.core.files import cache_directory
 
 ENTRY = "entry.json"
@@ -45,10 +46,12 @@ class StoredCache:
     size: int = 0
     """Pixels on each side."""
     channels: int = 0
+    kind: Literal["pictures", "folders"] = "pictures"
+    """Decoded pictures, or what a dataset's folders held."""
 
 
 def directory() -> Path:
-    """Return where the caches are."""
+    """Return where the decoded pictures are."""
     return cache_directory() / "decoded"
 
 
@@ -57,8 +60,12 @@ def listed() -> list[StoredCache]:
     try:
         paths = [path for path in directory().iterdir() if _key_of(path) and path.is_dir() and not path.is_symlink()]
     except OSError:
-        return []
+        paths = []
     found = [one for path in paths if (one := _look(path)) is not None]
+    found += [
+        StoredCache(one.key, one.bytes, one.used, False, True, one.root, one.pictures, kind="folders")
+        for one in listing_store.stored()
+    ]
     return sorted(found, key=lambda one: one.used, reverse=True)
 
 
@@ -67,6 +74,9 @@ def clear(caches: list[StoredCache]) -> tuple[list[StoredCache], list[StoredCach
     removed: list[StoredCache] = []
     kept: list[StoredCache] = []
     for cache in caches:
+        if cache.kind == "folders":
+            (removed if listing_store.forget(cache.key) else kept).append(cache)
+            continue
         paths = [directory() / cache.key] if cache.finished else list(directory().glob(f"{cache.key}.*{UNFINISHED}"))
         gone = all(remove_unused(directory(), cache.key, path) for path in paths)
         (removed if gone else kept).append(cache)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tui.core.dataset.labels import number_of
+from tui.core.dataset.listings import Picture
 from tui.core.dataset.lookup import Lookup, Miss
 from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import names_of
 from tui.core.dataset.samples import SPELLINGS
 from tui.core.dataset.table import LAST_BLANK, TITLE, Row, Table
-from tui.core.dataset.walk import Picture
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.text import clean

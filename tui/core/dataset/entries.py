@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tui.core.dataset.labels import Cells, Meaning
+from tui.core.dataset.listings import Picture
 from tui.core.dataset.lookup import Miss
 from tui.core.dataset.problems import Problem, Severity, many, some_of
-from tui.core.dataset.walk import Picture
 from tui.core.text import clean
 
 Values = tuple[str, ...] | tuple[float, ...]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from tui.core.dataset.listings import Listing, Picture
 from tui.core.dataset.problems import Problem, endings_of, many, names_of, some_of
 from tui.core.dataset.samples import Found, Target, is_wrapper, split_named
-from tui.core.dataset.walk import Account, Listing, Picture, Walker
+from tui.core.dataset.walk import Account, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.text import clean, clean_path

@@ -14,13 +14,13 @@ from tui.core.dataset.columns import Columns, read_columns
 from tui.core.dataset.entries import Complaints, Rows, Values, settle
 from tui.core.dataset.folders import check_same_classes, used_splits
 from tui.core.dataset.labels import Meaning, meaning_of
+from tui.core.dataset.listings import Picture
 from tui.core.dataset.lists import Lists
 from tui.core.dataset.lookup import Lookup
 from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import Problem, many, names_of, some_of
 from tui.core.dataset.samples import SPELLINGS, Found, Target
 from tui.core.dataset.table import TITLE, Table
-from tui.core.dataset.walk import Picture
 from tui.core.errors import UsageError
 from tui.core.groups.data import DataSettings
 from tui.core.text import clean, clean_path

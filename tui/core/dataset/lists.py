@@ -5,6 +5,7 @@ What their lines say is read by `tui.core.dataset.listed`.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import posixpath
@@ -60,7 +61,7 @@ def find_lists(walker: Walker, data: DataSettings, problems: list[Problem]) -> L
         if len(paths) > 1:
             lists.files = [(table, split_of(table.path)) for table, _ in lists.files]
         return lists
-    candidates = _candidates(walker.root) or _deeper(walker)
+    candidates = _candidates(walker) or _deeper(walker)
     if not candidates:
         if data.layout == "list":
             endings = ", ".join(SUFFIXES)
@@ -108,19 +109,17 @@ def _named(name: str, root: str) -> Path:
     return path
 
 
-def _candidates(root: str) -> list[Path]:
+def _candidates(walker: Walker, folder: str = "") -> list[Path]:
     found = []
-    try:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                name = entry.name.casefold()
-                # Made to be handed in: their labels are blanks.
-                if not name.endswith(SUFFIXES) or name.startswith(".") or "submission" in name:
-                    continue
-                if entry.is_file() and 0 < entry.stat().st_size <= MOST_BYTES:
-                    found.append(Path(entry.path))
-    except OSError:
-        return []
+    with contextlib.suppress(OSError):
+        for name in walker.other_names(folder):
+            folded = name.casefold()
+            # Made to be handed in: their labels are blanks.
+            if not folded.endswith(SUFFIXES) or folded.startswith(".") or "submission" in folded:
+                continue
+            path = Path(walker.root, folder, name)
+            if path.is_file() and 0 < path.stat().st_size <= MOST_BYTES:
+                found.append(path)
     return sorted(found)
 
 
@@ -132,7 +131,7 @@ def _deeper(walker: Walker) -> list[Path]:
         return []
     if len(folders) > _FEW_FOLDERS:
         return []
-    found = [path for name in folders for path in _candidates(os.path.join(walker.root, name))]
+    found = [path for name in folders for path in _candidates(walker, name)]
     if not found or len(found) > _FEW_FILES:
         return []
     inner = walker.at(walker.root)

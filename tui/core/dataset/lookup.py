@@ -12,9 +12,10 @@ import posixpath
 from pathlib import Path
 from typing import Literal
 
+from tui.core.dataset.listings import Picture
 from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.samples import split_named
-from tui.core.dataset.walk import Picture, Walker
+from tui.core.dataset.walk import Walker
 
 Miss = Literal["missing", "outside", "ambiguous"]
 

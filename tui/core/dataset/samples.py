@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tui.core.dataset.walk import Picture
+from tui.core.dataset.listings import Picture
 from tui.core.metrics import Task
 
 __all__ = ["DIVIDED", "SPELLINGS", "Found", "Layout", "Sample", "Target", "classes_of", "count_classes", "split_named"]

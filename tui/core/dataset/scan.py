@@ -4,10 +4,8 @@ No picture is opened here: names, sizes and times tell, and list files. What not
 with a sentence that says what is wrong; everything else becomes a `Problem`, and those of severity ``error``
 keep `tui.core.dataset.manifest.make_manifest` from making a run of it.
 
-There is no cache of scans. A directory is read in one pass of `os.scandir`; to know that nothing changed since
-the last time, each file would have to be asked for its size and time again, which is what the pass costs
-(60,000 pictures: half a second, warm; `tests/bench/dataset.py`). A cache keyed by the times of folders alone
-would miss a picture that was written over in place.
+A directory is read in one pass of `os.scandir`. What folders held that have not changed since the last time is
+known from `tui.core.dataset.listings`, for those who ask for it.
 """
 
 from __future__ import annotations
@@ -22,13 +20,14 @@ from pathlib import Path
 
 from tui.core.dataset.folders import TITLE, read_folders
 from tui.core.dataset.listed import read_lists
+from tui.core.dataset.listings import Listing, Listings
 from tui.core.dataset.lists import find_lists
 from tui.core.dataset.mixed import with_folders
 from tui.core.dataset.problems import Problem, names_of, passed_over
 from tui.core.dataset.samples import Found, Layout, Sample, count_classes, split_named
 from tui.core.dataset.sizes import Sizes, measure_sizes
 from tui.core.dataset.table import SUFFIXES
-from tui.core.dataset.walk import Account, Cancelled, Listing, Walker
+from tui.core.dataset.walk import RULES, Account, Cancelled, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.metrics import Task
@@ -78,8 +77,11 @@ class Scan:
 
     def is_current(self) -> bool:
         """Whether every picture still has the size and time that were seen; one that was added is not noticed."""
-        paths = (path for samples in self.samples.values() for path, _ in samples)
-        return signature_of((path, *stamp_now(self.root, path)) for path in paths) == self.signature
+        return all(
+            stamp_now(self.root, path) == (own[2 * place], own[2 * place + 1])
+            for key, own in self.stamps.items()
+            for place, (path, _) in enumerate(self.samples[key])
+        )
 
     def pictures(self) -> dict[str, tuple[int, int]]:
         """Return (size, time of change in ns) of every picture by its path, as it was seen."""
@@ -98,6 +100,7 @@ def scan(
     *,
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    recall: bool = False,
 ) -> Scan:
     """Look through a directory of pictures.
 
@@ -106,6 +109,8 @@ def scan(
         data: how to read it; its own ``directory`` is not looked at.
         progress: told now and then how many files were seen.
         cancelled: asked now and then whether to give up.
+        recall: take folders that have not changed as they were seen last; sizes and times of pictures that were
+            written over in place may be old then (`Scan.is_current` tells).
 
     Raises:
         UsageError: nothing can be made of it; the message says why and what to change.
@@ -121,7 +126,9 @@ def scan(
         data = data.model_copy(update={"list": os.path.abspath(asked), "layout": "list"})
         asked = asked.parent
 
-    walker, top = Walker(_root(asked), progress, cancelled, data.follow_links), Listing()
+    root = _root(asked)
+    listings = Listings(root, RULES, recall)
+    walker, top = Walker(root, progress, cancelled, data.follow_links, listings), Listing()
     lists = find_lists(walker, data, problems)
     if lists is None:
         outer = walker.root
@@ -141,6 +148,7 @@ def scan(
         raise _with_links(error, walker, data) from error
     problems += _collisions(found.classes)
     problems += passed_over(walker.account, walker.follow_links)
+    listings.save()
     return _scan(*_rerooted(walker.root, found), problems, data)
 
 

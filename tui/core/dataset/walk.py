@@ -11,33 +11,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import NamedTuple
 
+from tui.core.dataset.listing_store import Kept, Stamp
+from tui.core.dataset.listings import Listing, Listings, Picture
 from tui.core.dataset.pictures import EXTENSIONS
 
 SYSTEM = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"})
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+RULES = repr([sorted(names) for names in (EXTENSIONS, SYSTEM, SYSTEM_FILES)])
+"""What decides how a name is sorted in, for what is kept of folders; another version may have others."""
 _TICK = 512
 
 
 class Cancelled(Exception):  # noqa: N818 (no error: a wish)
     """The person no longer wants the answer."""
-
-
-class Picture(NamedTuple):
-    """A file whose name promises a picture; ``path`` is relative to the root, with ``/``."""
-
-    path: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass
-class Listing:
-    """What lies directly in one folder, sorted by name."""
-
-    folders: list[str] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
 
 
 @dataclass
@@ -72,6 +59,7 @@ class Walker:
         progress: Callable[[int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         follow_links: bool = False,
+        listings: Listings | None = None,
     ) -> None:
         self.root = root
         self.follow_links = follow_links
@@ -82,10 +70,12 @@ class Walker:
         self._cancelled = cancelled
         self._seen_files = 0
         self._visited: set[tuple[int, int]] = set()
+        self._listings = listings
+        self._plain = True
 
     def at(self, root: str) -> Walker:
         """Return a walker like this one at another root."""
-        return Walker(root, self._progress, self._cancelled, self.follow_links)
+        return Walker(root, self._progress, self._cancelled, self.follow_links, self._listings)
 
     def look(self, folder: str) -> Listing:
         """Return what lies in ``folder`` (relative to the root, ``""`` for the root itself).
@@ -94,17 +84,52 @@ class Walker:
             OSError: the folder cannot be read.
             Cancelled: as asked.
         """
-        listing = Listing()
-        prefix = f"{folder}/" if folder else ""
-        with os.scandir(os.path.join(self.root, folder)) as entries:
+        full, prefix = os.path.join(self.root, folder), f"{folder}/" if folder else ""
+        stamp, kept = self._kept(full)
+        if kept is not None:
+            return self._from(kept, prefix)
+        listing, account = Listing(), self.account
+        self._plain, hidden, others = True, len(account.hidden), len(account.not_pictures)
+        with os.scandir(full) as entries:
             for entry in entries:
                 self._sort_in(entry, prefix + entry.name, listing)
-                self._seen_files += 1
-                if self._seen_files % _TICK == 0:
-                    self._tick()
+                self._count()
         listing.folders.sort()
         listing.pictures.sort(key=lambda picture: picture.path)
+        if self._listings is not None and stamp is not None and self._plain:
+            self._listings.keep(full, stamp, listing, account.not_pictures[others:], account.hidden[hidden:])
         return listing
+
+    def other_names(self, folder: str) -> list[str]:
+        """Return the names of what lies in ``folder`` and may be no picture; nothing is asked of them.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        full = os.path.join(self.root, folder)
+        _, kept = self._kept(full)
+        if kept is not None:
+            return kept.read()[2]
+        with os.scandir(full) as entries:
+            return [entry.name for entry in entries]
+
+    def _kept(self, full: str) -> tuple[Stamp | None, Kept | None]:
+        """Return what a folder is known by, and what is known of it."""
+        if self._listings is None:
+            return None, None
+        stamp = self._listings.stamp(full)
+        return stamp, self._listings.find(full, stamp)
+
+    def _from(self, kept: Kept, prefix: str) -> Listing:
+        """Return what lay in a folder that has not changed since, and note what was passed over there."""
+        folders, pictures, others, hidden, sizes, times = kept.read()
+        account = self.account
+        account.hidden += [prefix + name for name in hidden]
+        account.not_pictures += [prefix + name for name in others]
+        account.suffixes.update(os.path.splitext(name.casefold())[1] for name in others)
+        self._seen_files += len(pictures) + len(others)
+        self._tick()
+        return Listing(folders, list(map(Picture, [prefix + name for name in pictures], sizes, times)))
 
     def _sort_in(self, entry: os.DirEntry[str], path: str, listing: Listing) -> None:
         account, name = self.account, entry.name
@@ -112,6 +137,7 @@ class Walker:
         if name.startswith(".") or folded in SYSTEM or folded in SYSTEM_FILES:
             account.hidden.append(path)
             return
+        self._plain &= not entry.is_symlink()
         try:
             if entry.is_dir():
                 if self._may_use(entry, path):
@@ -129,9 +155,11 @@ class Walker:
                 return
             found = entry.stat()
         except OSError:
+            self._plain = False
             account.closed.append(path)
             return
         if found.st_size == 0:
+            self._plain = False
             account.empty_files.append(path)
         else:
             listing.pictures.append(Picture(path, found.st_size, found.st_mtime_ns))
@@ -178,6 +206,11 @@ class Walker:
             return False
         self._visited.add((status.st_dev, status.st_ino))
         return True
+
+    def _count(self) -> None:
+        self._seen_files += 1
+        if self._seen_files % _TICK == 0:
+            self._tick()
 
     def _tick(self) -> None:
         if self._progress is not None:
