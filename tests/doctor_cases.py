@@ -66,6 +66,7 @@ class Case:
         plant: what settings cannot express.
         data: likewise, of the data.
         pictures: which selection of the family: all, few, lost, long_tail, leak.
+        twin_pictures: of the twin; ", even": as many pictures, as many of each class.
     """
 
     name: str
@@ -76,6 +77,17 @@ class Case:
     plant: planting.Plant | None = None
     data: DataChange | None = None
     pictures: str = "all"
+    twin_pictures: str = "all"
+    lies: str = ""
+    """Where the fault lies, which says who can mend it: in the settings, in the pictures (their labels, number, values)
+    or in code (weights, wiring, how pictures are prepared); by default as it is planted."""
+
+    @property
+    def place(self) -> str:
+        """Return `lies`."""
+        if self.lies or not (self.plant or self.data or self.pictures != "all"):
+            return self.lies or "settings"
+        return "pictures" if self.pictures != "all" else "code"
 
 
 # --- what settings cannot express -------------------------------------------------------------------------
@@ -110,12 +122,12 @@ def softmaxed(attempt: Attempt) -> None:
 
 
 def overflowing(step: int) -> planting.Plant:
-    """Let the last block's output overflow in one training step, as half precision does at 65,504."""
+    """Let the last block's output pass through numbers of 1e6 from a step on: half precision ends at 65,504."""
 
     def plant(attempt: Attempt) -> None:
         def hook(module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
-            late = module.training and attempt.progress.step + 1 == step
-            return output * 1e38 * 1e5 if late else None
+            late = module.training and attempt.progress.step + 1 >= step
+            return (output * 1e6) / 1e6 if late else None
 
         attempt.model.get_submodule("blocks").register_forward_hook(hook)
 
@@ -183,6 +195,9 @@ class InOrder(planting.Changed):
 # --- the faults ---------------------------------------------------------------------------------------------
 
 _SOUND_DEEP = {"model.blocks": 5}
+_ADAM = {"optimizer.name": "adam", "optimizer.learning_rate": 1e-3}
+_ADAMW = {"optimizer.name": "adamw", "optimizer.learning_rate": 1e-3}
+"""Sound: the learning rate of their authors."""
 _LOW = {**PLAIN, "optimizer.learning_rate": 1e-4}
 
 FAULTS = (
@@ -215,20 +230,32 @@ FAULTS = (
     Case("sgd 1", "rate high", {**PLAIN, "optimizer.learning_rate": 1.0}, RATE_HIGH, PLAIN),
     Case("sgd 0.5", "rate high", {**DEEP, "optimizer.learning_rate": 0.5}, RATE_HIGH, DEEP),
     Case(
-        "adam 0.1", "rate high", {**PLAIN, "optimizer.name": "adam", "optimizer.learning_rate": 0.1}, RATE_HIGH, PLAIN
+        "adam 0.1",
+        "rate high",
+        {**PLAIN, "optimizer.name": "adam", "optimizer.learning_rate": 0.1},
+        RATE_HIGH,
+        {**PLAIN, **_ADAM},
     ),
     Case(
-        "adam 0.03", "rate high", {**DEEP, "optimizer.name": "adam", "optimizer.learning_rate": 0.03}, RATE_HIGH, DEEP
+        "adam 0.03",
+        "rate high",
+        {**DEEP, "optimizer.name": "adam", "optimizer.learning_rate": 0.03},
+        RATE_HIGH,
+        {**DEEP, **_ADAM},
     ),
     Case("batchnorm sgd 5", "rate high", {"optimizer.learning_rate": 5.0}, RATE_HIGH),
     Case("batchnorm sgd 50", "rate high", {"optimizer.learning_rate": 50.0}, RATE_HIGH),
     Case(
-        "adamw 0.3", "rate high", {**PLAIN, "optimizer.name": "adamw", "optimizer.learning_rate": 0.3}, RATE_HIGH, PLAIN
+        "adamw 0.3",
+        "rate high",
+        {**PLAIN, "optimizer.name": "adamw", "optimizer.learning_rate": 0.3},
+        RATE_HIGH,
+        {**PLAIN, **_ADAMW},
     ),
     # learning rate too low
     Case("sgd 1e-5", "rate low", {"optimizer.learning_rate": 1e-5}, ("rate_low",)),
     Case("sgd 1e-4, plain", "rate low", {**_LOW, "optimizer.momentum": 0.0}, ("rate_low",), PLAIN),
-    Case("adam 1e-6", "rate low", {"optimizer.name": "adam", "optimizer.learning_rate": 1e-6}, ("rate_low",)),
+    Case("adam 1e-6", "rate low", {"optimizer.name": "adam", "optimizer.learning_rate": 1e-6}, ("rate_low",), _ADAM),
     Case(
         "milestones too early",
         "rate low",
@@ -256,9 +283,16 @@ FAULTS = (
         ("input_scale",),
     ),
     # numbers
-    Case("nan pixel", "numbers", {}, ("nonfinite",), plant=planting.bad_pixel(float("nan"), 120)),
-    Case("inf pixel", "numbers", {}, ("nonfinite",), plant=planting.bad_pixel(float("inf"), 60)),
-    Case("overflow", "numbers", {}, ("nonfinite",), plant=overflowing(90)),
+    Case("nan pixel", "numbers", {}, ("nonfinite",), plant=planting.bad_pixel(float("nan"), 120), lies="pictures"),
+    Case("inf pixel", "numbers", {}, ("nonfinite",), plant=planting.bad_pixel(float("inf"), 60), lies="pictures"),
+    Case(
+        "overflow",
+        "numbers",
+        {"compute.precision": "float16"},
+        ("nonfinite",),
+        plant=overflowing(90),
+        lies="settings",
+    ),
     # inputs
     Case("0-255, batchnorm", "input", {"data.mean": (0.0,) * 3, "data.std": (0.0039,) * 3}, ("input_scale",)),
     Case(
@@ -274,9 +308,9 @@ FAULTS = (
     Case("validation coarse", "input", {}, VALIDATION, data=coarse_validation),
     Case("validation darker", "input", {}, VALIDATION, data=other_validation(0.3, 0)),
     # labels
-    Case("labels 100 % random", "labels", {}, ("no_signal",), data=random_labels(1.0)),
-    Case("labels 45 % random", "labels", {}, ("label_noise",), data=random_labels(0.45)),
-    Case("labels 20 % random", "labels", {}, ("label_noise",), data=random_labels(0.2)),
+    Case("labels 100 % random", "labels", {}, ("no_signal",), data=random_labels(1.0), lies="pictures"),
+    Case("labels 45 % random", "labels", {}, ("label_noise",), data=random_labels(0.45), lies="pictures"),
+    Case("labels 20 % random", "labels", {}, ("label_noise",), data=random_labels(0.2), lies="pictures"),
     # fit
     Case(
         "few pictures",
@@ -302,8 +336,8 @@ FAULTS = (
     Case("constant init", "wiring", PLAIN, ("constant_weights",), PLAIN, planting.weights(equal_weights)),
     Case("two softmaxes", "wiring", {}, ("probabilities",), plant=softmaxed),
     # data
-    Case("one class rules", "data", {}, (*RARE, "collapsed"), pictures="lost"),
-    Case("long tail", "data", {}, RARE, pictures="long_tail"),
+    Case("one class rules", "data", {}, (*RARE, "collapsed"), pictures="lost", twin_pictures="lost, even"),
+    Case("long tail", "data", {}, RARE, pictures="long_tail", twin_pictures="long_tail, even"),
     Case("leak", "data", {}, ("leak",), pictures="leak"),
     Case("unshuffled", "data", {}, ("unshuffled",), data=InOrder),
     # batch and oscillation
@@ -319,7 +353,12 @@ FAULTS = (
     ),
     # two at once
     Case(
-        "low rate, long tail", "compound", {"optimizer.learning_rate": 1e-5}, ("rate_low", *RARE), pictures="long_tail"
+        "low rate, long tail",
+        "compound",
+        {"optimizer.learning_rate": 1e-5},
+        ("rate_low", *RARE),
+        pictures="long_tail",
+        twin_pictures="long_tail, even",
     ),
     Case(
         "deep sigmoid on 0-255",
@@ -335,6 +374,7 @@ FAULTS = (
         RATE_HIGH,
         PLAIN,
         data=random_labels(0.2),
+        lies="pictures",
     ),
     Case(
         "frozen, low rate",
@@ -374,7 +414,7 @@ HEALTHY = (
     _sound("sgd, constant"),
     _sound("sgd, cosine", schedule__name="cosine"),
     _sound("sgd, warm-up", schedule__name="cosine", schedule__warmup_epochs=1.0, optimizer__learning_rate=0.1),
-    _sound("sgd, no momentum", optimizer__momentum=0.0, optimizer__learning_rate=0.1),
+    _sound("sgd, no momentum", optimizer__momentum=0.0, optimizer__learning_rate=0.1, training__max_steps=700),
     _sound("nesterov", optimizer__nesterov=True),
     _sound("adam", optimizer__name="adam", optimizer__learning_rate=2e-3, optimizer__weight_decay=0.0),
     _sound("adamw, cosine", optimizer__name="adamw", optimizer__learning_rate=3e-3, schedule__name="cosine"),
@@ -382,7 +422,7 @@ HEALTHY = (
     _sound("lenet, relu", model__batch_norm=False),
     _sound("lenet, tanh", model__batch_norm=False, model__activation="tanh"),
     _sound("leaky relu", model__batch_norm=False, model__activation="leaky_relu"),
-    _sound("sigmoid, batchnorm", model__activation="sigmoid", optimizer__learning_rate=0.1),
+    _sound("sigmoid, batchnorm", model__activation="sigmoid", optimizer__learning_rate=0.1, training__max_steps=1000),
     _sound("gelu", model__activation="gelu"),
     _sound("silu, adam", model__activation="silu", optimizer__name="adam", optimizer__learning_rate=2e-3),
     _sound("label smoothing", loss__label_smoothing=0.1),
@@ -409,9 +449,9 @@ HEALTHY = (
     _sound(
         "resnet18",
         model__name="resnet18",
-        training__max_steps=120,
+        training__max_steps=400,
         training__batch_size=16,
-        optimizer__learning_rate=0.005,
+        optimizer__learning_rate=0.02,
     ),
 )
 

@@ -94,7 +94,7 @@ def read(path: Path) -> Record:
 
 def _signal(name: str, values: list[Any]) -> Signal:
     kind = _KINDS[name]
-    arguments = zip((field.name for field in fields(kind)), values, strict=True)
+    arguments = zip((field.name for field in fields(kind)), values, strict=False)  # what is younger keeps its default
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in arguments})
 
 
@@ -182,6 +182,8 @@ def select(folder: Path, family: str, pictures: str) -> Path:
 def _kept(pictures: str, label: int) -> int:
     """Return how many training pictures of a class are kept."""
     full = COUNTS["train"]
+    if pictures.endswith(", even"):
+        return sum(_kept(pictures.removesuffix(", even"), each) for each in range(CLASSES)) // CLASSES
     match pictures:
         case "few":
             return 6

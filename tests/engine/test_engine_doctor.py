@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import doctor_cases, doctor_runs
-from tests.bench.doctor import judged
 from tests.doctor_cases import CASES
+from tests.doctor_report import judged
 from tests.doctor_runs import Record
 
 pytestmark = pytest.mark.timeout(600)  # of a machine that has much else to do

@@ -6,7 +6,6 @@ import bisect
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from tui.core.diagnosis.signals import (
     Validation,
 )
 from tui.core.schedule import Curve
-from tui.core.schema import all_settings, value_of
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +92,8 @@ class Course:
         """Steps in a row whose loss or gradient is not finite, up to now."""
         self.early_peak = 0.0
         """The highest loss of the first epochs, after the first step."""
+        self.lowest_loss = math.inf
+        """The lowest mean loss of `limits.MEAN` steps in a row."""
         self.fresh, self.chance, self.floor = baseline(facts)
         curve = Curve(facts.settings, facts.steps_per_epoch, max(1, facts.total_steps))
         self.warm = int(curve.warmup)
@@ -127,6 +127,8 @@ class Course:
             return
         self.bad_steps = 0
         self.steps.add((step.step, step.loss, step.accuracy, step.learning_rate, step.gradient_norm))
+        if step.step % limits.EVERY == 0 and self.steps.count >= limits.MEAN:
+            self.lowest_loss = min(self.lowest_loss, float(self.steps.last(limits.MEAN)[:, 1].mean()))
         if step.gradients:
             self.gradients.add(step.gradients)
         if step.step <= limits.EARLY and len(self.first_steps) < limits.EARLY:
@@ -171,21 +173,12 @@ class Course:
         """Whether the start of the run was seen."""
         return self.facts.first_step == 0
 
-    def setting(self, key: str, default: Any) -> Any:
-        """Return a setting's value; ``default`` where there is no such setting."""
-        return setting(self.facts, key, default)
-
 
 def median(values: Floats) -> float:
     """Return the median of the numbers that are none of NaN; NaN without any."""
     known = np.sort(values[~np.isnan(values)])
     n = len(known)
     return float(known[n // 2] + known[(n - 1) // 2]) / 2 if n else math.nan
-
-
-def setting(facts: Facts, key: str, default: Any) -> Any:
-    """Return the value of the setting ``key``, or ``default`` where there is no such setting."""
-    return value_of(facts.settings, key) if key in all_settings() else default
 
 
 def baseline(facts: Facts) -> tuple[float, float, float]:
@@ -199,11 +192,12 @@ def baseline(facts: Facts) -> tuple[float, float, float]:
         return math.nan, math.nan, 0.0
     total, classes = sum(counts), len(facts.class_counts)
     fresh = math.log(classes)
-    if setting(facts, "loss.class_weights", "none") != "none":
+    loss = facts.settings.loss
+    if loss.class_weights != "none":
         chance = math.log(len(counts))
     else:
         chance = -math.fsum(count / total * math.log(count / total) for count in counts)
-    smoothing = facts.settings.loss.label_smoothing
+    smoothing = loss.label_smoothing
     floor = 0.0
     if smoothing:
         other = smoothing / classes
@@ -211,7 +205,6 @@ def baseline(facts: Facts) -> tuple[float, float, float]:
         floor = -right * math.log(right) - (classes - 1) * other * math.log(other)
         # The targets' own entropy comes on top of the prior's.
         chance = max(chance, (1 - smoothing) * chance + smoothing * math.log(classes))
-    if setting(facts, "loss.name", "auto") == "focal":
-        gamma = float(setting(facts, "loss.focal_gamma", 2.0))
-        fresh, chance = (loss * (1 - math.exp(-loss)) ** gamma for loss in (fresh, chance))
+    if loss.name == "focal":
+        fresh, chance = (each * (1 - math.exp(-each)) ** loss.focal_gamma for each in (fresh, chance))
     return max(fresh, chance), chance, floor

@@ -97,10 +97,23 @@ def underfit(view: View) -> Reading | None:
     basis = _staying(view) if late or (view.is_stuck and view.course.seen >= no_signal_after(view)) else None
     if basis is None:
         return None
+    if late:  # what still falls, but too slowly to come down in what is left of the run, has too little room as well
+        basis = (max((basis[0], _expected(view)), key=lambda each: each.closeness), *basis[1:])
     gap = newest.train_accuracy - newest.accuracy
     return (
         *basis,
         Evidence("training above validation accuracy", gap, limits.UNDERFIT_GAP, "below", "grows late in a run"),
+    )
+
+
+def _expected(view: View) -> Evidence:
+    """Return where the loss will be at the end of the run if it falls on as it does."""
+    recent = view.losses[-limits.SLOPE :]
+    fall = float(np.polyfit(np.arange(len(recent)), recent, 1)[0]) if len(recent) > 2 else math.nan
+    left = max(0, view.facts.total_steps - view.step)
+    share = (view.loss + fall * left - view.floor) / (view.chance - view.floor)
+    return Evidence(
+        "loss expected at the end, times that of guessing", share, limits.PLATEAU_LEVEL, "above", "below 0.5"
     )
 
 
@@ -114,7 +127,7 @@ def tell_underfit(view: View) -> Advice:
     change = offers.freer(view)
     text = (
         f"The loss stays near {view.loss:.3g}, on training pictures as on others: the "
-        f"{' and the '.join(reasons[key] for key in change)} leaves the network too little room."
+        f"{' and the '.join(reasons[key] for key in change if key in reasons)} leaves the network too little room."
     )
     return Advice(text, "", change, "scratch")
 
@@ -234,11 +247,11 @@ def tell_validation_differs(view: View) -> Advice:
 
 def label_noise(view: View) -> Reading | None:
     """Training pictures have a higher loss than validation pictures though nothing makes them harder."""
-    newest, course = _newest(view), view.course
+    newest = _newest(view)
     if newest is None or math.isnan(newest.train_loss) or math.isnan(view.chance):
         return None
     settings = view.facts.settings
-    mixed = max(float(course.setting(key, 0.0)) for key in ("data.mixup", "data.cutmix"))
+    mixed = settings.data.mixup or settings.data.cutmix
     if settings.loss.label_smoothing or settings.model.dropout or mixed:
         return None
     gap = newest.train_loss - newest.loss
@@ -293,7 +306,7 @@ def tell_imbalanced(view: View) -> Advice:
     """Only to know."""
     counts = [count for count in view.facts.class_counts if count > 0]
     text = f"The largest class has {max(counts):,} pictures, the smallest {min(counts):,}."
-    return Advice(text, "", offers.balanced(view), "scratch")
+    return Advice(text, "", dict(offers.BALANCED), "scratch")
 
 
 def neglected(view: View) -> Reading | None:
@@ -322,7 +335,7 @@ def tell_neglected(view: View) -> Advice:
         f"A rare class is recognised in {100 * worst:.0f} % of its pictures: it hardly counts among the frequent ones. "
         "Let the classes count alike."
     )
-    return Advice(text, "", offers.balanced(view), "scratch")
+    return Advice(text, "", dict(offers.BALANCED), "scratch")
 
 
 # --- 24: batch noise -------------------------------------------------------------------------------------

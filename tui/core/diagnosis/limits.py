@@ -43,6 +43,8 @@ INPUT_SHIFT = 0.5
 """Standard deviations between the means of training and validation pictures."""
 INPUT_SCALE = 1.6
 """Times that the deviations of training and validation pictures differ."""
+INPUT_DETAIL = 1.4
+"""Times that their sharpness differs, both without augmentation."""
 LABEL_ENTROPY = 0.5
 """Share of the entropy that a shuffled batch has."""
 NORM_BATCH = 8
@@ -55,6 +57,10 @@ GRADIENT_RATIO = 5e-3
 """Smallest over largest layer norm; sound runs >= 0.042, faults <= 7.6e-4."""
 SIGNAL_SHARE = 0.05
 """Share of the gradient that the weights get: below it only biases learn, for the outputs hardly see the picture."""
+EARLY_SHARE = 0.3
+"""Share of the gradient that weights had at first: above it the signal has not faded on the way, it was lost later."""
+SHARE_STEPS = 10
+"""First steps of `EARLY_SHARE`."""
 EXPLODING = 20.0
 """Times the median norm of 50 steps."""
 EXPLODING_LOSS = 1.5
@@ -68,6 +74,10 @@ HIGH_UPDATES = 5
 EARLY_LOSS = 1.5
 """Times the larger of the loss of new weights and the loss now."""
 EARLY_EPOCHS = 3
+LOST = 1.08
+"""Times the lowest mean loss so far, of a run that had begun to learn and is back at guessing."""
+BEGUN = 0.97
+"""Share of H0: a mean loss below it has begun to learn."""
 EXPLODING_FROM = 80
 """What blows up before is for the learning rate's rules, which know the first steps."""
 LR_HIGH_FROM = 40
@@ -92,6 +102,8 @@ FROZEN_GRADIENT = 1e-3
 # Activations
 DEAD = 0.9
 """Share of a layer's channels."""
+MOSTLY_DEAD = 0.5
+"""Share of a layer's channels beside which a gradient that has left the weights is taken for their death."""
 DEAD_START = 3
 """A layer that is dead by this step was dead from the start."""
 DIED_STEP = 0.01
@@ -131,6 +143,11 @@ NO_SIGNAL_EPOCHS = 2
 NO_SIGNAL_SAMPLES = 8
 AGREEMENT = 0.1
 """Share of a half's squared gradient that the other half may have in common with it."""
+GENERALISED = 0.97
+"""Share of H0: a validation loss below it proves that the labels belong to the pictures."""
+BY_HEART = 0.01
+"""Loss of the validation above that of training pictures, share of H0, while neither is learned: mean of"""
+BY_HEART_VALIDATIONS = 4
 NOISY_LABELS = 0.1
 """Loss of training pictures above that of validation pictures."""
 COLLAPSED = 0.95

@@ -11,10 +11,19 @@ from tui.core.diagnosis.course import median
 from tui.core.diagnosis.signals import Facts
 from tui.core.diagnosis.view import View
 from tui.core.errors import UsageError
+from tui.core.groups.optimizer import USUAL_MOMENTUM, USUAL_RATES
 from tui.core.schema import all_settings, value_of, with_changes
 
-_MOMENTUM = 0.9
-"""The usual one; more of it only where the learning rate is small for it."""
+_FAR = 3.0
+"""Times the usual learning rate: beyond it the usual one is proposed, for a measure does not reach so far."""
+_HUGE = 5.0
+"""Times the usual learning rate: more of it is brought down along with whatever else is changed."""
+_BATCH = 32
+"""Pictures per step where there are too few."""
+_BLOCKS = 3
+"""Of a network that was too small: its default."""
+_WEIGHTLESS = 0.5
+"""Momentum below it leaves SGD ten times slower than usual."""
 
 
 def possible(facts: Facts, change: dict[str, Any]) -> dict[str, Any]:
@@ -37,20 +46,39 @@ def rate(view: View, factor: float) -> dict[str, Any]:
     return {"optimizer.learning_rate": _rounded(view.course.peak_rate * factor)}
 
 
-def lower_rate(view: View) -> dict[str, Any]:
-    """LR x min(0.1, target / first update ratio): of the first step, for later ones feed on their own damage.
+def usual_rate(view: View) -> float:
+    """Return the learning rate that one begins with."""
+    return USUAL_RATES[view.facts.settings.optimizer.name]
 
-    An adaptive optimizer takes its largest steps first. Momentum above 0.9 multiplies every step; it is brought
-    back, and the learning rate is lowered only by what is left.
-    """
+
+def has_momentum(view: View) -> bool:
+    """Whether more momentum than usual multiplies the steps."""
     optimizer = view.facts.settings.optimizer
-    target = view.target if optimizer.name == "sgd" else limits.TARGET_NORM
+    return optimizer.name == "sgd" and optimizer.momentum > USUAL_MOMENTUM
+
+
+def lower_rate(view: View) -> dict[str, Any]:
+    """Smaller steps: fewer noisy ones where a batch is tiny, the usual momentum, and a lower learning rate.
+
+    From far above the learning rate comes down to the usual one. Else, and with SGD if the measure asks for much less,
+    it is LR x min(0.1, target / first update ratio): of the first step, for later ones feed on their own damage, and an
+    adaptive optimizer takes its largest steps first. Momentum above 0.9 multiplies every step; it is brought back, and
+    the learning rate is lowered only by what is left.
+    """
+    settings, now, usual = view.facts.settings, view.course.peak_rate, usual_rate(view)
+    sgd = settings.optimizer.name == "sgd"
+    if settings.training.batch_size < limits.NORM_BATCH and now <= usual:
+        return {"training.batch_size": _BATCH}
     first = _first_update(view)
-    factor = max(1e-3, min(0.1, target / first)) if first > 0 else 0.1
-    if optimizer.name != "sgd" or optimizer.momentum <= _MOMENTUM:
-        return rate(view, factor)
-    slack = (1 - _MOMENTUM) / (1 - optimizer.momentum)
-    return {**rate(view, min(1.0, factor * slack)), "optimizer.momentum": _MOMENTUM}
+    factor = max(1e-3, min(0.1, (view.target if sgd else limits.TARGET_NORM) / first)) if first > 0 else 0.1
+    change: dict[str, Any] = {}
+    if has_momentum(view):
+        slack = (1 - USUAL_MOMENTUM) / (1 - settings.optimizer.momentum)
+        factor, change = min(1.0, factor * slack), {"optimizer.momentum": USUAL_MOMENTUM}
+    proposed = now * factor
+    if now > usual and (not sgd or proposed * _FAR > usual):
+        proposed = usual
+    return {"optimizer.learning_rate": _rounded(proposed), **change}
 
 
 def _first_update(view: View) -> float:
@@ -63,39 +91,66 @@ def _first_update(view: View) -> float:
 
 
 def higher_rate(view: View) -> dict[str, Any]:
-    """LR x (target / update ratio)."""
-    return rate(view, min(1e6, max(1.0, view.target / max(view.update, 1e-12))))
+    """From far below the usual learning rate and momentum; else LR x (target / update ratio)."""
+    optimizer, usual = view.facts.settings.optimizer, usual_rate(view)
+    if view.course.peak_rate * _FAR > usual:
+        return rate(view, min(1e6, max(1.0, view.target / max(view.update, 1e-12))))
+    change: dict[str, Any] = {"optimizer.learning_rate": usual}
+    if optimizer.name == "sgd" and optimizer.momentum < _WEIGHTLESS:
+        change["optimizer.momentum"] = USUAL_MOMENTUM
+    return change
 
 
 def alive(view: View, activation: str = "relu") -> dict[str, Any]:
     """BatchNorm, and an activation that lets gradients through: signals keep their size from layer to layer."""
     if view.facts.settings.model.name == SIMPLE_CNN:
-        return {"model.batch_norm": True, "model.activation": activation}
+        return {"model.batch_norm": True, "model.activation": activation, **_for_norms(view)}
     return {}
 
 
-def normed(view: View) -> dict[str, Any]:
+def _for_norms(view: View) -> dict[str, Any]:
+    """What BatchNorm needs beside it: pictures enough for its statistics, and no learning rate that is out of range."""
+    change: dict[str, Any] = {}
+    if view.facts.settings.training.batch_size < limits.NORM_BATCH:
+        change["training.batch_size"] = _BATCH
+    if view.course.peak_rate > _HUGE * usual_rate(view):
+        change["optimizer.learning_rate"] = usual_rate(view)
+    return change
+
+
+def revived(view: View) -> dict[str, Any]:
+    """BatchNorm, which undoes any shift before it; where norm layers themselves shift all below zero, none."""
+    settings = view.facts.settings
+    if settings.model.name == SIMPLE_CNN and settings.model.batch_norm:
+        return {"model.batch_norm": False}
+    return alive(view, settings.model.activation)
+
+
+def normed(view: View, activation: str | None = None) -> dict[str, Any]:
     """BatchNorm, which makes the size of the weights before it meaningless, and a clipped gradient."""
     change: dict[str, Any] = {"optimizer.clip_norm": 1.0}
-    return {**alive(view, view.facts.settings.model.activation), **change}
+    return {**alive(view, activation or view.facts.settings.model.activation), **change}
 
 
 def clipped(view: View) -> dict[str, Any]:
-    """Clip at what was usual before, and LR/3."""
+    """Clip at what was usual before. Where there is no norm layer BatchNorm bears large steps, else LR/3."""
     norms = view.course.steps.last(limits.SLOPE)[:, 4]
     usual = median(norms)
-    limit = _rounded(usual) if math.isfinite(usual) and usual > 0 else 1.0
-    return {"optimizer.clip_norm": limit, **rate(view, 1 / 3)}
+    limit = {"optimizer.clip_norm": _rounded(usual) if math.isfinite(usual) and usual > 0 else 1.0}
+    settings = view.facts.settings
+    if settings.model.name == SIMPLE_CNN and not settings.model.batch_norm:
+        return {**alive(view, settings.model.activation), **limit}
+    return {**limit, **rate(view, 1 / 3)}
 
 
 def calmer(view: View) -> dict[str, Any]:
     """Momentum 0.9 and LR/3, and more pictures per step where there are very few."""
     change = rate(view, 1 / 3)
     settings = view.facts.settings
-    if settings.optimizer.name == "sgd" and settings.optimizer.momentum > _MOMENTUM:
-        change["optimizer.momentum"] = _MOMENTUM
+    if has_momentum(view):
+        change["optimizer.momentum"] = USUAL_MOMENTUM
     if settings.training.batch_size < 16:
-        change["training.batch_size"] = 32
+        change["training.batch_size"] = _BATCH
         if "optimizer.momentum" not in change:
             del change["optimizer.learning_rate"]
     return change
@@ -108,7 +163,6 @@ def regularised(view: View) -> dict[str, Any]:
         "data.flip": True,
         "model.dropout": max(0.3, settings.model.dropout),
         "optimizer.weight_decay": max(5e-4, settings.optimizer.weight_decay),
-        "training.stop_patience": 5,
     }
     if settings.data.crop == "none":
         change["data.crop"] = "padded"
@@ -125,14 +179,19 @@ def freer(view: View) -> dict[str, Any]:
         change["optimizer.weight_decay"] = 5e-4
     if settings.model.name == SIMPLE_CNN and settings.model.width <= limits.TINY_WIDTH:
         change["model.width"] = 32
+        if settings.model.blocks < _BLOCKS:
+            change["model.blocks"] = _BLOCKS
     return change
 
 
-def balanced(view: View) -> dict[str, Any]:
-    """Let rare classes count as much as frequent ones."""
-    if "data.sampler" in all_settings():
-        return {"data.sampler": "balanced"}
-    return {"loss.class_weights": "balanced"}
+BALANCED: dict[str, Any] = {"data.sampler": "balanced"}
+"""Let rare classes count as much as frequent ones."""
+STRETCHED: dict[str, Any] = {
+    "schedule.name": "multistep",
+    "schedule.milestones": (0.6, 0.85),
+    "schedule.factor": 0.1,
+}
+"""A schedule that holds the learning rate for most of the run, and falls at its end."""
 
 
 def _rounded(value: float) -> float:

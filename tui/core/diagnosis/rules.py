@@ -188,7 +188,8 @@ RULES: tuple[Rule, ...] = (
         stuck.rate_low,
         stuck.tell_rate_low,
         confirm=2,
-        causes=(*_RATE, "exploding", "died", "vanishing", "decayed_early"),
+        # layers that cannot learn do not make the others slow
+        causes=(*(code for code in _RATE if code != "unwired"), "exploding", "died", "vanishing", "decayed_early"),
     ),
     Rule(
         22,

@@ -7,6 +7,7 @@ a number that was not measured is NaN.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,9 @@ class Inputs:
     """Weights of which all elements are equal."""
     unreached: tuple[str, ...] = ()
     """Trained weights that the first loss gives no gradient at all: nothing leads from them to it."""
+    detail: float = math.nan
+    """Sharpness of training pictures without augmentation: the difference of neighbouring pixels, in deviations."""
+    validation_detail: float = math.nan
 
 
 @dataclass(frozen=True)

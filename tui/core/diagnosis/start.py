@@ -10,6 +10,7 @@ import numpy as np
 from tui.core.diagnosis import limits, offers
 from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
+from tui.core.diagnosis.signals import Inputs
 from tui.core.diagnosis.view import View
 
 # --- 1: NaN or infinity ------------------------------------------------------------------------------
@@ -18,7 +19,7 @@ from tui.core.diagnosis.view import View
 def nonfinite(view: View) -> Reading | None:
     """A loss or gradient is NaN or infinite; a loss scaler may skip some steps in a row."""
     course = view.course
-    scaled = str(course.setting("training.precision", "fp32")) == "fp16"
+    scaled = view.facts.settings.compute.precision == "float16"
     allowed = limits.SKIPPED_IN_A_ROW if scaled and course.nonfinite is None else 0
     known = course.bad_steps or (allowed + 1 if course.nonfinite else 0)
     return (Evidence("steps in a row that are not finite", known, allowed + 0.5, "above", "none"),)
@@ -36,11 +37,13 @@ def tell_nonfinite(view: View) -> Advice:
         text = f"{words[:-1]}{detail}: a picture holds it, no setting does. Leave that picture out, then go on."
         return Advice(text, "", {}, restart)
     layer = where.rpartition(" of ")[2] if " of " in where else ""
-    if str(course.setting("training.precision", "fp32")) == "fp16":
+    if view.facts.settings.compute.precision == "float16":
         text = f"{words} Half precision reaches only 65,504; train in single precision."
-        return Advice(text, layer, {"training.precision": "fp32"}, restart)
+        return Advice(text, layer, {"compute.precision": "float32"}, restart)
     late = view.step > limits.EARLY and restart == "checkpoint"
     change = offers.clipped(view) if late else {**offers.rate(view, 0.1), "optimizer.clip_norm": 1.0}
+    if change.get("model.batch_norm"):
+        return Advice(f"{words} BatchNorm and a clipped gradient keep them in range.", layer, change, "scratch")
     return Advice(f"{words} Smaller steps keep the numbers in range.", layer, change, restart)
 
 
@@ -178,14 +181,28 @@ def validation_input(view: View) -> Reading | None:
     numbers = (
         Evidence("shift of the validation pictures, deviations", shift, limits.INPUT_SHIFT, "above", "below 0.2"),
         Evidence("ratio of the deviations of both", ratio, limits.INPUT_SCALE, "above", "below 1.2"),
+        Evidence("ratio of the sharpness of both", _sharper(inputs), limits.INPUT_DETAIL, "above", "below 1.1"),
     )
     return (max(numbers, key=lambda each: each.closeness),)
+
+
+def _sharper(inputs: Inputs) -> float:
+    """Return how many times sharper training or validation pictures are, without augmentation; NaN if not measured."""
+    both = (inputs.detail, inputs.validation_detail)
+    return max(both) / min(both) if min(both) > 0 else math.nan
 
 
 def tell_validation_input(view: View) -> Advice:
     """Say both."""
     inputs = view.course.inputs
     assert inputs is not None
+    if inputs.detail > 0 and _sharper(inputs) > limits.INPUT_DETAIL:
+        pair = ("Training", "validation") if inputs.detail > inputs.validation_detail else ("Validation", "training")
+        text = (
+            f"{pair[0]} pictures are {_sharper(inputs):.2g} times as sharp as {pair[1]} pictures, both without "
+            "augmentation: they must be decoded and resized alike."
+        )
+        return Advice(text, "", {}, "scratch")
     text = (
         f"Validation pictures reach the network with mean {inputs.validation_mean:.2f} and deviation "
         f"{inputs.validation_std:.2f}, training pictures with {inputs.mean:.2f} and {inputs.std:.2f}: "

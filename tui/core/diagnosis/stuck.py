@@ -30,10 +30,11 @@ def exploding(view: View) -> Reading | None:
         return None
     jumps = recent[:, 4] / usual
     windows = np.sort(sliding_window_view(jumps, many), axis=1)[:, -few]
-    loss = median(recent[-many:, 1]) / usual_loss
+    losses = np.sort(sliding_window_view(recent[:, 1] / usual_loss, many), axis=1)[:, -few]
+    worst = int(np.argmax(np.minimum(windows / limits.EXPLODING, losses / limits.EXPLODING_LOSS)))
     return (
-        Evidence("gradient norm, times the median", float(windows.max()), limits.EXPLODING, "above", "below 5"),
-        Evidence("loss, times the median", loss, limits.EXPLODING_LOSS, "above", "about 1"),
+        Evidence("gradient norm, times the median", float(windows[worst]), limits.EXPLODING, "above", "below 5"),
+        Evidence("loss, times the median", float(losses[worst]), limits.EXPLODING_LOSS, "above", "about 1"),
     )
 
 
@@ -47,8 +48,11 @@ def tell_exploding(view: View) -> Advice:
             growth = np.where(usual > 0, np.nanmax(rows[-15:], axis=0) / usual, 0)
         name = view.facts.layers[int(np.nanargmax(growth))].name
     where = f" at {name}" if name else ""
-    text = f"The gradients blew up{where}, and the loss with them: clip them at their usual size, take smaller steps."
-    return Advice(text, name, offers.clipped(view), "checkpoint" if view.course.validated else "scratch")
+    text = f"The gradients blew up{where}, and the loss with them: clip them at their usual size"
+    change = offers.clipped(view)
+    if change.get("model.batch_norm"):
+        return Advice(f"{text}, and let BatchNorm bear large steps.", name, change, "scratch")
+    return Advice(f"{text}, take smaller steps.", name, change, "checkpoint" if view.course.validated else "scratch")
 
 
 # --- 4: vanishing --------------------------------------------------------------------------------------
@@ -61,9 +65,10 @@ def vanishing(view: View) -> Reading | None:
     if len(norms) < 2 or len(norms) < learning or dead_now(view) is not None:
         return None
     ratio = min(norms.values()) / max(norms.values())
-    whole = median(view.course.steps.last(limits.WINDOW)[:, 4])
-    share = math.sqrt(math.fsum(norm**2 for norm in norms.values())) / whole if whole > 0 else math.nan
     between = Evidence("smallest over largest layer gradient", ratio, limits.GRADIENT_RATIO, "below", "0.04 and more")
+    if view.early_weight_share > limits.EARLY_SHARE:
+        return (between, *view.stuck)  # the signal did arrive at first: what took it since is for other rules
+    share = view.weight_share
     of_all = Evidence("share of the gradient that weights get", share, limits.SIGNAL_SHARE, "below", "0.5 and more")
     return (max((between, of_all), key=lambda each: each.closeness), *view.stuck)
 
@@ -91,12 +96,23 @@ def tell_vanishing(view: View) -> Advice:
 
 
 def rate_high(view: View) -> Reading | None:
-    """Nothing is learned, and the first steps were huge or drove the loss up."""
+    """Nothing is learned, and the first steps were huge or drove the loss up; or what was learned is lost again."""
     course = view.course
     if not course.from_start or view.step < limits.LR_HIGH_FROM or math.isnan(view.chance):
         return None
-    evidence = _early(view)
-    return None if evidence is None else (evidence, *view.stuck)
+    signs = [sign for sign in (_early(view), _lost(view)) if sign is not None]
+    return (max(signs, key=lambda each: each.closeness), *view.stuck) if signs else None
+
+
+def _lost(view: View) -> Evidence | None:
+    """Return how far a run that had begun to learn is back above guessing; None for any other."""
+    lowest = view.course.lowest_loss
+    if not lowest < limits.BEGUN * view.chance or len(view.losses) < limits.SLOPE:
+        return None
+    now = median(view.losses[-limits.SLOPE :])  # no single blow, which is for `exploding`
+    if now < view.chance:
+        return None
+    return Evidence("loss, times its lowest mean", now / lowest, limits.LOST, "above", "1: it falls on")
 
 
 def _early(view: View) -> Evidence | None:
@@ -146,13 +162,17 @@ def rate_blew_up(view: View) -> Reading | None:
 def tell_rate_high(view: View) -> Advice:
     """Say how large the steps were."""
     early = view.early_updates[~np.isnan(view.early_updates)]
-    if len(early) and float(np.median(early)) > 0:
+    lost = _lost(view)
+    if lost is not None and lost.holds and lost.closeness >= (_early(view) or lost).closeness:
+        size = f"The loss had come down to {view.course.lowest_loss:.3g} and is back at {view.loss:.3g}"
+    elif len(early) and float(np.median(early)) > 0:
         size = f"The first steps changed the weights by {100 * float(np.median(early)):.3g} % each"
         size += f" (about {100 * view.target:g} % is right)"
     else:
         size = f"The loss rose to {view.course.early_peak:.3g} in the first steps"
     name = _largest_update(view)
-    text = f"{size}, and nothing is learned: the learning rate of {view.course.peak_rate:g} is too high."
+    too = f" at a momentum of {view.facts.settings.optimizer.momentum:g}" if offers.has_momentum(view) else ""
+    text = f"{size}, and nothing is learned: the learning rate of {view.course.peak_rate:g}{too} is too high."
     return Advice(text, name, offers.lower_rate(view), "scratch")
 
 
@@ -203,10 +223,9 @@ def tell_decayed_early(view: View) -> Advice:
     text = (
         f"After {100 * view.progress:.0f} % of the run the learning rate is down to "
         f"{100 * view.rate / view.course.peak_rate:.2g} % of its peak, and there is much left to learn: "
-        "let it fall over the whole run."
+        "hold it for most of the run, and let it fall at the end."
     )
-    change = {"schedule.name": "cosine", "schedule.cycles": 1}
-    return Advice(text, "", change, "checkpoint" if view.course.validated else "scratch")
+    return Advice(text, "", dict(offers.STRETCHED), "checkpoint" if view.course.validated else "scratch")
 
 
 # --- 14: weight decay dominates ------------------------------------------------------------------------
@@ -256,31 +275,51 @@ def no_signal_after(view: View) -> int:
 
 
 def no_signal(view: View) -> Reading | None:
-    """For long nothing is learned, the steps have a sound size, and two halves of a batch surely do not agree.
+    """For long nothing is learned, the steps have a sound size, and the pictures have nothing in common to learn.
 
-    That they are not seen to agree is not enough: few noisy samples never are. So the upper end of the interval, two
-    standard errors above the mean, has to be near zero.
+    Either two halves of a batch surely do not agree, or training pictures begin to be known by heart while others are
+    not: what is learned of a picture then says nothing of the next. A validation that became better disproves both.
+    """
+    if view.update < limits.LOW_UPDATE or math.isnan(view.chance):
+        return None
+    signs = [sign for sign in (_agreement(view), _by_heart(view)) if sign is not None]
+    if not signs:
+        return None
+    best = view.course.best_loss / view.chance
+    others = Evidence("best validation loss, times that of guessing", best, limits.GENERALISED, "above", "falls below")
+    known = (others,) if math.isfinite(best) else ()
+    return (max(signs, key=lambda each: each.closeness), *known, *view.stuck)
+
+
+def _agreement(view: View) -> Evidence | None:
+    """Return what two halves of a batch agree in at most: two standard errors above the mean.
+
+    That they are not seen to agree would not be enough: few noisy samples never are.
     """
     course = view.course
     samples = [each for each in course.halves if each.step > course.facts.first_step + limits.FIRST]
-    if view.course.seen < no_signal_after(view) or len(samples) < limits.NO_SIGNAL_SAMPLES:
-        return None
-    if view.update < limits.LOW_UPDATE:
-        return None
     shares = np.array([(2 * each.whole - each.half) / each.half for each in samples if each.half > 0])
-    if len(shares) < limits.NO_SIGNAL_SAMPLES:
+    if course.seen < no_signal_after(view) or len(shares) < limits.NO_SIGNAL_SAMPLES:
         return None
     most = float(shares.mean() + 2 * shares.std(ddof=1) / math.sqrt(len(shares)))
-    return (
-        Evidence("what two halves of a batch agree in, at most", most, limits.AGREEMENT, "below", "0.2 and more"),
-        *view.stuck,
-    )
+    return Evidence("what two halves of a batch agree in, at most", most, limits.AGREEMENT, "below", "0.2 and more")
+
+
+def _by_heart(view: View) -> Evidence | None:
+    """Return by how much less training pictures cost than others, after each was seen several times."""
+    newest = list(view.course.validations)[-limits.BY_HEART_VALIDATIONS :]
+    few = len(newest) < limits.BY_HEART_VALIDATIONS
+    if few or view.course.seen < limits.BY_HEART_VALIDATIONS * view.facts.steps_per_epoch:
+        return None
+    gap = math.fsum(each.loss - each.train_loss for each in newest) / len(newest) / view.chance
+    return Evidence("validation above training loss, share of guessing", gap, limits.BY_HEART, "above", "0 at chance")
 
 
 def tell_no_signal(view: View) -> Advice:
     """Ask to look at the pictures."""
     text = (
-        "The gradients of two halves of a batch have nothing in common, and nothing is learned though the steps are "
-        "of a sound size: the labels seem not to belong to the pictures. Look at some samples with their classes."
+        "What a training picture teaches says nothing of the next, and nothing is learned though the steps are of a "
+        "sound size: the labels seem not to belong to the pictures. No setting mends that: look at some samples with "
+        "their classes."
     )
     return Advice(text, "", {}, "scratch")

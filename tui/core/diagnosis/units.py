@@ -54,11 +54,16 @@ def tell_dead_start(view: View) -> Advice:
     found = _dead(view.course.first_activations, view)
     assert found is not None
     name = view.facts.layers[found[0]].name
-    text = (
-        f"{100 * found[1]:.0f} % of the channels behind {name} were zero for every picture from the start. "
-        "BatchNorm brings them back into range, and a leaky activation lets negative numbers through."
-    )
-    return Advice(text, name, offers.alive(view, "leaky_relu"), "scratch")
+    text = f"{100 * found[1]:.0f} % of the channels behind {name} were zero for every picture from the start. "
+    change = offers.revived(view)
+    if change.get("model.batch_norm") is False:
+        text += (
+            "What a norm layer gives is around zero but for its own bias, which pushed them there: set these biases to "
+            "zero, or do without the norm layers."
+        )
+    else:
+        text += "BatchNorm brings them back into range, whatever pushed them out of it."
+    return Advice(text, name, change, "scratch")
 
 
 def died(view: View) -> Reading | None:
@@ -69,7 +74,17 @@ def died(view: View) -> Reading | None:
     first, now = _dead(course.first_activations, view), _dead(course.activations[-1], view)
     if now is None or (first is not None and first[1] >= limits.DEAD):
         return None
-    return (_dead_share(now[1]), _largest_step(view), *view.stuck)
+    signs = [_dead_share(now[1])]
+    # Strong dropout silences units by itself.
+    faded = view.early_weight_share > limits.EARLY_SHARE and view.facts.settings.model.dropout < limits.STRONG_DROPOUT
+    if faded and now[1] >= limits.MOSTLY_DEAD and not math.isnan(view.weight_share):
+        signs.append(_left_share(view.weight_share))
+    return (max(signs, key=lambda each: each.closeness), _largest_step(view), *view.stuck)
+
+
+def _left_share(share: float) -> Evidence:
+    """Return that hardly any gradient is left for weights: the units that still live no longer see the picture."""
+    return Evidence("share of the gradient that weights get", share, limits.SIGNAL_SHARE, "below", "0.5 and more")
 
 
 def _largest_step(view: View) -> Evidence:
@@ -84,9 +99,12 @@ def tell_died(view: View) -> Advice:
     found = _dead(view.course.activations[-1], view)
     assert found is not None
     name = view.facts.layers[found[0]].name
+    rest = "" if found[1] >= limits.DEAD else " and hardly any gradient reaches the others"
+    batch = view.facts.settings.training.batch_size
+    noisy = f", as the noise of only {batch} pictures makes them," if batch < limits.NORM_BATCH else ""
     text = (
-        f"{100 * found[1]:.0f} % of the channels behind {name} died in training: steps that were too large pushed "
-        "them below zero for good. Start again with a lower learning rate; dead weights cannot be continued."
+        f"{100 * found[1]:.0f} % of the channels behind {name} died in training{rest}: steps that were too "
+        f"large{noisy} pushed them below zero for good. Start again with calmer ones; dead weights cannot be continued."
     )
     return Advice(text, name, offers.lower_rate(view), "scratch")
 
@@ -121,4 +139,9 @@ def tell_saturated(view: View) -> Advice:
         f"{100 * shares[index]:.0f} % of the units behind {layer.name} are at the end of the range of "
         f"{layer.activation or 'their activation'}, where the gradient is nearly zero."
     )
-    return Advice(f"{text} BatchNorm and ReLU keep units in range.", layer.name, offers.alive(view), "scratch")
+    return Advice(
+        f"{text} BatchNorm and ReLU keep units in range, and a clipped gradient the first steps small.",
+        layer.name,
+        offers.normed(view, "relu"),
+        "scratch",
+    )

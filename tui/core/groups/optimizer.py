@@ -10,6 +10,20 @@ from tui.core.groups.declare import Group, setting
 
 _ADAPTIVE = ("adam", "adamw", "nadam", "radam", "muon")
 
+USUAL_RATES = {
+    "sgd": 0.05,
+    "adam": 1e-3,
+    "adamw": 1e-3,
+    "rmsprop": 1e-3,
+    "adagrad": 1e-2,
+    "nadam": 1e-3,
+    "radam": 1e-3,
+    "muon": 2e-3,
+}
+"""The learning rate to begin with, which the doctor falls back on: Adam's is its authors' (arXiv:1412.6980) and serves
+its kin; SGD's is for a momentum of `USUAL_MOMENTUM` and is the default here."""
+USUAL_MOMENTUM = 0.9
+
 
 class OptimizerSettings(Group):
     """How a gradient becomes a step."""
@@ -22,7 +36,7 @@ class OptimizerSettings(Group):
     learning_rate: float = setting(
         "Learning rate",
         "The peak learning rate. Typical: sgd 0.05-0.1, adagrad 0.01, the adams, muon and rmsprop 0.0003-0.003.",
-        default=0.05,
+        default=USUAL_RATES["sgd"],
         gt=0,
         le=100,
     )
@@ -37,7 +51,7 @@ class OptimizerSettings(Group):
         "Momentum",
         "How much of the last steps is kept.",
         when=("optimizer.name", "sgd", "rmsprop", "muon"),
-        default=0.9,
+        default=USUAL_MOMENTUM,
         ge=0,
         lt=1,
     )

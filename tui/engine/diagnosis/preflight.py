@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tui.core.diagnosis.signals import Inputs
+from tui.core.events import Split
 from tui.core.text import clean
 from tui.engine import evaluate
 from tui.engine.attempt import Attempt
@@ -21,7 +22,9 @@ from tui.engine.diagnosis.agreement import kept
 from tui.engine.diagnosis.wiring import Wiring
 
 BATCHES = 4
-"""How many training batches are looked at, and as many of the validation."""
+"""How many training batches are looked at."""
+_PICTURES = 256
+"""Of the validation and of training pictures without augmentation."""
 _ONE = 1e-3
 
 
@@ -36,11 +39,11 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
     with attempt.data.training_batches(0) as batches:
         first = list(itertools.islice(batches, BATCHES))
     mean, std, largest = _moments(attempt.normalise(batch.images) for batch in first)
-    validation_mean = validation_std = math.nan
+    validation_mean = validation_std = detail = validation_detail = math.nan
     if attempt.data.images.get("validation"):
-        size = evaluate.batch_size(attempt.settings.training.batch_size, attempt.settings.data.image_size)
-        some = itertools.islice(attempt.data.evaluation_batches("validation", size), BATCHES)
-        validation_mean, validation_std, _ = _moments(attempt.normalise(batch.images) for batch in some)
+        pictures = _evenly(attempt, "validation")
+        validation_mean, validation_std, _ = _moments(pictures)
+        validation_detail, detail = _detail(pictures), _detail(_evenly(attempt, "train"))
     trained = [
         (layer, weight)
         for layer, weight in zip(wiring.layers, wiring.weights, strict=True)
@@ -68,7 +71,27 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
             if weight.numel() > 1 and bool(weight.min() == weight.max())
         ),
         unreached=tuple(clean(layer.name, 200) for (layer, _), g in zip(trained, gradients, strict=True) if g is None),
+        detail=detail,
+        validation_detail=validation_detail,
     )
+
+
+def _evenly(attempt: Attempt, split: Split) -> list[Tensor]:
+    """Return batches [B, C, H, W] from all over a split, as they are evaluated: in order are those of one class."""
+    size = evaluate.batch_size(attempt.settings.training.batch_size, attempt.settings.data.image_size)
+    batches = attempt.data.evaluation_batches(split, size, _PICTURES)
+    return [attempt.normalise(batch.images) for batch in batches]
+
+
+def _detail(batches: Sequence[Tensor]) -> float:
+    """Return the root of the mean squared difference of neighbouring pixels, in deviations of all; NaN of none."""
+    count, squares = 0, 0.0
+    for images in batches:
+        for difference in (images.diff(dim=2), images.diff(dim=3)):
+            count += difference.numel()
+            squares += float(difference.double().square().sum())
+    deviation = _moments(batches)[1]
+    return math.sqrt(squares / count) / deviation if count and deviation > 0 and squares < math.inf else math.nan
 
 
 def _moments(batches: Iterable[Tensor]) -> tuple[float, float, float]:
