@@ -77,6 +77,13 @@ def test_predictions_as_lines_and_as_json(cnntrain: Any, engine: dict[str, Any],
     assert "There is nothing to predict" in done.stderr
 
 
+def test_an_empty_list_is_named(cnntrain: Any, tmp_path: Path) -> None:
+    make_run(tmp_path / "runs")
+    done = cnntrain("predict", "latest", "-", f"--runs={tmp_path / 'runs'}")
+    assert done.exit_code == 2
+    assert "no pictures are in the list on stdin" in done.stderr
+
+
 def test_a_test_as_a_table(cnntrain: Any, engine: dict[str, Any], tmp_path: Path) -> None:
     make_run(tmp_path / "runs")
     engine["result"] = {
@@ -111,6 +118,13 @@ def test_an_export_is_named_after_the_run(
     done = cnntrain("export", "latest", "--format", "onnx", "--output", "no/where.onnx", f"--runs={tmp_path / 'runs'}")
     assert done.exit_code == 2
     assert "there is no directory" in done.stderr
+    os.mkfifo(tmp_path / "pipe")
+    engine["job"] = None
+    done = cnntrain("export", "latest", "--format", "onnx", "--output=pipe", "--force", f"--runs={tmp_path / 'runs'}")
+    assert (done.exit_code, engine["job"]) == (2, None)
+    assert "pipe is a device or a pipe. Name a file." in done.stderr
+    done = cnntrain("export", "latest", "--format", "tflite", f"--runs={tmp_path / 'runs'}")
+    assert "Invalid value for '--format': 'tflite' is not one of" in done.stderr
 
 
 def test_a_real_engine_is_asked_and_its_refusal_is_one_sentence(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_answers_are_those_of_the_evaluation(finished: RunDir) -> None:
     done = predict({"run": str(finished.path), "weights": "best", "paths": paths, "top": 3}, ear)
     assert (done["pictures"], done["unreadable"]) == (len(paths), 1)
     assert [item["path"] for item in ear.items] == paths
-    assert ear.items[3] == {"path": missing, "error": "the file is gone"}
+    assert ear.items[3] == {"path": missing, "error": "there is no such file"}
     answers = [item["answers"] for item in ear.items if "answers" in item]
     for three in answers:
         assert len(three) == 3

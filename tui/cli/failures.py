@@ -59,7 +59,7 @@ def report(error: Exception) -> int:
 
 
 def _usage_sentence(error: Exception) -> str:
-    message = " ".join(str(error.format_message()).split())  # type: ignore[attr-defined]
+    message = " ".join(str(error.format_message()).split()).replace("Value error, ", "")  # type: ignore[attr-defined]
     command = getattr(getattr(error, "ctx", None), "command_path", "") or "cnntrain"
     if not message.endswith((".", "?", ")")):
         message += "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ def predict(job: dict[str, Any], listener: Listener) -> dict[str, Any]:
         nonlocal told
         while told < end:
             if told in pictures.unreadable:
-                listener.item({"path": paths[told], "error": pictures.unreadable[told]})
+                there = os.path.lexists(paths[told])
+                why = pictures.unreadable[told] if there else "there is no such file"
+                listener.item({"path": paths[told], "error": why})
             told += 1
 
     with NamedPictures("", paths, trained.settings.data) as pictures, torch.inference_mode():

@@ -86,8 +86,7 @@ def make(settings: Settings, manifest: Manifest, *, root: Path, name: str, info:
         UsageError: the name cannot be used, or the network's package is missing or not allowed.
         FailureError: the directory cannot be written.
     """
-    check_installed(settings.model.name)
-    check_allowed(settings.model.name)
+    _check_network(settings)
     run = _make(root, name)
     try:
         _write(run, settings, manifest, info)
@@ -97,6 +96,11 @@ def make(settings: Settings, manifest: Manifest, *, root: Path, name: str, info:
             raise _cannot_write(run.path, error) from error
         raise
     return run
+
+
+def _check_network(settings: Settings) -> None:
+    check_installed(settings.model.name)
+    check_allowed(settings.model.name)
 
 
 def _make(root: Path, name: str) -> RunDir:
@@ -223,14 +227,15 @@ def resume(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
     """Start a run again that was stopped or has crashed: it continues from its newest checkpoint.
 
     Raises:
-        UsageError: it is no run, is finished, is running (the owner is named), or is from a newer version.
+        UsageError: it is no run, is finished, is running (the owner is named), or is from a newer version; or its
+            network's package is missing or not allowed.
         FailureError: it could not be started.
     """
     if not run.exists:
         raise UsageError("No such run", clean_path(run.path), "`cnntrain runs` lists the runs.")
     if look(run).lock == "held":
         raise busy(run)
-    check_can_start(run)
+    _check_network(check_can_start(run))
     if not os.path.isfile(run.dataset):
         cause = f"{clean_path(run.dataset)} is missing"
         raise FailureError("The run cannot be resumed", cause, "Start it again from its preset.")
@@ -283,7 +288,8 @@ def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
         whether it was started again.
 
     Raises:
-        UsageError: it has stopped before its end, was never started, or can only be read.
+        UsageError: it has stopped before its end, was never started, or can only be read; or its network's package
+            is missing or not allowed. Then nothing was changed.
         FailureError: it could not be written or started.
     """
     from tui.core.events import Extended
@@ -304,10 +310,11 @@ def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
     if state.status != "finished" or state.started is None:
         cause = f"{clean(run.name, 100)} is {state.status}, not finished"
         raise UsageError(title, cause, "Resume it, and extend it while it trains.")
+    settings = read_settings(run.settings)
+    _check_network(settings)
     lock = take_lock(run)
     try:
-        steps = state.started.steps_per_epoch
-        training = read_settings(run.settings).training
+        steps, training = state.started.steps_per_epoch, settings.training
         new = extend_files(run, training, epochs, step=state.step, epoch_steps=steps, ended=True)
         total = read_settings(run.settings).training.epochs
         event = Extended(step=state.step, epochs=epochs, total_epochs=total, total_steps=new.total)

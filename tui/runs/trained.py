@@ -27,7 +27,7 @@ def target(run: RunDir, form: str, output: str, weights: str) -> Path:
     """Return the file that an export is written to: ``output``, in it if it is a directory, or one in this place.
 
     Raises:
-        UsageError: its directory does not exist.
+        UsageError: its directory does not exist, or something that is no file has its name.
     """
     usual = f"{run.given_name}-{weights}.{form}"
     path = Path(os.path.abspath(os.path.expanduser(output or usual)))
@@ -36,6 +36,9 @@ def target(run: RunDir, form: str, output: str, weights: str) -> Path:
     if not path.parent.is_dir():
         cause = f"there is no directory {clean_path(path.parent)}"
         raise UsageError("The model cannot be written there", cause, "Make it, or name another one.")
+    if path.exists() and not path.is_file():
+        cause = f"{clean_path(path)} is a device or a pipe"
+        raise UsageError("The model cannot be written there", cause, "Name a file.")
     return path
 
 
@@ -72,7 +75,7 @@ def predicting_job(
     """
     paths = pictures_of(names, listed)
     if not paths:
-        shown = ", ".join(clean_path(name, 80) for name in names[:3])
+        shown = ", ".join("the list on stdin" if name == "-" else clean_path(name, 80) for name in names[:3])
         raise UsageError("There is nothing to predict", f"no pictures are in {shown}", "Name pictures or folders.")
     return {"run": _path(run), "weights": weights, "paths": paths, "top": top}
 
