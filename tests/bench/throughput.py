@@ -6,7 +6,8 @@ Every contender is a process that trains for ever; all but one are stopped (SIGS
 turns of some seconds, so that a machine shared with others treats them alike. Pictures per second are counted in
 each turn; the ratios are medians over the rounds of each turn against the limit's turn in the same round. The
 limit is the same step on one fixed batch in memory. cnntrain runs with all its records and diagnostics, with its
-cache warm; ``--first`` measures the first epoch instead, from the first batch on, decoding included.
+cache warm; ``--first`` measures the first pictures instead, from the start of each process on: imports, looking
+through the folder, and decoding everything where that is done before the first batch.
 """
 
 from __future__ import annotations
@@ -168,17 +169,20 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
 
 
 def first_epoch(work: Work, names: list[str], images: int, place: Path) -> None:
-    """Print how long each needs for its first pictures, its cache empty, one after the other."""
+    """Print how long each needs for its first pictures from its start on, its cache empty, one after the other."""
     for name in [OURS, *available([name for name in names if name != "limit"])]:
+        began = time.perf_counter()
         contender = ours(work, place) if name == OURS else other(name, work, place)
         try:
-            while not (begun := contender.images()):
+            while not contender.images():
                 time.sleep(0.001)
-            began = time.perf_counter()
-            while contender.images() - begun < images:
+            first = time.perf_counter() - began
+            while contender.images() < images:
                 time.sleep(0.005)
             took = time.perf_counter() - began
-            print(f"{name:16} {images} pictures in {took:.1f} s after the first batch: {images / took:.0f} images/s")
+            print(f"{name:16} {images} pictures in {took:.1f} s, the first batch after {first:.1f} s", flush=True)
+        except EndedError as error:
+            print(f"skipped: {error}")
         finally:
             contender.kill()
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from tui.core.events import Evaluated, Message
 from tui.core.rundir import RunDir
-from tui.engine import compute, device, models
+from tui.engine import compute, device, failures, models
 from tui.engine.average import Average
 from tui.engine.checkpoint import Store
 
@@ -118,6 +118,24 @@ def test_a_network_that_cannot_be_compiled_is_trained_without(
     ]
     losses = [[row["loss"] for row in records(where).values()] for where in (run, whole)]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("thrown", "words"),
+    [
+        (
+            "backend='inductor' raised:\nTypeError: no such thing\n\nSet TORCHDYNAMO",
+            "(RuntimeError: TypeError: no such",
+        ),
+        (
+            "InvalidCxxCompiler: No working C++ compiler found in torch._ind: (None, 'g++')\n",
+            ": it needs a C++ compiler",
+        ),
+        ("", "(RuntimeError: )"),
+    ],
+)
+def test_why_nothing_was_compiled_is_found_in_what_was_thrown(thrown: str, words: str) -> None:
+    assert f"does not work here{'' if words[0] == ':' else ' '}{words}" in failures.not_compiled(RuntimeError(thrown))
 
 
 def test_the_average_follows_the_weights(settings: Any) -> None:

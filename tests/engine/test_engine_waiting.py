@@ -60,7 +60,7 @@ def test_what_this_process_does_is_not_others_work() -> None:
         ({}, 0.2, False),
         ({}, 1.0, True),
         ({"training.threads": 1}, 1.0, False),
-        ({"training.threads": 1}, 2.0, True),
+        ({"training.threads": 1}, 2.0, False),  # it has nobody to wait for
         ({"compute.waiting": "spin"}, 2.0, False),
         ({"compute.waiting": "sleep"}, 0.0, True),
     ],

@@ -28,7 +28,10 @@ def diverged(end: Diverged, saved_step: int) -> CnntrainError:
 
 def not_compiled(error: BaseException) -> str:
     """Say why torch.compile failed."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "No working C++ compiler" in str(error):
+        return "compute.compile does not work here: it needs a C++ compiler, and there is none; install g++."
+    # Dynamo's own first line only says which of its parts has raised what comes next.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(" raised:")]
     return f"compute.compile does not work here ({type(error).__name__}: {clean(lines[0] if lines else '', 200)})."
 
 

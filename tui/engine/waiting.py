@@ -84,8 +84,9 @@ def decide(settings: Settings, link: Link, before: Moment | None) -> None:
         return
     if settings.compute.waiting == "auto":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        others = _others(before)
-        if min(settings.training.threads or cores, cores) + others <= cores + 0.5:
+        threads = min(settings.training.threads or cores, cores)
+        others = _others(before) if threads > 1 else 0.0  # one thread waits for nobody
+        if threads + others <= cores + 0.5:
             return
         text = f"Other programs keep {others:.1f} of {cores} processor cores busy, so threads that wait sleep"
         link.message("info", f"{text}; on a free machine compute.waiting=spin is faster.")
