@@ -306,12 +306,16 @@ FAULTS = {
             "core_text::test_nothing_that_a_terminal_obeys_comes_through",
             "fuzz::test_the_bytes_that_the_terminal_gets",
             "app_hostile::test_fault_57_fault_58_class_names",
+            "cli_hostile::test_fault_57_fault_58_what_is_said_of_a_run",
+            "cli_hostile::test_fault_57_fault_58_what_is_said_of_a_dataset",
         ),
     ),
     58: Fault(
         "markup in names",
         (
             "app_hostile::test_fault_57_fault_58_class_names",
+            "cli_hostile::test_fault_57_fault_58_what_is_said_of_a_run",
+            "cli_hostile::test_fault_57_fault_58_what_is_said_of_a_dataset",
             "app_hostile::test_presets",
             "app_hostile::test_runs",
             "app_hostile::test_fault_57_fault_58_a_folder",
