@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,103 @@ def test_what_cannot_be_used_is_told_with_the_next_step(tmp_path: Path, names: t
             (tmp_path / name).write_bytes(b"something")
     asked = tmp_path / names[0] if len(names) == 1 else tmp_path
     assert words.format(root=tmp_path) in refused(asked)
+
+
+@pytest.mark.parametrize("name", ["_classes.csv", "metadata.jsonl"])
+def test_a_list_in_each_split_folder(tmp_path: Path, name: str) -> None:
+    for split in ("train", "valid", "test"):
+        lines = ["filename, cat, dog"] if name.endswith(".csv") else []
+        for number in range(6):
+            write_picture(tmp_path / split / f"{number}.jpg", seed=(split, number))
+            row = {"file_name": f"{number}.jpg", "tags": [["cat"], ["cat", "dog"], ["dog"]][number % 3]}
+            flags = f"{number}.jpg, {int(number % 3 < 2)}, {int(number % 3 > 0)}"
+            lines.append(flags if name.endswith(".csv") else json.dumps(row))
+        (tmp_path / split / name).write_text("\n".join(lines))
+    (tmp_path / "README.roboflow.txt").write_text("An export\nof pictures\n")
+    found = scan(tmp_path)
+    assert (found.layout, found.task, found.classes) == ("list", "multilabel", ("cat", "dog"))
+    assert {split: len(own) for split, own in found.samples.items()} == {"train": 6, "validation": 6, "test": 6}
+    assert found.samples["validation"][:2] == [("valid/0.jpg", (0,)), ("valid/1.jpg", (0, 1))]
+    assert found.described.startswith(f'list "test/{name}", "train/{name}", "valid/{name}": paths in "file')
+    with open(tmp_path / "valid" / name, "a") as file:
+        file.write("\ngone.jpg, 1, 0" if name.endswith(".csv") else '\n{"file_name": "gone.jpg", "tags": ["cat"]}')
+    (text,) = (problem.text for problem in scan(tmp_path).problems if problem.code == "list_missing")
+    assert f"valid/{name}:" in text
+
+
+def flat(root: Path, *names: str) -> Path:
+    for name in names:
+        write_picture(root / name)
+    return root
+
+
+def beside(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("0 0.5 0.5 0.1 0.1")
+    return root
+
+
+CATS = [f"{name}.{number}.jpg" for name in ("cat", "dog") for number in range(4)]
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "classes in names": (
+        lambda root: flat(root, *CATS),
+        """Their names seem to say what they show ("cat", "dog"): make a folder for each, like `mkdir cat && mv cat""",
+    ),
+    "classes in names, without an example": (
+        lambda root: flat(root, *(f"{name} ({number}).png" for name in ("red ant", "bee") for number in range(3))),
+        'Their names seem to say what they show ("bee", "red ant"): make a folder for each; or add',
+    ),
+    "digits behind": (
+        lambda root: flat(root, *(f"{name}{number}.png" for name in ("ant", "bee") for number in range(3))),
+        "`mkdir ant && mv ant[0-9]* ant/`",
+    ),
+    "names that say nothing": (
+        lambda root: flat(root, *(f"IMG_{number}.jpg" for number in range(5))),
+        "like pictures/",
+    ),
+    "cats and dogs": (
+        lambda root: flat(root, *(f"train/{name}" for name in CATS), "test1/1.jpg", "test1/2.jpg"),
+        '"train" is a flat folder of 8 pictures without class folders. Their names seem to say what they show',
+    ),
+    "hostile names": (
+        lambda root: flat(root, *(f"{name}\x1b[2J.{number}.png" for name in ("a", "b") for number in range(3))),
+        '("a", "b"): make a folder for each; or add a list file',
+    ),
+    "captions": (
+        lambda root: beside(flat(root, "1.jpg", "2.jpg", "3.jpg"), "1.txt", "2.txt", "3.txt"),
+        "is a flat folder of 3 pictures without class folders, and the 3 .txt beside them are not read. Make one",
+    ),
+    "boxes": (
+        lambda root: beside(flat(root, "images/1.jpg", "images/2.jpg"), "labels/1.txt", "labels/2.txt"),
+        '"labels" holds no pictures, only 2 .txt: this looks like a set for finding objects in pictures',
+    ),
+    "boxes in splits": (
+        lambda root: beside(flat(root, "train/images/1.jpg", "val/images/2.jpg"), "train/labels/1.xml"),
+        '"labels" holds no pictures, only 1 .xml: this looks like',
+    ),
+    "objects": (
+        lambda root: beside(flat(root, "train2017/1.jpg"), "annotations/instances.json"),
+        '"annotations" holds no pictures, only 1 .json: this looks like',
+    ),
+    "a split misspelt": (
+        lambda root: flat(root, *(f"{split}/{name}/1.jpg" for split in ("trian", "val") for name in ("a", "b"))),
+        'there is "val" but no train folder. "trian" has the same folders inside: call it train, or set data.layout',
+    ),
+    "an archive": (lambda root: beside(root, "data.zip"), 'only 1 .zip. Unpack "data.zip" and name the folder.'),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_dataset_yet_is_told_how_to_become_one(tmp_path: Path, kind: str) -> None:
+    make, words = REFUSED[kind]
+    make(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        scan(tmp_path)
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_classes_that_only_look_like_splits_or_boxes_are_classes(tmp_path: Path) -> None:
+    flat(tmp_path, "test/1.jpg", "test/2.jpg", "brain/1.jpg", "brain/2.jpg", "labels/1.jpg", "labels/2.jpg")
+    assert scan(tmp_path).classes == ("brain", "labels", "test")

@@ -55,8 +55,8 @@ class Survey:
         changed()
 
     def _look(self, changed: Callable[[], None]) -> None:
-        from tui.core.dataset.folders import TITLE
         from tui.core.dataset.scan import measure_sizes, scan
+        from tui.core.dataset.unusable import TITLE
 
         _check_name(self.path)
         found = scan(

@@ -115,7 +115,7 @@ def _outline(report: Report) -> list[str]:
     assert report.scan is not None
     found = report.scan
     layout = found.described or LAYOUTS[found.layout]
-    parts = [f"{split} {sum(counts):,}" for split, counts in found.counts.items() if split != "all"]
+    parts = [f"{split} {len(samples):,}" for split, samples in found.samples.items() if split != "all"]
     lines = [
         f"{clean_path(found.root)}: {found.total:,} pictures{_of_task(found)}",
         f"  layout   {', '.join([layout, *parts])}",

@@ -126,7 +126,9 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
         if max(shares.values(), default=0) < _PLAINLY:
             shares = {column: _share(column, body, lookup.find, folder) for column in range(width)}
         named = [_plain(str(cell)) in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
-        place = max(range(width), key=lambda column: (shares[column], named[column], -column), default=None)
+        # Pictures are often called by numbers, as labels are; labels come again and again.
+        weights = {column: shares[column] * (1 if named[column] else _variety(column, body)) for column in shares}
+        place = max(range(width), key=lambda column: (weights[column], named[column], -column), default=None)
     if place is None or (not shares[place] and not data.path_column):
         return None
     headed = table.json or _is_heading(first, place, body, lookup, folder, data)
@@ -162,6 +164,11 @@ def _share(column: int, rows: Sequence[Row], find: Callable[[str, str], Picture 
                 seen == "outside" and os.path.splitext(cell)[1].lower() in EXTENSIONS
             )
     return found / len(rows)
+
+
+def _variety(column: int, rows: Sequence[Row]) -> float:
+    """Return 1 if at least half of a column's values differ from each other, else less."""
+    return min(1.0, 2 * len({str(row[column]) for row in rows if column < len(row)}) / len(rows))
 
 
 def _is_heading(first: Row, path: int, body: Sequence[Row], lookup: Lookup, folder: str, data: DataSettings) -> bool:

@@ -10,17 +10,15 @@ import os
 from collections.abc import Mapping, Sequence
 
 from tui.core.dataset.listings import Listing, Picture
-from tui.core.dataset.problems import Problem, endings_of, many, names_of, some_of
+from tui.core.dataset.problems import Problem, many, names_of, some_of
 from tui.core.dataset.samples import Found, Target, is_wrapper, split_named
+from tui.core.dataset.unusable import LAYOUT_HINT, TITLE, check_no_boxes, flat, no_pictures
 from tui.core.dataset.walk import Account, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
 from tui.core.text import clean, clean_path
 
-TITLE = "These pictures cannot be used"
-_LAYOUT_HINT = "Make one folder per class and put its pictures inside, like pictures/cat/1.jpg and pictures/dog/2.jpg"
-_FLAT_HINT = f"{_LAYOUT_HINT}; or add a list file, like labels.csv, of each picture's name and what it shows."
-_USUAL = ".jpg, .jpeg, .png, .webp, .bmp, .gif, .tif or .ppm"
+_FEW = 12
 _ORDER = ("train", "validation", "test")
 Members = list[tuple[Picture, Target]]
 
@@ -66,26 +64,14 @@ def _check_not_flat(root: str, top: Listing, account: Account) -> None:
         return
     shown = clean_path(root, 200)
     if top.pictures:
-        count = many(len(top.pictures), "picture")
-        raise UsageError(TITLE, f"{shown} is a flat folder of {count} without class folders", _FLAT_HINT)
+        raise flat(shown, top.pictures, account)
     if account.not_pictures or account.empty_files:
-        raise _no_pictures(f"{shown} holds no pictures", account)
+        raise no_pictures(f"{shown} holds no pictures", account)
     if account.hidden:
         cause = f"{shown} holds only hidden files"
     else:
         cause = f"{shown} is empty"
-    raise UsageError(TITLE, cause, f"{_LAYOUT_HINT}.")
-
-
-def _no_pictures(cause: str, account: Account) -> UsageError:
-    """Return the refusal of a place without pictures, with what is there instead."""
-    step = f"{_LAYOUT_HINT}."
-    if account.not_pictures:
-        cause += f", only {endings_of(account)}"
-        step = f"Names of pictures end in {_USUAL}; bring others to one of these kinds."
-    elif account.empty_files:
-        cause += f", only {many(len(account.empty_files), 'empty file')}"
-    return UsageError(TITLE, cause, step)
+    raise UsageError(TITLE, cause, f"{LAYOUT_HINT}.")
 
 
 def _split_folders(walker: Walker, top: Listing, problems: list[Problem], wanted: bool) -> dict[str, str]:
@@ -102,6 +88,7 @@ def _split_folders(walker: Walker, top: Listing, problems: list[Problem], wanted
         if wanted or (named and not others):
             have = f"{names_of([name for name, _ in named])} but " if named else ""
             raise UsageError(TITLE, f"there is {have}no train folder", "Add a folder named train.")
+        _check_train_named(walker, named, others)
         return {}
     train = _listed(walker.at(walker.root), splits["train"])
     if not wanted and not train.folders and others:
@@ -110,6 +97,18 @@ def _split_folders(walker: Walker, top: Listing, problems: list[Problem], wanted
         text = f"{many(len(others), 'folder')} beside the split folders will not be used: {names_of(others)}."
         problems.append(Problem("extra_folder", "warning", text, some_of(others)))
     return splits
+
+
+def _check_train_named(walker: Walker, named: Sequence[tuple[str, str]], others: Sequence[str]) -> None:
+    """Refuse split folders beside a folder that has the same classes inside: it must be theirs to train on."""
+    inside = {folder for name, _ in named for folder in _listed(walker.at(walker.root), name).folders}
+    for other in others[:_FEW] if inside else ():
+        if inside & set(_listed(walker.at(walker.root), other).folders):
+            cause = f"there is {names_of([name for name, _ in named])} but no train folder"
+            step = (
+                f'"{clean(other, 40)}" has the same folders inside: call it train, or set data.layout to class_folders.'
+            )
+            raise UsageError(TITLE, cause, step)
 
 
 def _listed(walker: Walker, folder: str) -> Listing:
@@ -246,8 +245,7 @@ def _by_class(
     if listing.pictures:
         loose = [picture.path for picture in listing.pictures]
         if not listing.folders:
-            cause = f'"{clean(folder, 60)}" is a flat folder of {many(len(loose), "picture")} without class folders'
-            raise UsageError(TITLE, cause, _FLAT_HINT)
+            raise flat(f'"{clean(folder, 60)}"', listing.pictures, walker.account)
         are = "lies" if len(loose) == 1 else "lie"
         text = f"{many(len(loose), 'picture')} {are} beside the class folders{where} and will not be used."
         problems.append(Problem("loose", "warning", text, some_of(loose)))
@@ -259,6 +257,7 @@ def _by_class(
             found[name] = pictures
         else:
             empty.append(name)
+    check_no_boxes(found, empty, walker.account)
     if empty:
         problems.append(_empty_classes(empty, where, refused=train and data.empty_classes == "refuse"))
     return found
@@ -276,7 +275,7 @@ def _empty_classes(empty: Sequence[str], where: str, refused: bool) -> Problem:
 def _check_classes(classes: tuple[str, ...], walker: Walker, folder: str, problems: list[Problem]) -> None:
     shown = clean_path(os.path.join(walker.root, folder) if folder else walker.root, 200)
     if not classes:
-        raise _no_pictures(f"no folder in {shown} holds a picture", walker.account)
+        raise no_pictures(f"no folder in {shown} holds a picture", walker.account)
     if len(classes) == 1:
         problems.append(_one_class(f'{shown} has only one class with pictures, "{clean(classes[0], 60)}"'))
 

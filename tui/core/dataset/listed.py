@@ -33,7 +33,7 @@ def read_lists(lists: Lists, data: DataSettings, problems: list[Problem]) -> Fou
         UsageError: they cannot be used: no picture that they name is there, or their columns are unclear.
     """
     rows, complaints, columns, used = _rows(lists, data, problems)
-    names = names_of([table.path.name for table, _ in lists.files])
+    names = names_of([table.name for table, _ in lists.files])
     first = lists.files[0][0].shown
     lists.files.clear()
     meaning = _meaning(rows, columns, first, data)
@@ -63,7 +63,7 @@ def _rows(lists: Lists, data: DataSettings, problems: list[Problem]) -> tuple[Ro
             text = f"{table.shown} has no column of labels and will not be used."
             problems.append(Problem("list_unused", "info", text))
             continue
-        used.append(table.path.name)
+        used.append(table.name)
         if len(own.labels) != len(columns.labels):
             cause = f"{table.shown} has other columns of labels than another list: {names_of(own.label_names)}"
             raise UsageError(TITLE, cause, "Name them with data.label_columns.")

@@ -56,29 +56,35 @@ def find_lists(walker: Walker, data: DataSettings, problems: list[Problem]) -> L
     if data.layout not in ("auto", "list"):
         return None
     if data.list:
-        paths = [_named(name.strip(), walker.root) for name in _split_names(data.list) if name.strip()]
-        lists = Lists(Lookup(_rooted(walker, data)), [(Table(path), "") for path in paths])
-        if len(paths) > 1:
-            lists.files = [(table, split_of(table.path)) for table, _ in lists.files]
-        return lists
-    candidates = _candidates(walker) or _deeper(walker)
-    if not candidates:
-        if data.layout == "list":
-            endings = ", ".join(SUFFIXES)
-            cause = f"there is no list file in {clean_path(walker.root, 200)} ({endings})"
-            raise UsageError(TITLE, cause, "Name one with data.list.")
-        return None
-    lists = Lists(Lookup(_rooted(walker, data)))
+        return _of_settings(walker, data)
+    named: list[Path] = []
+    lists: Lists | None = None
     ignored: list[Problem] = []
-    convincing = [path for path in candidates if _convinces(path, lists.lookup, data, ignored)]
-    if not convincing:
-        problems += ignored
-        if data.layout == "list":
-            cause = f"no list in {clean_path(walker.root, 120)} names its pictures: {_names(candidates)}"
-            raise UsageError(TITLE, cause, "Name the list with data.list, its column with data.path_column.")
-        return None
-    for path in _chosen(convincing):
-        lists.files.append((Table(path), split_of(path)))
+    for candidates in (_candidates(walker), _deeper(walker)):
+        if not candidates:
+            continue
+        named += candidates
+        lists = lists or Lists(Lookup(_rooted(walker, data)))
+        convincing = [path for path in candidates if _convinces(path, lists.lookup, data, ignored)]
+        if convincing:
+            lists.files += _chosen(convincing, lists.lookup.root)
+            return lists
+    problems += ignored
+    if data.layout == "list" and named:
+        cause = f"no list in {clean_path(walker.root, 120)} names its pictures: {_names(named)}"
+        raise UsageError(TITLE, cause, "Name the list with data.list, its column with data.path_column.")
+    if data.layout == "list":
+        endings = ", ".join(SUFFIXES)
+        cause = f"there is no list file in {clean_path(walker.root, 200)} ({endings})"
+        raise UsageError(TITLE, cause, "Name one with data.list.")
+    return None
+
+
+def _of_settings(walker: Walker, data: DataSettings) -> Lists:
+    paths = [_named(name.strip(), walker.root) for name in _split_names(data.list) if name.strip()]
+    lists = Lists(Lookup(_rooted(walker, data)))
+    several = len(paths) > 1
+    lists.files = [(Table(path), split_of(path, lists.lookup.root) if several else "") for path in paths]
     return lists
 
 
@@ -124,7 +130,11 @@ def _candidates(walker: Walker, folder: str = "") -> list[Path]:
 
 
 def _deeper(walker: Walker) -> list[Path]:
-    """Return the files that may be lists in the folders of a directory whose folders cannot be classes."""
+    """Return the files that may be lists in the folders of a directory whose folders cannot be classes.
+
+    Raises:
+        Cancelled: as asked.
+    """
     try:
         folders = walker.at(walker.root).look("").folders
     except OSError:
@@ -136,7 +146,12 @@ def _deeper(walker: Walker) -> list[Path]:
         return []
     inner = walker.at(walker.root)
     pictures = [name for name in folders if inner.pictures_below(name)]
-    return found if len(pictures) < 2 and not any(map(split_named, pictures)) else []
+    if len(pictures) < 2 and not any(map(split_named, pictures)):
+        return found
+    # A list in each of the split folders, whose pictures lie beside it.
+    if all(split_named(name) and not walker.at(walker.root).look(name).folders for name in pictures):
+        return [path for path in found if path.parent.name in pictures]
+    return []
 
 
 def _convinces(path: Path, lookup: Lookup, data: DataSettings, ignored: list[Problem]) -> bool:
@@ -167,7 +182,7 @@ def _convinces(path: Path, lookup: Lookup, data: DataSettings, ignored: list[Pro
             return ignore(f'too few of its lines name pictures that are there, like "{clean(example, 60)}"', step)
         return False
     # Paths alone may be a list of anything, of pictures to leave out even.
-    return bool(columns.labels or columns.split is not None or split_of(path))
+    return bool(columns.labels or columns.split is not None or split_of(path, lookup.root))
 
 
 def _picture_named(table: Table) -> str:
@@ -179,19 +194,23 @@ def _picture_named(table: Table) -> str:
     return ""
 
 
-def split_of(path: Path) -> str:
-    """Return the split that a list's name says: ``train.csv``, ``valLabels.txt``, ``labels_test.csv``."""
+def split_of(path: Path, root: str) -> str:
+    """Return the split that a list's name says, or its folder's below the root: ``train.csv``, ``valLabels.txt``."""
     found = {SPELLINGS[word] for word in map(str.casefold, _WORDS.findall(path.stem)) if word in SPELLINGS}
-    return found.pop() if len(found) == 1 else ""
+    if len(found) == 1:
+        return found.pop()
+    return split_named(path.parent.name) if os.path.abspath(path.parent) != root else ""
 
 
-def _chosen(paths: Sequence[Path]) -> Sequence[Path]:
+def _chosen(paths: Sequence[Path], root: str) -> list[tuple[Table, str]]:
     """Return the one list, or one for each split."""
-    splits = [split_of(path) for path in paths]
-    if len(paths) == 1 or ("" not in splits and len(set(splits)) == len(splits)):
-        return paths
-    cause = f"there are several lists of pictures: {_names(paths)}"
-    raise UsageError(TITLE, cause, "Name the one to use with data.list, or set data.layout to go by the folders.")
+    splits = [split_of(path, root) for path in paths]
+    if len(paths) > 1 and ("" in splits or len(set(splits)) < len(splits)):
+        cause = f"there are several lists of pictures: {_names(paths)}"
+        raise UsageError(TITLE, cause, "Name the one to use with data.list, or set data.layout to go by the folders.")
+    alike = len({path.name for path in paths}) < len(paths)
+    names = [os.path.join(path.parent.name, path.name) if alike else path.name for path in paths]
+    return [(Table(path, name=name), split) for path, name, split in zip(paths, names, splits, strict=True)]
 
 
 def _names(paths: Sequence[Path]) -> str:

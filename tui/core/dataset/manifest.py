@@ -16,13 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from tui.core.dataset.exclusions import without
-from tui.core.dataset.folders import TITLE
 from tui.core.dataset.problems import Problem, names_of, some_of
 from tui.core.dataset.same import Progress, find_same
 from tui.core.dataset.samples import Layout, Sample, Target, count_classes
 from tui.core.dataset.scan import Scan, reading_of, stamped
 from tui.core.dataset.scan import scan as look_through
 from tui.core.dataset.split import SPLITS, divide
+from tui.core.dataset.unusable import TITLE
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
 from tui.core.metrics import Task

@@ -54,6 +54,8 @@ DIVIDED: tuple[Layout, ...] = ("split_folders", "class_then_split")
 
 def split_named(name: str) -> str:
     """Return the split that a folder's name says, like ``Train``, ``test_images``, ``val2017``; empty: none."""
+    if name.casefold() == "test1":  # of a competition that everybody begins with
+        return "test"
     words = [word.removesuffix("set") for word in map(str.casefold, _WORDS.findall(name))]
     said = [word for word in words if word and word not in _BESIDE]
     if len(said) != 1 or not _REST.fullmatch(_WORDS.sub("", name)):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tui.core.dataset.folders import TITLE, read_folders
+from tui.core.dataset.folders import read_folders
 from tui.core.dataset.listed import read_lists
 from tui.core.dataset.listings import Listing, Listings
 from tui.core.dataset.lists import find_lists
@@ -27,6 +27,7 @@ from tui.core.dataset.problems import Problem, names_of, passed_over
 from tui.core.dataset.samples import Found, Layout, Sample, count_classes, split_named
 from tui.core.dataset.sizes import Sizes, measure_sizes
 from tui.core.dataset.table import SUFFIXES
+from tui.core.dataset.unusable import PACKED, TITLE
 from tui.core.dataset.walk import RULES, Account, Cancelled, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
@@ -36,7 +37,6 @@ from tui.core.text import clean, clean_path
 __all__ = ["Cancelled", "Problem", "Scan", "Sizes", "measure_sizes", "scan", "stamp_now"]
 
 _MOST_WRAPPERS = 8
-_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _root(path: Path) -> str:
         near = _near(path)
         raise UsageError(TITLE, f"there is no directory {shown}", near or "Check the path.")
     if not path.is_dir():
-        packed = path.suffix.casefold() in _PACKED
+        packed = path.suffix.casefold() in PACKED
         step = "Unpack it and name the folder." if packed else "Name the folder that holds the class folders."
         raise UsageError(TITLE, f"{shown} is not a directory", step)
     return os.path.abspath(path)

@@ -44,6 +44,7 @@ class Table:
     Args:
         path: of the file.
         head: read only its beginning, to see what it is.
+        name: what to call it; that of the file if empty.
 
     Attributes:
         json: each row has its own keys.
@@ -56,9 +57,10 @@ class Table:
         UsageError: it cannot be read, is no text, or is known to be no list.
     """
 
-    def __init__(self, path: Path, *, head: bool = False) -> None:
+    def __init__(self, path: Path, *, head: bool = False, name: str = "") -> None:
         self.path = path
-        self.shown = clean(path.name, 80)
+        self.name = name or path.name
+        self.shown = clean(self.name, 80)
         self._text, self.foreign = _decoded(path, head)
         self._cut = head and len(self._text) >= _HEAD // 4
         suffix = path.suffix.casefold()
