@@ -58,7 +58,10 @@ FAULTS = {
             "engine_process::test_an_engine_that_nobody_knows_of_does_not_begin",
             "engine_process::test_a_stuck_step_does_not_hold_the_process",
         ),
-        ("The supervisor died", "Its supervisor was killed; the engine saves and leaves within seconds."),
+        (
+            "Its supervisor was killed, so the engine stopped",
+            "Its supervisor was killed; the engine saves and leaves within seconds.",
+        ),
         not_shown="that the memory of an accelerator is free afterwards: there is none",
     ),
     4: Fault("SIGKILL of the screen", ("crash::test_nothing_is_lost_to_twelve_kills",)),
@@ -202,7 +205,12 @@ FAULTS = {
             "engine_trainer::test_a_full_disk_is_tried_again",
             "engine_trainer::test_a_disk_that_stays_full_stops_the_run_resumably",
         ),
-        ("could not be saved: ", "Training goes on; it is tried again in ", "Make room and resume the run."),
+        (
+            "could not be saved: ",
+            "Training goes on; it is tried again in ",
+            "the run waits until the disk takes the last weights",
+            "Make room and resume the run.",
+        ),
     ),
     24: Fault(
         "a quota that is used up",

@@ -138,7 +138,7 @@ def test_stopped_orphaned_and_killed_runs_end_like_an_undisturbed_one(
     assert engine.wait(6) == 75
     assert time.monotonic() - began < 5
     orphaned = events(run, Ended)[-1]
-    assert "The supervisor died after step" in orphaned.text
+    assert "Its supervisor was killed, so the engine stopped after step" in orphaned.text
     assert events(run, CheckpointSaved)[-1].step == orphaned.step
 
     engine = start(run, 3)
@@ -195,7 +195,7 @@ def test_a_stuck_step_does_not_hold_the_process(run: RunDir, how: str, events: A
         engine.kill()
         engine.wait()
     said = [event.text for event in events(run, Ended)]
-    expected = {"orphaned": "The supervisor died, and", "terminated twice": "Stopped at once", "lock": ""}[how]
+    expected = {"orphaned": "Its supervisor was killed, and", "terminated twice": "Stopped at once", "lock": ""}[how]
     assert expected == "" or expected in said[0]
 
 

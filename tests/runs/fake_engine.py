@@ -112,10 +112,10 @@ def _end(then: str, leave: object) -> int:
         return leave("finished", 0, "All epochs are done.")  # type: ignore[operator]
     if then == "explain":
         return leave("failed", 1, "The loss became NaN.")  # type: ignore[operator]
-    if then == "kill":
+    if then in ("kill", "signal"):
         sys.stderr.write("about to go\x1b[2J\n")
         sys.stderr.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL if then == "kill" else signal.SIGUSR1)
     if then == "raise":
         raise ValueError("something odd")
     return 0

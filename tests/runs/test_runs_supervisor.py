@@ -190,7 +190,11 @@ def test_when_the_engine_is_killed_the_reason_is_noted(fake: Fake) -> None:
 
 
 def test_the_last_words_of_a_crash_are_kept_and_sanitized(fake: Fake) -> None:
-    run = fake(steps=3, then="kill")
+    run = fake(name="20260131-120002-third", steps=3, then="kill")
+    launch.start(run)
+    until(over(run))
+    assert "words" not in state_of(run).status_text  # what is killed says nothing about it
+    run = fake(steps=3, then="signal")
     launch.start(run)
     until(over(run))
     text = state_of(run).status_text

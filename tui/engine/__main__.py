@@ -49,6 +49,7 @@ def main() -> NoReturn:
     link.preparing("importing")
     reason, code, text = _attempt(link, began, arguments.leash)
     say(text)
+    link.tell_lost()
     if link.mirror is not None:
         link.mirror.close()
     link.event(Ended(reason=reason, exit_code=code, text=text))

@@ -157,11 +157,11 @@ class Link:
         say(text)
         self.event(Message(level=level, text=text))
 
-    def preparing(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Say what the engine is busy with before the first step; repeated calls are thinned out."""
+    def preparing(self, stage: str, done: int = 0, total: int = 0, *, every: float = PREPARING_SECONDS) -> None:
+        """Say what the engine is busy with beside the steps; repeated calls are thinned out to one in ``every`` s."""
         last, moment = self._last_preparing
         now = time.monotonic()
-        if stage == last and now - moment < PREPARING_SECONDS:
+        if stage == last and now - moment < every:
             return
         self._last_preparing = (stage, now)
         self.event(Preparing(stage=clean(stage, 80), done=done, total=total))
@@ -194,8 +194,7 @@ class Link:
             return
         pyramid.add(record)
         if kind in self._lost:
-            first, last, why = self._lost.pop(kind)
-            self.message("warning", f"Records ({kind}) of the steps {first} to {last} were lost: {why}.")
+            self._tell_lost(kind)
 
     def _lose(self, kind: str, step: int, error: OSError) -> None:
         if kind not in self._lost:
@@ -205,6 +204,15 @@ class Link:
         else:
             first, _, why = self._lost[kind]
             self._lost[kind] = (first, step, why)
+
+    def tell_lost(self) -> None:
+        """Report the records that were lost and will not be followed by others."""
+        for kind in list(self._lost):
+            self._tell_lost(kind)
+
+    def _tell_lost(self, kind: str) -> None:
+        first, last, why = self._lost.pop(kind)
+        self.message("warning", f"Records ({kind}) of the steps {first} to {last} were lost: {why}.")
 
     def sync(self) -> None:
         """Bring the records of the steps so far to the disk, so that a checkpoint is never newer than they are."""
@@ -297,7 +305,7 @@ class Link:
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
             ready = readable(sources, timeout)
             if not ready and deadline is not None:
-                self.leave("The supervisor died, and the step did not end in time.")
+                self.leave("Its supervisor was killed, and the step did not end in time.")
             if inbox in ready:
                 terminations += os.read(inbox, 4096).count(signal.SIGTERM)
                 self._terminations = max(self._terminations, terminations)

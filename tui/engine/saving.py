@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from tui.core.disk import trouble
 from tui.core.events import CheckpointSaved
 from tui.core.settings import TrainingSettings
+from tui.core.text import clean_path
 from tui.engine import optim
 from tui.engine.checkpoint import Store
 from tui.engine.link import Link, Stopped, Vanished
@@ -64,6 +65,11 @@ class Saver:
     def settled(self) -> bool:
         """Whether nothing is being written, and nothing has failed that is to be tried again."""
         return self._retry_at is None and self._writer.idle
+
+    @property
+    def refused(self) -> bool:
+        """Whether the disk has refused a save that is to be tried again."""
+        return self._retry_at is not None
 
     def resumed(self, progress: Progress) -> None:
         """Take notice that this progress is on the disk."""
@@ -214,7 +220,9 @@ class Saver:
         wait = RETRY_SECONDS[self._failures]
         self._failures += 1
         self._retry_at = time.monotonic() + wait
-        self._link.message("error", f"{what} Training goes on; it is tried again in {wait:g} s.")
+        place = clean_path(self._link.run.checkpoints)
+        text = f"{what} Training goes on; it is tried again in {wait:g} s. Until then, mend that in {place}."
+        self._link.message("error", text)
 
 
 def _finite(tensors: dict[str, Tensor]) -> bool:

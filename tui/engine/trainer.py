@@ -32,6 +32,11 @@ from tui.engine.link import Stopped
 from tui.engine.recorder import Diverged
 from tui.engine.step import Step
 
+_ORPHANED = "Its supervisor was killed, so the engine stopped"
+_WAITS = "All steps are made; the run waits until the disk takes the last weights. A stop leaves without them."
+_SIGN_OF_LIFE = 20.0
+"""Seconds between two events of a run that waits."""
+
 
 class Trainer:
     """Trains one attempt from where its run stands to the end."""
@@ -110,7 +115,7 @@ class Trainer:
                 control.answered(self._stop_request)
             self._stop("Stopped on request at the end of the epoch,")
         if self._link.stopping:
-            self._stop("The supervisor died" if self._link.orphaned else "Stopped by SIGTERM")
+            self._stop(_ORPHANED if self._link.orphaned else "Stopped by SIGTERM")
         if busy:
             self._recorder.restart_clock()
         else:
@@ -304,8 +309,13 @@ class Trainer:
 
     def _wait_for_disk(self) -> None:
         """The last weights are worth waiting for when the disk was full."""
-        saver = self._attempt.saver
+        saver, told = self._attempt.saver, False
         while not saver.settled:
+            if saver.refused:
+                if not told:
+                    self._link.message("warning", _WAITS)
+                    told = True
+                self._link.preparing("waiting for the disk", every=_SIGN_OF_LIFE)
             self._answer()
             if self._link.stopping:
                 self._stop("Stopped")

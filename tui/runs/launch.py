@@ -205,7 +205,7 @@ def _raise_refusal(run: RunDir, answer: bytes) -> None:
         fields = json.loads(answer)
     except ValueError:
         words = last_words(run)
-        raise _failed(f'the supervisor died: "{words}"' if words else "the supervisor died") from None
+        raise _failed(f'its supervisor died: "{words}"' if words else "its supervisor died") from None
     if fields:
         kind = UsageError if fields.get("usage") else FailureError
         raise kind(fields["title"], fields["cause"], fields["next"])

@@ -60,7 +60,9 @@ def ending(
     step = record.step if record is not None else 0
     if code < 0:
         why = "It was told to stop at once and was killed." if forced else _signal_in_words(-code, before)
-        return Ended(step=step, reason="killed", exit_code=128 - code, text=why + ("" if forced else said) + resume)
+        if code == -signal.SIGKILL:
+            said = ""  # it could not say anything: what it printed before was about something else
+        return Ended(step=step, reason="killed", exit_code=128 - code, text=why + said + resume)
     if code == Exit.STOPPED:
         return Ended(step=step, reason="stopped", exit_code=code, text=f"The engine stopped.{resume}")
     if code == Exit.KILLED:

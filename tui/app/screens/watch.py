@@ -189,7 +189,8 @@ class WatchScreen(Screen[None]):
         if not self.is_current:
             return
         state = self.follower.state
-        status = (state.status, state.ended, state.read_only, self.follower.behind)
+        odd = state.status_text if state.status in ("silent", "stopping") else ""
+        status = (state.status, odd, state.ended, state.read_only, self.follower.behind)
         if status != self._status:
             self._status = status
             self.query_one(Outcome).show(state)

@@ -203,8 +203,8 @@ class Outcome(Rows):
         self._sentences: list[tuple[str, Tone]] = []
 
     def show(self, state: RunState) -> None:
-        """Show the end of a run that is over; nothing while it lives."""
-        self._sentences = [] if state.live else outcome(state)
+        """Show the end of a run that is over, and what is odd about one that lives."""
+        self._sentences = _oddness(state) if state.live else outcome(state)
         self.display = bool(self._sentences)
         self.refresh(layout=True)
         self.redraw()
@@ -225,6 +225,17 @@ class Outcome(Rows):
                 lines[self._MOST - 1 :] = [" ".join(lines[self._MOST - 1 :])]
             rows += [((fit(line, width), tone),) for line in lines]
         return rows
+
+
+def _oddness(state: RunState) -> list[tuple[str, Tone]]:
+    """Return what a person should know of a run that lives but does not train, and could do."""
+    if state.status not in ("silent", "stopping") or not state.status_text:
+        return []
+    said: list[tuple[str, Tone]] = [(state.status_text, BADGES[state.status][1])]
+    if state.status == "silent" and state.owner is not None and state.owner.process_lives:
+        wake = f"`kill -CONT {state.owner.engine_pid}` lets one that was suspended go on"
+        said.append((f"{wake}; `cnntrain stop --now {clean(state.run.name, 60)}` ends it, to be resumed.", "text"))
+    return said
 
 
 def outcome(state: RunState) -> list[tuple[str, Tone]]:
