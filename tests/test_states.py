@@ -18,6 +18,7 @@ from tests.app.walking import breathe, make_app, settle, text_of
 from tui.app.screens.results import ResultsScreen
 from tui.app.screens.watch import WatchScreen
 from tui.core.rundir import RunDir
+from tui.runs.host import start_time
 from tui.runs.status import LIVE, Status
 
 DAY = 86_400.0
@@ -70,6 +71,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunDir]
             if case.owner:
                 os.close(builders._HELD.pop(run))
                 builders.own(run, lock_inode=run.lock.stat().st_ino, **case.owner)
+            if name == "silent":
+                itself = {"engine_pid": os.getpid(), "engine_start": start_time(os.getpid())}
+                builders.own(run, lock_inode=run.lock.stat().st_ino, **itself)
             os.utime(run.owner, (start - case.early, start - case.early))
         builders.stop_the_clock(patch, made["running"])
         yield made
@@ -144,3 +148,6 @@ async def test_every_place_says_how_a_run_stands(
             assert other not in text[:200].replace(name, ""), (name, other, text)
         if said_as_sentences and (case.status != "running" or place is the_status):
             assert case.words in text, (name, text)
+    if place is watch:
+        assert f"`kill -CONT {os.getpid()}` lets one that was suspended go on" in told["silent"]
+        assert f"`cnntrain stop --now {runs['silent'].name}` ends it" in told["silent"]

@@ -81,6 +81,13 @@ def test_lost_records_are_a_gap_that_is_reported(
         "Records (batches) cannot be written from step 5 on: the disk is full. Training goes on.",
         "Records (batches) of the steps 5 to 7 were lost: the disk is full.",
     ]
+    disk.room = 0
+    for step in (11, 12):
+        link.record(BATCHES, step, 0.0, [float(step)])
+    link.tell_lost()  # no more will come
+    link.tell_lost()
+    texts = [event.text for event in events(run, Message)]
+    assert texts[3:] == ["Records (batches) of the steps 11 to 12 were lost: the disk is full."]
 
 
 def test_an_attempt_records_once(run: RunDir, link: Link) -> None:

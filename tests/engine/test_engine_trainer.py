@@ -15,7 +15,7 @@ import torch
 from tui.core import control
 from tui.core.dataset.problems import Problem
 from tui.core.errors import FailureError
-from tui.core.events import CheckpointSaved, Controlled, EpochEnded, Evaluated, Message, Rewound, Started
+from tui.core.events import CheckpointSaved, Controlled, EpochEnded, Evaluated, Message, Preparing, Rewound, Started
 from tui.core.rundir import RunDir
 from tui.engine import link as links
 from tui.engine import recorder, saving
@@ -393,6 +393,9 @@ def test_the_last_weights_are_worth_waiting_for(
     full_disk(loop, data, monkeypatch, 2)
     loop.run()
     assert events(run, CheckpointSaved)[-1].step == 20
+    said = "All steps are made; the run waits until the disk takes the last weights. A stop leaves without them."
+    assert told(events, run).count(said) == 1
+    assert "waiting for the disk" in [event.stage for event in events(run, Preparing)]
 
 
 def test_out_of_memory_offers_a_smaller_batch(trainer: Any, settings: Any) -> None:

@@ -232,7 +232,7 @@ def _oddness(state: RunState) -> list[tuple[str, Tone]]:
     if state.status not in ("silent", "stopping") or not state.status_text:
         return []
     said: list[tuple[str, Tone]] = [(state.status_text, BADGES[state.status][1])]
-    if state.status == "silent" and state.owner is not None and state.owner.process_lives:
+    if state.status == "silent" and state.owner is not None and state.owner.engine_lives:
         wake = f"`kill -CONT {state.owner.engine_pid}` lets one that was suspended go on"
         said.append((f"{wake}; `cnntrain stop --now {clean(state.run.name, 60)}` ends it, to be resumed.", "text"))
     return said
