@@ -7,8 +7,9 @@ so that both halves of a comparison meet the same machine: off on on off off on 
 were made are counted in the run's own records, without its first second, in which stopped screens catch up.
 
 It prints the steps a second with and without the screens, the slowdown, the share of the machine that the screens took
-meanwhile, and what is left of the slowdown when that share is subtracted, with its standard error. The goal:
-below 0.5 %.
+meanwhile, and what is left of the slowdown when that share is subtracted, with its standard error. Other programs blur
+that; they do not blur the processor time that the engine itself needs for a step, with and without the screens, which
+is what watching costs a training that has a core to itself. The goal: below 0.5 %.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tui.core.rundir import RunDir
 from tui.core.schema import with_changes
 from tui.core.settings import Settings
 from tui.runs import launch
+from tui.runs.liveness import read_owner
 from tui.runs.tail import RecordTail
 
 SETTLE = 1.0
@@ -50,6 +52,8 @@ class Turn:
     end: float
     share: float
     """Of the machine, that the screens took."""
+    work: float
+    """Processor seconds of the engine."""
 
 
 def main() -> int:
@@ -68,7 +72,7 @@ def main() -> int:
         try:
             _until(lambda: _newest(run) > 50)
             time.sleep(5)  # until all of them have painted
-            turns = _turns(screens, chosen.rounds, chosen.seconds)
+            turns = _turns(run, screens, chosen.rounds, chosen.seconds)
             moments = _moments(run)
         finally:
             for screen in screens:
@@ -97,24 +101,28 @@ def _started(place: Path, threads: int) -> RunDir:
     return run
 
 
-def _turns(screens: list[Screen], rounds: int, seconds: float) -> list[Turn]:
+def _turns(run: RunDir, screens: list[Screen], rounds: int, seconds: float) -> list[Turn]:
     turns = []
+    owner, _ = read_owner(run)
+    assert owner is not None
+    watching, engine = [screen.process.pid for screen in screens], [owner.engine_pid]
     for number in range(rounds):
         for on in (False, True) if number % 2 == 0 else (True, False):
             for screen in screens:
                 screen.process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
             time.sleep(SETTLE)
-            begin, before = time.time(), sum(map(_processor_seconds, screens))
+            begin, before = time.time(), (_processor_seconds(watching), _processor_seconds(engine))
             time.sleep(seconds)
             end = time.time()
-            took = sum(map(_processor_seconds, screens)) - before
-            turns.append(Turn(on, begin, end, took / (end - begin) / _CORES))
+            took = _processor_seconds(watching) - before[0]
+            turns.append(Turn(on, begin, end, took / (end - begin) / _CORES, _processor_seconds(engine) - before[1]))
     return turns
 
 
-def _processor_seconds(screen: Screen) -> float:
-    fields = Path(f"/proc/{screen.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def _processor_seconds(pids: list[int]) -> float:
+    """Return what processes have used so far."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / _TICKS
 
 
 def _moments(run: RunDir) -> np.ndarray:
@@ -139,21 +147,32 @@ def _until(condition: object) -> None:
 
 
 def _tell(turns: list[Turn], moments: np.ndarray) -> int:
-    pace = [int(np.searchsorted(moments, t.end) - np.searchsorted(moments, t.begin)) / (t.end - t.begin) for t in turns]
-    beyond, slower = [], []
+    steps = [int(np.searchsorted(moments, turn.end) - np.searchsorted(moments, turn.begin)) for turn in turns]
+    pace = [count / (turn.end - turn.begin) for count, turn in zip(steps, turns, strict=True)]
+    work = [1000 * turn.work / count for count, turn in zip(steps, turns, strict=True)]
+    beyond, slower, dearer = [], [], []
     for first in range(0, len(turns), 2):
         pair = {turns[at].on: at for at in (first, first + 1)}
         slower.append(1 - pace[pair[True]] / pace[pair[False]])
         beyond.append(slower[-1] - turns[pair[True]].share)
-    on, off = ([p for p, turn in zip(pace, turns, strict=True) if turn.on is wanted] for wanted in (True, False))
+        dearer.append(work[pair[True]] / work[pair[False]] - 1)
+    on, off = ([at for at, turn in enumerate(turns) if turn.on is wanted] for wanted in (True, False))
+    median = statistics.median
     share = statistics.mean(turn.share for turn in turns if turn.on)
-    error = statistics.stdev(beyond) / len(beyond) ** 0.5 if len(beyond) > 1 else float("nan")
-    print(f"steps a second  without {statistics.median(off):.1f}  with {statistics.median(on):.1f}")
+    print(f"steps a second  without {median(pace[at] for at in off):.1f}  with {median(pace[at] for at in on):.1f}")
     print(f"slowdown        {100 * statistics.mean(slower):.2f} %")
     print(f"their share     {100 * share:.2f} % of {_CORES} cores")
-    print(f"beyond it       {100 * statistics.mean(beyond):.2f} % ± {100 * error:.2f}, {len(beyond)} pairs of turns")
+    print(f"beyond it       {_mean(beyond)}, {len(beyond)} pairs of turns")
+    print(f"ms of a step    without {median(work[at] for at in off):.3f}  with {median(work[at] for at in on):.3f}")
+    print(f"dearer          {_mean(dearer)} of the engine's processor time")
     print(f"load            {os.getloadavg()[0]:.1f} (with what is measured)")
     return 0
+
+
+def _mean(shares: list[float]) -> str:
+    """Return the mean and its standard error, in percent."""
+    error = statistics.stdev(shares) / len(shares) ** 0.5 if len(shares) > 1 else float("nan")
+    return f"{100 * statistics.mean(shares):.2f} % ± {100 * error:.2f}"
 
 
 if __name__ == "__main__":
