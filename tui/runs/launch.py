@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 SUPERVISOR = (sys.executable, "-P", "-m", "tui.runs.supervisor")
 READY_SECONDS = 60.0
 """On a busy machine a supervisor takes seconds to start; and it waits for the engine of one that was killed."""
+_UNWRITABLE = "Mend that, or copy the run to a place that can be written and resume it there."
 _BETWEEN_SIGNALS = 0.3
 _VERSIONS = ("cnntrain", "torch", "torchvision")
 
@@ -156,7 +157,7 @@ def start(run: RunDir, *, supervisor: Sequence[str] = ()) -> None:
         try:
             log = open_log(run)
         except OSError as error:
-            raise _failed(f"{clean_path(run.log)}: {trouble(error, run.log)}") from error
+            raise _failed(f"{clean_path(run.log)}: {trouble(error, run.log)}", _UNWRITABLE) from error
         try:
             process = subprocess.Popen(
                 [*(supervisor or SUPERVISOR), str(path), "--ready", str(outbox)],
@@ -211,8 +212,8 @@ def _raise_refusal(run: RunDir, answer: bytes) -> None:
         raise kind(fields["title"], fields["cause"], fields["next"])
 
 
-def _failed(cause: str) -> FailureError:
-    return FailureError("The run could not be started", cause, "Its engine.log may say more.")
+def _failed(cause: str, next_step: str = "Its engine.log may say more.") -> FailureError:
+    return FailureError("The run could not be started", cause, next_step)
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 import signal
 from dataclasses import dataclass
 
-from tui.core.events import Ended, Exit
+from tui.core.events import Ended, Exit, Reason
 from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs.host import memory_kills
@@ -62,7 +62,8 @@ def ending(
         why = "It was told to stop at once and was killed." if forced else _signal_in_words(-code, before)
         if code == -signal.SIGKILL:
             said = ""  # it could not say anything: what it printed before was about something else
-        return Ended(step=step, reason="killed", exit_code=128 - code, text=why + said + resume)
+        reason: Reason = "stopped" if forced else "killed"
+        return Ended(step=step, reason=reason, exit_code=128 - code, text=why + said + resume)
     if code == Exit.STOPPED:
         return Ended(step=step, reason="stopped", exit_code=code, text=f"The engine stopped.{resume}")
     if code == Exit.KILLED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
+from tui.core.disk import trouble
 from tui.core.errors import FailureError, UsageError
 from tui.core.files import write_atomic
 from tui.core.rundir import RunDir
@@ -64,5 +65,5 @@ def _write(run: RunDir, remarks: Remarks) -> None:
         else:
             write_atomic(run.remarks, json.dumps({"note": remarks.note, "pinned": remarks.pinned}))
     except OSError as error:
-        cause = f"{clean_path(run.remarks)}: {error.strerror}"
+        cause = f"{clean_path(run.remarks)}: {trouble(error)}"
         raise FailureError("That cannot be kept with the run", cause, "Is the run yours?") from error

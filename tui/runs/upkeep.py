@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import KINDS
 from tui.core.rundir import RunDir, safe_name
@@ -49,7 +50,7 @@ def contents(run: RunDir) -> Contents:
             names = [entry.name for entry in entries if not entry.name.startswith(".")]
         sizes = [found.st_size for found in stats_below(run.path)]
     except OSError as error:
-        raise FailureError(title, f"{clean_path(run.path)}: {error.strerror}", "Is it yours?") from error
+        raise FailureError(title, f"{clean_path(run.path)}: {trouble(error)}", "Is it yours?") from error
     foreign = tuple(clean(name, 60) for name in sorted(set(names) - run.own_names))
     return Contents(len(sizes), sum(sizes), foreign)
 
@@ -71,7 +72,7 @@ def delete(run: RunDir) -> None:
     except FileNotFoundError:
         pass  # somebody else who deletes runs here has taken it for a leftover
     except OSError as error:
-        cause = f"{clean_path(error.filename or aside)}: {error.strerror}"
+        cause = f"{clean_path(error.filename or aside)}: {trouble(error)}"
         step = f"Remove {clean_path(aside)}."
         raise FailureError("The run is out of the list but not all of it is removed", cause, step) from error
     _remove_leftovers(root)
@@ -82,12 +83,12 @@ def _move_aside(run: RunDir, title: str) -> Path:
     try:
         aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=root))
     except OSError as error:
-        raise FailureError(title, f"{clean_path(root)}: {error.strerror}", "Is it yours?") from error
+        raise FailureError(title, f"{clean_path(root)}: {trouble(error)}", "Is it yours?") from error
     try:
         os.rename(run.path, aside / run.name)
     except OSError as error:
         aside.rmdir()
-        raise FailureError(title, f"{clean_path(run.path)}: {error.strerror}", "Is it yours?") from error
+        raise FailureError(title, f"{clean_path(run.path)}: {trouble(error)}", "Is it yours?") from error
     return aside
 
 
@@ -114,7 +115,7 @@ def rename(run: RunDir, name: str) -> RunDir:
         try:
             os.rename(run.path, new.path)
         except OSError as error:
-            raise FailureError(title, f"{clean_path(run.path)}: {error.strerror}", "Is it yours?") from error
+            raise FailureError(title, f"{clean_path(run.path)}: {trouble(error)}", "Is it yours?") from error
     return new
 
 
@@ -145,7 +146,7 @@ def _check_is_run(run: RunDir, title: str) -> None:
     except FileNotFoundError:
         raise UsageError(title, f"{shown} is not there", "`cnntrain runs` lists the runs.") from None
     except OSError as error:
-        raise FailureError(title, f"{shown}: {error.strerror}", "Is it yours?") from error
+        raise FailureError(title, f"{shown}: {trouble(error)}", "Is it yours?") from error
     if stat.S_ISLNK(found.st_mode):
         raise UsageError(title, f"{shown} is a link", "Name the directory that it leads to, or remove the link itself.")
     if not stat.S_ISDIR(found.st_mode) or not _is_run(run):
