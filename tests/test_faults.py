@@ -2,8 +2,8 @@
 
 The numbers are those of the project's list of faults: 1 to 22 strike processes and hosts, 23 to 36 storage, 57 to 64
 are attacks. (37 to 56 are about pictures and have their own table, `tests/core/test_core_check.py`.) The tests here
-only see to it that the table stays true: that each test named in it exists, and that the words are still the
-product's own.
+only see to it that the table stays true: that each test named in it exists, that the words are still the product's
+own, and that one of the tests asks for them.
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ FAULTS = {
         (
             "runs_supervisor::test_when_the_supervisor_is_killed_the_engine_leaves",
             "runs_faults::test_a_new_supervisor_outlasts_the_engine_of_one_that_was_killed",
+            "runs_supervisor::test_an_engine_that_cannot_hear_is_ended_with_its_supervisor",
+            "core_leash::test_a_child_that_hears_nothing_ends_with_its_parent",
+            "core_decoders::test_a_killed_engine_leaves_no_decoder",
             "engine_process::test_an_engine_that_nobody_knows_of_does_not_begin",
             "engine_process::test_a_stuck_step_does_not_hold_the_process",
+            "engine_process::test_stopped_orphaned_and_killed_runs_end_like_an_undisturbed_one",
         ),
         (
             "Its supervisor was killed, so the engine stopped",
@@ -88,6 +92,7 @@ FAULTS = {
             "runs_supervisor::test_sigterm_is_passed_on_and_the_engine_stops_in_order",
             "runs_supervisor::test_to_stop_now_kills_an_engine_that_does_not_listen",
             "runs_faults::test_an_engine_that_is_stopped_before_it_can_listen_is_stopped",
+            "engine_process::test_a_stuck_step_does_not_hold_the_process",
             "engine_process::test_stopped_orphaned_and_killed_runs_end_like_an_undisturbed_one",
             "cli_plain::test_a_second_ctrl_c_stops_at_once",
         ),
@@ -204,6 +209,7 @@ FAULTS = {
             "engine_faults::test_a_save_that_the_disk_fails_anywhere_leaves_the_newest",
             "engine_trainer::test_a_full_disk_is_tried_again",
             "engine_trainer::test_a_disk_that_stays_full_stops_the_run_resumably",
+            "engine_trainer::test_the_last_weights_are_worth_waiting_for",
         ),
         (
             "could not be saved: ",
@@ -296,6 +302,8 @@ FAULTS = {
             "runs_supervisor::test_a_run_that_is_deleted_while_it_trains_ends",
             "engine_trainer::test_a_deleted_run_is_a_clean_stop",
             "engine_trainer::test_a_run_deleted_at_the_moment_of_saving",
+            "engine_process::test_a_run_that_is_deleted_is_told_in_a_sentence",
+            "app_watch::test_it_opens_from_a_directory_that_is_deleted_meanwhile",
         ),
         ("The run directory was deleted or moved while training", "Its directory is gone"),
     ),
@@ -373,11 +381,17 @@ FAULTS = {
 
 
 @cache
-def named_tests(name: str) -> frozenset[str]:
-    """Return the names of the tests in a file."""
+def sources_in(name: str) -> dict[str, str]:
+    """Return the source of each test in a file, with its parameters; the key of what stands around them is empty."""
     (path,) = TESTS.rglob(f"test_{name}.py")
-    tree = ast.parse(path.read_bytes())
-    return frozenset(node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    text = path.read_text("utf-8")
+    lines, found = text.splitlines(), {"": ""}
+    for node in ast.parse(text).body:
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+        source = "\n".join(lines[first - 1 : node.end_lineno]) + "\n"
+        test = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        found[node.name if test else ""] = source if test else found[""] + source
+    return found
 
 
 @cache
@@ -399,8 +413,11 @@ def test_every_fault_has_its_line() -> None:
 
 @pytest.mark.parametrize("number", FAULTS)
 def test_the_table_is_true(number: int) -> None:
+    shown = ""
     for named in FAULTS[number].tests:
         file, _, test = named.partition("::")
-        assert test in named_tests(file), named
+        assert test in sources_in(file), named
+        shown += sources_in(file)[test] + sources_in(file)[""]
     for words in FAULTS[number].words:
         assert words in product_texts(), words
+        assert words.strip(" :.") in shown.replace("\\", ""), f"none of the tests asks for: {words}"

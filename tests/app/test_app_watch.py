@@ -479,8 +479,8 @@ async def test_it_opens_from_a_directory_that_is_deleted_meanwhile(live: Any) ->
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
         shutil.rmtree(run.run.path)
-        await until(pilot, lambda: "directory is gone" in " ".join(run.text().split()))
-        assert "directory is gone" in " ".join(run.text().split())
+        await until(pilot, lambda: "Its directory is gone" in " ".join(run.text().split()))
+        assert "Its directory is gone; nothing more can be read of it." in " ".join(run.text().split())
 
 
 async def test_zoom_and_cursor_are_common_to_all_charts(live: Any) -> None:

@@ -103,7 +103,9 @@ def test_decoders_that_keep_dying_are_a_failure(sick: Path, monkeypatch: pytest.
     names = [write_picture(sick / f"deadly{number}.png").name for number in range(4)]
     pool = Decoders(1)
     try:
-        with pytest.raises(FailureError, match=r"decoding processes were lost 3 times.*data\.workers"):
+        with pytest.raises(
+            FailureError, match=r"decoding processes were lost 3 times.*use fewer workers: set data\.workers=1"
+        ):
             pool.submit(job(sick, *names)).result(30)
     finally:
         pool.close()

@@ -56,6 +56,7 @@ def test_a_users_preset_is_never_overwritten_unasked() -> None:
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError) as refused:
         presets.save(name, Settings())
+    assert "is not a usable name" in str(refused.value)
     assert "\x1b" not in str(refused.value)
 
 

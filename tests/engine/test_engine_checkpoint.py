@@ -107,6 +107,9 @@ def test_a_damaged_one_is_passed_over_and_set_aside(store: Store, run: RunDir, p
     assert len(problems) == 1
     assert "step-000000002 is damaged" in problems[0]
     assert part in problems[0]
+    assert problems[0].endswith("; it was set aside")
+    if part != MANIFEST and harm is not os.unlink:
+        assert (f"the content of {part} has changed" if harm is flip else " bytes instead of ") in problems[0]
     assert "damaged-step-000000002" in names(run)  # nothing was deleted
     assert json.loads(run.pointer("last").read_bytes())["directory"] == "step-000000001"
     save(store, 2)  # and its name is free again

@@ -79,6 +79,7 @@ def test_out_of_memory_offers_a_smaller_batch(error: Exception) -> None:
 def test_a_lost_accelerator_is_named_and_the_rest_is_passed_on() -> None:
     lost = failures.explained(RuntimeError("CUDA error: unspecified launch failure\nmore"), torch.device("cpu"), 3, 8)
     assert isinstance(lost, FailureError)
+    assert str(lost).startswith("The accelerator failed: ")
     assert "CUDA error: unspecified launch failure" in str(lost)
     other = RuntimeError("a defect")
     assert failures.explained(other, torch.device("cpu"), 3, 8) is other

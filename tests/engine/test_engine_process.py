@@ -195,7 +195,11 @@ def test_a_stuck_step_does_not_hold_the_process(run: RunDir, how: str, events: A
         engine.kill()
         engine.wait()
     said = [event.text for event in events(run, Ended)]
-    expected = {"orphaned": "Its supervisor was killed, and", "terminated twice": "Stopped at once", "lock": ""}[how]
+    expected = {
+        "orphaned": "Its supervisor was killed, and",
+        "terminated twice": "Stopped at once, without saving.",
+        "lock": "",
+    }[how]
     assert expected == "" or expected in said[0]
 
 
@@ -282,3 +286,16 @@ def test_thirty_kills_at_random_instants(make_run: Any, start: Any, events: Any,
         train_here(run, 31)
     assert weights_of(run) == weights_of(whole)
     assert [row["loss"] for row in records(run).values()] == [row["loss"] for row in records(whole).values()]
+
+
+def test_a_run_that_is_deleted_is_told_in_a_sentence(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log is deleted with it; but what printed it may be a batch system's own."""
+    from tui.engine import __main__ as program
+    from tui.engine.link import Vanished
+
+    def vanish(*_: object) -> str:
+        raise Vanished
+
+    monkeypatch.setattr(program, "_train", vanish)
+    said = "The run directory was deleted or moved while training; the engine stopped."
+    assert program._attempt(Link(run, 1), None, -1) == ("stopped", 75, said)

@@ -51,6 +51,7 @@ def test_a_machine_that_was_paused_is_silent_and_never_dead(fake: Fake, monkeypa
         state = state_of(run)
         assert state.status == "silent"
         assert state.status_text.startswith("Silent since 2")
+        assert state.status_text.endswith(": its process lives, but nothing has come from it.")
         with pytest.raises(UsageError, match=f"already running: it is run by .*process {owner.pid}"):
             launch.resume(run)
     finally:

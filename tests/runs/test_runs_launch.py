@@ -22,6 +22,7 @@ from tui.core.rundir import FORMAT, RunDir
 from tui.core.schema import validated
 from tui.core.settings import Settings
 from tui.runs import launch
+from tui.runs.attempt import check_can_start
 
 
 @pytest.fixture(autouse=True)
@@ -163,18 +164,47 @@ def test_a_run_of_a_newer_version_is_neither_resumed_nor_stopped(tmp_path: Path)
     for status in ("stopped", "running"):
         run = builders.make_run(tmp_path / status, status=status)  # type: ignore[arg-type]
         run.settings.write_text(run.settings.read_text().replace("format = 1", "format = 2") + "[new]\nx=1\n")
-        with pytest.raises(UsageError, match="can only be read: It was made by a newer version") as refusal:
+        with pytest.raises(
+            UsageError, match="The run can only be read: It was made by a newer version of cnntrain"
+        ) as refusal:
             (launch.resume if status == "stopped" else launch.stop)(run)
         assert "Upgrade" in str(refusal.value)
     assert control.pending(run) == []
 
 
-@pytest.mark.parametrize("content", ["[run]\nformat = 1\n[trai", "[training]\nepochs = -1\n"])
-def test_half_written_settings_are_refused_with_their_path(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", r"The settings cannot be read: .*settings\.toml is empty or half-written: \[run\] is missing"),
+        ("[run]\nformat = 1\n[trai", r"The settings cannot be read: .*settings\.toml is not TOML"),
+        ("[training]\nepochs = -1\n", r"settings\.toml cannot be used: training\.epochs is -1"),
+    ],
+)
+def test_half_written_settings_are_refused_with_their_path(tmp_path: Path, content: str, words: str) -> None:
     run = builders.make_run(tmp_path, status="stopped")
     run.settings.write_text(content)
-    with pytest.raises(UsageError, match=r"settings\.toml"):
+    with pytest.raises(UsageError, match=words):
         launch.resume(run)
+
+
+def test_settings_that_end_too_early_are_not_filled_up_with_defaults(fake: Callable[..., RunDir]) -> None:
+    """Each such file is valid by itself: it ends between two lines, or in the middle of a number."""
+    run = fake(steps=5)
+    launch.start(run)
+    until(over(run))
+    whole = run.settings.read_text("utf-8")
+    lines = whole.splitlines(keepends=True)
+    refused = 0
+    for count in range(len(lines)):
+        run.settings.write_text("".join(lines[:count]))
+        if lines[count].strip():
+            with pytest.raises(UsageError, match=r"settings\.toml.*Copy launched\.toml over it"):
+                check_can_start(run)
+            refused += 1
+    assert refused > 100
+    run.settings.write_text(whole.replace("epochs = ", "epochs = 1"))  # a change of a value is a person's
+    with pytest.raises(UsageError, match="The run is finished"):
+        check_can_start(run)
 
 
 def test_damaged_settings_have_a_copy_from_the_launch(fake: Callable[..., RunDir]) -> None:
@@ -187,6 +217,7 @@ def test_damaged_settings_have_a_copy_from_the_launch(fake: Callable[..., RunDir
     with pytest.raises(UsageError, match=r"settings\.toml is not TOML.*Copy launched\.toml over it"):
         launch.resume(run)
     assert "Copy launched.toml over it" in state_of(run).problems[0]
+    assert "is what it was last launched with." in state_of(run).problems[0]
     run.launched.write_bytes(b"[")  # damaged too: not recommended
     with pytest.raises(UsageError, match=r"settings\.toml is not TOML.*Mend that line\."):
         launch.resume(run)

@@ -30,7 +30,7 @@ def ended(run: RunDir, code: int, kills: tuple[int, int] = (0, 0), *, forced: bo
 def test_out_of_memory_is_told_from_any_other_kill(run: RunDir) -> None:
     reason, code, text = ended(run, -9, (1, 1))
     assert (reason, code) == ("killed", 137)
-    assert "memory that it may use ran out" in text
+    assert "because the memory that it may use ran out" in text
     assert "training.batch_size" in text
     assert "most likely because the machine ran out of memory" in ended(run, -9, (0, 3))[2]
     assert "from outside" in ended(run, -9)[2]
@@ -41,7 +41,7 @@ def test_out_of_memory_is_told_from_any_other_kill(run: RunDir) -> None:
     ("code", "expected", "words"),
     [
         (-signal.SIGSEGV, ("killed", 139), "crashed with signal 11 (SIGSEGV)"),
-        (-signal.SIGBUS, ("killed", 135), "/dev/shm"),
+        (-signal.SIGBUS, ("killed", 135), "(SIGBUS), which is often a full disk or a full /dev/shm."),
         (-signal.SIGTERM, ("killed", 143), "ended by signal 15 (SIGTERM)"),
         (-64, ("killed", 192), "signal 64"),
         (0, ("failed", 1), "did not say why"),

@@ -69,7 +69,7 @@ def test_the_lock_is_held_while_it_runs_and_a_second_start_names_the_owner(fake:
     until(training(run))
     pid = owner_of(run).pid
     for attempt in (launch.start, launch.resume):
-        with pytest.raises(UsageError, match=f"already running: it is run by .*process {pid}, since 2"):
+        with pytest.raises(UsageError, match=f"The run is already running: it is run by .*process {pid}, since 2"):
             attempt(run)
     assert state_of(run).status == "running"
     assert kinds(run).count("launched") == 1
@@ -182,8 +182,10 @@ def test_when_the_engine_is_killed_the_reason_is_noted(fake: Fake) -> None:
     until(over(run))
     state = state_of(run)
     assert state.status == "crashed"
-    assert "killed from outside by signal 9 (SIGKILL)" in state.status_text
-    assert f"cnntrain resume {run.name}" in state.status_text
+    assert state.status_text == (
+        "The engine was killed from outside by signal 9 (SIGKILL). "
+        f"`cnntrain resume {run.name}` continues from the newest checkpoint."
+    )
     assert state.ended is not None
     assert (state.ended.exit_code, state.ended.reason) == (137, "killed")
     assert state.ended.step >= 3

@@ -27,14 +27,17 @@ def check_can_start(run: RunDir) -> Settings:
         UsageError: it is finished or was made by a newer version, or its settings cannot be used.
     """
     from tui.core.presets import read_settings, read_toml
-    from tui.runs.launched import with_the_copy
+    from tui.runs.launched import check_whole, with_the_copy
     from tui.runs.status import newer
 
     name = clean(run.name, 100)
     try:
-        info = read_toml(run.settings).get("run")
+        table = read_toml(run.settings)
+        info = table.get("run")
         reason = newer(str(info.get("format", ""))) if isinstance(info, dict) else ""
         settings = None if reason else read_settings(run.settings)
+        if not reason:
+            check_whole(run, table)
     except UsageError as error:
         raise with_the_copy(run, error) from error
     if settings is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from tui.core.errors import UsageError
 from tui.core.files import write_atomic
 from tui.core.presets import read_toml
 from tui.core.rundir import RunDir
-from tui.core.text import clean_path
+from tui.core.text import clean, clean_path
 
 
 def keep_settings(run: RunDir) -> None:
@@ -17,6 +18,34 @@ def keep_settings(run: RunDir) -> None:
         content = run.settings.read_bytes()
         if not run.launched.is_file() or run.launched.read_bytes() != content:
             write_atomic(run.launched, content)
+
+
+def check_whole(run: RunDir, table: Mapping[str, object]) -> None:
+    """See to it that the settings are all there: what is missing would silently be trained with its default.
+
+    Args:
+        run: the run.
+        table: its ``settings.toml``, which is valid as it is; a file that ends too early may be.
+
+    Raises:
+        UsageError: it has no ``[run]`` table, or lacks something that the run was last launched with.
+    """
+    missing = "" if isinstance(table.get("run"), dict) else "[run]"
+    with contextlib.suppress(UsageError):
+        missing = missing or _missing(table, read_toml(run.launched))
+    if missing:
+        cause = f"{clean_path(run.settings)} is empty or half-written: {clean(missing, 80)} is missing"
+        raise UsageError("The settings cannot be read", cause, "Start a new run.")
+
+
+def _missing(table: Mapping[str, object], launched: Mapping[str, object]) -> str:
+    """Return the first key of the copy that the table does not have."""
+    for group, values in launched.items():
+        there = table.get(group)
+        for key in values if isinstance(values, dict) else ():
+            if not isinstance(there, dict) or key not in there:
+                return f"{group}.{key}"
+    return ""
 
 
 def with_the_copy(run: RunDir, error: UsageError) -> UsageError:
