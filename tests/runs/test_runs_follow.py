@@ -17,7 +17,7 @@ import pytest
 from tests import builders
 from tui.core import control, events
 from tui.core.metrics import BATCH
-from tui.core.records import BATCHES
+from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
 from tui.runs.follow import RunFollower
 from tui.runs.status import Status
@@ -213,11 +213,10 @@ def test_broken_settings_are_a_sentence_and_not_an_error(tmp_path: Path, content
     else:
         run.settings.write_bytes(content)
     follower = followed(run)
-    if content == b"":
-        assert follower.state.settings is not None  # an empty file sets nothing, which is allowed
-        return
     assert follower.state.settings is None
     assert "settings" in follower.state.problems[0]
+    if content == b"":
+        assert "settings.toml is empty or half-written: [run] is missing" in follower.state.problems[0]
     assert (follower.state.status, follower.batches.count) == ("finished", 400)
     assert follower.poll() is False
 
@@ -233,6 +232,25 @@ def test_settings_are_read_again_when_they_are_mended(tmp_path: Path) -> None:
     assert follower.poll() is True
     assert follower.state.settings is not None
     assert follower.state.problems == []
+
+
+def test_damage_inside_the_records_is_told_once_and_what_follows_is_shown(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="stopped", steps=400)
+    for kind in (BATCHES, LAYERS):
+        path = run.segment(kind, 1)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+        for summary in path.parent.glob("*.pyr"):
+            summary.unlink()
+    follower = followed(run)
+    for _ in range(3):
+        follower.poll()
+    said = [event.text for event in follower.state.log if isinstance(event, events.Message) and event.level != "info"]
+    assert said[-1] == "2 damaged stretches of the records cannot be read; all others are shown."
+    assert len([text for text in said if "damaged" in text]) <= 2
+    assert follower.batches.count == 399
+    assert follower.state.step == 400
 
 
 def test_a_run_of_a_newer_version_is_only_read(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ class RunFollower:
         self._chosen = self._looked = -math.inf
         self._settings_seen: tuple[int, int] | None = None
         self._restarts = 0
+        self._gaps = 0
+        """Damaged stretches of records that were told."""
         self.state = RunState(run)
         self.behind = False
         """Whether a poll with a budget left something unread."""
@@ -106,6 +108,7 @@ class RunFollower:
         changed = self._read_events(deadline)
         for history in list(self._histories.values()):
             changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
+        self._tell_gaps()
         self.behind = self._events.waiting() > 0 or any(history.behind for history in self._histories.values())
         newest = self._read_newest()
         changed |= newest
@@ -124,6 +127,7 @@ class RunFollower:
                 self._restarts = self._events.restarts
                 self.state = RunState(self.run)
                 self._settings_seen = None
+                self._gaps = 0
                 self._rewinds.clear()
             for event in events:
                 fold(self.state, event)
@@ -132,6 +136,15 @@ class RunFollower:
             changed |= bool(events)
             if not events or not self._events.waiting() or time.monotonic() > deadline:
                 return changed
+
+    def _tell_gaps(self) -> None:
+        """Say once how much of the records is damaged; what comes after it is read all the same."""
+        gaps = sum(history.gaps for history in self._histories.values())
+        if gaps > self._gaps:
+            self._gaps = gaps
+            what = "1 damaged stretch" if gaps == 1 else f"{gaps} damaged stretches"
+            text = f"{what} of the records cannot be read; all others are shown."
+            self.state.log.append(Message(time=self.state.last_time, level="warning", text=text))
 
     def _read_newest(self) -> bool:
         """Bring the newest record, the step and the time left up to date."""
@@ -199,12 +212,13 @@ class RunFollower:
         self._settings_seen = seen
         from tui.core.presets import read_toml
         from tui.core.schema import validated
-        from tui.runs.launched import with_the_copy
+        from tui.runs.launched import check_whole, with_the_copy
 
         state = self.state
         state.settings, state.info, state.problems, state.read_only = None, {}, [], ""
         try:
             table = read_toml(self.run.settings)
+            check_whole(self.run, table)
             info = table.pop("run", {})
             if isinstance(info, dict):
                 state.info = {clean(str(key), 80): clean(str(value), 200) for key, value in info.items()}
