@@ -15,6 +15,7 @@ from tui.app.app import CnntrainApp
 from tui.app.screens.compare import CompareScreen
 from tui.app.screens.compare_view import Track, quantities
 from tui.app.screens.home import HomeScreen
+from tui.app.screens.validation import ValidationScreen
 from tui.app.widgets.axis import place_label, place_ticks
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.run_list import RunList
@@ -182,3 +183,18 @@ def test_ticks_of_times_and_epochs() -> None:
     for last in (1, 5, 50, 12_345, 10_000_000):
         for unit in ("step", "epoch", "time"):
             assert len(place_ticks(1, last, 60, unit)) <= 6
+
+
+async def test_the_validations_of_one_of_the_runs(app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("a")
+        await settle(pilot)
+        await pilot.press(*"middle", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, ValidationScreen)
+        assert "middle" in app.screen._follower.run.name
+        assert "Validation after epoch 2" in text_of(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, CompareScreen)

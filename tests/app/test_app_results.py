@@ -21,6 +21,7 @@ from tui.app.screens.predict import Answers, PredictScreen
 from tui.app.screens.results import ResultsScreen
 from tui.app.screens.settings import SettingsScreen
 from tui.app.screens.tested import TestDialog
+from tui.app.screens.validation import ValidationScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.job import JobLine
 from tui.app.widgets.path_input import PathInput, completed
@@ -325,3 +326,20 @@ def test_static_is_not_markup(app: CnntrainApp) -> None:
     line.say("[red]text[/]")
     assert isinstance(line, Static)
     assert "[red]" in str(line.render())
+
+
+async def test_its_validations_and_the_way_to_the_curves_and_back(run: RunDir, app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("a")
+        await settle(pilot)
+        assert isinstance(app.screen, ValidationScreen)
+        assert "Test" in text_of(app)
+        await pilot.press("escape", "w")
+        await settle(pilot)
+        assert isinstance(app.screen, WatchScreen)
+        await pilot.press("w")
+        await settle(pilot)
+        assert isinstance(app.screen, ResultsScreen)
+        await pilot.press("escape")
+        assert isinstance(app.screen, HomeScreen)

@@ -12,6 +12,7 @@ from typing import Any
 import builders
 import pytest
 from PIL import Image, ImageDraw
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 from walking import breathe, text_of
@@ -551,3 +552,15 @@ def test_a_picture(
         await pilot.pause(0.1)
 
     assert snap_compare(app_on(run), terminal_size=size, run_before=show)
+
+
+async def test_keys_behind_a_page_number_are_for_that_page(made: Any) -> None:
+    async with app_on(made()).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        table, matrix = screen.query_one(ClassTable), screen.query_one(ConfusionMatrix)
+        before = table._cursor
+        for key in ("2", "down", "right"):  # one burst: nothing is handled in between
+            pilot.app.post_message(Key(key, None))
+        await until(pilot, lambda: matrix.cursor == (1, 1))
+        assert matrix.cursor == (1, 1)
+        assert table._cursor == before

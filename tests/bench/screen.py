@@ -41,14 +41,14 @@ from tui.core.rundir import RunDir
 
 LAYER_NAMES = tuple(f"blocks.{i}.convolution.weight" for i in range(12))
 _START = """
-import sys
 from pathlib import Path
-from tui.app.app import CnntrainApp
+from tui.cli.views import open_app
 from tui.core.rundir import RunDir
-CnntrainApp.cell_exact = {exact}
+if not {exact}:
+    from tui.app.display import CellExactApp
+    CellExactApp.cell_exact = False
 run = {run!r}
-app = CnntrainApp(runs_root=Path({root!r}), open_run=RunDir(Path(run)) if run else None)
-app.run()
+open_app(Path({root!r}), RunDir(Path(run)) if run else None)
 """
 
 

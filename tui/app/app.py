@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,8 @@ from tui.app import palette, preferences
 from tui.app.ascii import Ascii
 from tui.app.display import CellExactApp
 from tui.app.screens.home import HomeScreen
-from tui.core.rundir import DEFAULT_ROOT, RunDir
+from tui.app.starts import runs_typed
+from tui.core.rundir import RunDir
 
 if TYPE_CHECKING:
     from tui.app.screens.dashboard import Dashboard
@@ -185,9 +185,3 @@ class CnntrainApp(CellExactApp[None]):
             self.notify(f"The picture cannot be saved: {error.strerror}.", severity="error", markup=False)
         else:
             self.notify(f"Saved as {path}", markup=False)
-
-
-def runs_typed(root: Path) -> str:
-    """Return what ``--runs`` needs in a command line, or nothing where the command would look anyway."""
-    usual = os.environ.get("CNNTRAIN_RUNS") or str(DEFAULT_ROOT)
-    return "" if Path(os.path.abspath(os.path.expanduser(usual))) == Path(os.path.abspath(root)) else str(root)

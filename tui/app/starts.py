@@ -6,13 +6,14 @@ A way takes a `Watcher`, which it tells what it is doing, and returns the run th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core import presets
-from tui.core.rundir import RunDir
+from tui.core.rundir import DEFAULT_ROOT, RunDir
 
 if TYPE_CHECKING:
     from tui.app.draft import Draft
@@ -141,3 +142,9 @@ def _begin(
     if preset != DEMO:
         recent.remember(directory)
     return run
+
+
+def runs_typed(root: Path) -> str:
+    """Return what ``--runs`` needs in a command line, or nothing where the command would look anyway."""
+    usual = os.environ.get("CNNTRAIN_RUNS") or str(DEFAULT_ROOT)
+    return "" if Path(os.path.abspath(os.path.expanduser(usual))) == Path(os.path.abspath(root)) else str(root)

@@ -48,6 +48,9 @@ def open_app(root: Path, run: RunDir | None = None) -> int:
         UsageError: there is no terminal, or it cannot show pictures as it is asked to.
     """
     require_screen()
+    from tui.app.lean import leave_out_openssl
+
+    leave_out_openssl()
     from tui.app import graphics
     from tui.app.app import CnntrainApp
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import App
+from textual.screen import Screen
 
-from tui.app.starts import Start
+from tui.app.starts import Start, runs_typed
 from tui.core.errors import CnntrainError
 from tui.core.rundir import RunDir
 from tui.core.text import clean
@@ -32,8 +33,20 @@ def begin(app: App[Any], start: Start) -> None:
 
 async def show_run(app: App[Any], run: RunDir) -> None:
     """Open a run's live screen directly above the home screen, so that Escape leads home."""
-    from tui.app.screens.home import HomeScreen
     from tui.app.screens.watch import WatchScreen
+
+    await _show(app, run, WatchScreen(run))
+
+
+async def show_results(app: App[Any], run: RunDir) -> None:
+    """Open what became of a run there."""
+    from tui.app.screens.results import ResultsScreen
+
+    await _show(app, run, ResultsScreen(run, root_typed=runs_typed(run.path.parent)))
+
+
+async def _show(app: App[Any], run: RunDir, screen: Screen[Any]) -> None:
+    from tui.app.screens.home import HomeScreen
 
     home = app.screen_stack[0]
     if isinstance(home, HomeScreen):
@@ -42,6 +55,6 @@ async def show_run(app: App[Any], run: RunDir) -> None:
         while len(app.screen_stack) > 2:
             await app.pop_screen()
         if len(app.screen_stack) > 1:
-            await app.switch_screen(WatchScreen(run))
+            await app.switch_screen(screen)
         else:
-            await app.push_screen(WatchScreen(run))
+            await app.push_screen(screen)

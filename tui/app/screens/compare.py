@@ -17,6 +17,7 @@ from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.comparison import ComparisonTable
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.run_search import RunSearch
+from tui.core.text import clean
 from tui.runs.catalog import Summary, summary_of
 from tui.runs.comparison import compare
 from tui.runs.filter import HELP, Filter, FilterError
@@ -55,6 +56,14 @@ class CompareScreen(Screen[None]):
         Binding("0", "whole", "Whole", id="compare.whole", show=False, tooltip="Show the whole runs again."),
         Binding("left", "cursor(-1)", "Cursor left", id="compare.left", show=False, tooltip="Show values: earlier."),
         Binding("right", "cursor(1)", "Cursor right", id="compare.right", show=False, tooltip="Show values: later."),
+        Binding(
+            "a",
+            "answers",
+            "Answers",
+            id="compare.answers",
+            show=False,
+            tooltip="Each validation of one of the runs in detail: classes, confusion, the worst mistakes, confidence.",
+        ),
         Binding("tab", "other", "Table", id="compare.other", show=False, tooltip="Go to the table, or to the chart."),
     ]
     LEGEND = f"Each line has the letter of its run; * is the best value of a row. {HELP}"
@@ -236,6 +245,23 @@ class CompareScreen(Screen[None]):
         labels = [one.label for one in self._quantities]
         if labels:
             self.app.push_screen(Pick("What to draw", labels, chosen=self._chosen or labels[0]), self._choose)
+
+    def action_answers(self) -> None:
+        """Ask for a run, unless there is only one, and show its validations in detail."""
+        from tui.app.screens.pick import Pick
+
+        tracks = {f"{one.letter} {clean(one.follower.run.given_name, 60)}": one for one in self._drawn}
+
+        def show(name: str | None) -> None:
+            from tui.app.screens.validation import ValidationScreen
+
+            if name is not None:
+                self.app.push_screen(ValidationScreen(tracks[name].follower))
+
+        if len(tracks) == 1:
+            show(next(iter(tracks)))
+        elif tracks:
+            self.app.push_screen(Pick("The answers of which run", list(tracks)), show)
 
     def _choose(self, label: str | None) -> None:
         if label:

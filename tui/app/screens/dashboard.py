@@ -113,7 +113,7 @@ class Dashboard(Container):
             self.styles.grid_rows = "1fr" if self.maximised else " ".join(f"{share}fr" for share in shown.heights)
             self.post_message(self.Arranged(shown))
         if self.screen.is_current and self.screen.focused is not self.chosen:
-            self.chosen.focus(scroll_visible=False)
+            self.screen.set_focus(self.chosen, scroll_visible=False)  # at once: the next key is for it
 
     # --- drawing ------------------------------------------------------------------------------------
 

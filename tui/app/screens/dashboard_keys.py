@@ -104,6 +104,7 @@ KEYS: list[BindingType] = [
             "Choose",
             id="watch.choose",
             show=False,
+            priority=True,
             key_display="1-9",
             tooltip="Choose the panel with this number, or the page that it is on.",
         )

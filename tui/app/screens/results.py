@@ -65,6 +65,14 @@ class ResultsScreen(Screen[None]):
         Binding("r", "resume", "Resume", id="results.resume", tooltip="Let it go on from its last checkpoint."),
         Binding("n", "derive", "New run", id="results.derive", tooltip="Set up a new run from its settings."),
         Binding("w", "watch", "Watch", id="results.watch", tooltip="All curves, layers and messages of the run."),
+        Binding(
+            "a",
+            "answers",
+            "Answers",
+            id="results.answers",
+            show=False,
+            tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
+        ),
         Binding("m", "maximise", "Max", id="results.max", show=False, tooltip="Give a panel the whole screen, or not."),
         Binding("l", "log", "Axis", id="results.log", show=False, tooltip="Logarithmic or linear axis of the curves."),
         Binding("tab", "next(1)", "Next panel", id="results.next", show=False, tooltip="Choose the next panel."),
@@ -76,6 +84,7 @@ class ResultsScreen(Screen[None]):
                 "Choose",
                 id="results.choose",
                 show=False,
+                priority=True,
                 key_display="1-5",
                 tooltip="Choose a panel.",
             )
@@ -150,7 +159,7 @@ class ResultsScreen(Screen[None]):
             pages = self.query_one(Pages)
             pages.display = not wide
             pages.show(page)
-        self.query_one(f"#{self._chosen}").focus(scroll_visible=False)
+        self.set_focus(self.query_one(f"#{self._chosen}"), scroll_visible=False)  # at once: the next key is for it
 
     def draw(self) -> None:
         """Draw everything that can be seen."""
@@ -206,7 +215,7 @@ class ResultsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the run as it is."""
-        if action not in ("export", "predict", "test", "extend", "resume", "derive"):
+        if action not in ("answers", "export", "predict", "test", "extend", "resume", "derive"):
             return True
         state = self.follower.state if self.follower is not None else None
         if state is None:
@@ -216,6 +225,8 @@ class ResultsScreen(Screen[None]):
                 return state.status == "finished" and not state.read_only
             case "resume":
                 return not state.live and state.status != "finished" and not state.read_only
+            case "answers":
+                return True
             case "derive":
                 return state.settings is not None
         return bool(state.checkpoints)
@@ -296,6 +307,13 @@ class ResultsScreen(Screen[None]):
         assert self.follower is not None
         preset = self.follower.state.info.get("preset", "")
         edit(self.app, self.run, preset, root=self.run.path.parent, root_typed=self._root_typed)
+
+    def action_answers(self) -> None:
+        """Show each validation in detail."""
+        from tui.app.screens.validation import ValidationScreen
+
+        assert self.follower is not None
+        self.app.push_screen(ValidationScreen(self.follower))
 
     def action_watch(self) -> None:
         """Show all curves."""

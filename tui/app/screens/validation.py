@@ -63,6 +63,7 @@ class ValidationScreen(Screen[None]):
                 "Page",
                 id="validation.page",
                 show=False,
+                priority=True,
                 key_display="1-4",
                 tooltip="Choose a page.",
             )

@@ -135,7 +135,9 @@ class ValidationPages(Container):
         self.set_class(self.screen.size.width < _SIDE_BY_SIDE.get(members[0], _WIDE), "-narrow")
         self._fit_table()
         if before != [panel.id for panel in self.children if panel.display] or self.screen.focused is None:
-            self.query_one(f"#{members[0]}").focus(scroll_visible=False)
+            first = self.query_one(f"#{members[0]}")
+            first = first.taking_keys if isinstance(first, MistakeGallery) else first
+            self.screen.set_focus(first, scroll_visible=False)  # at once: the next key is for it
         self.post_message(self.Arranged())
 
     def _fit_table(self) -> None:

@@ -40,7 +40,18 @@ _FIRST_LOOK = 0.25
 """Seconds that the screen waits for the first look."""
 _STALE = 1.0
 """Seconds after which a look that is not over is told."""
-_ABOUT_THE_RUN = {"stop", "stop_after_epoch", "pause", "continue", "validate", "save", "rate", "extend", "resume"}
+_ABOUT_THE_RUN = {
+    "stop",
+    "stop_after_epoch",
+    "pause",
+    "continue",
+    "validate",
+    "save",
+    "rate",
+    "extend",
+    "resume",
+    "results",
+}
 
 
 class WatchScreen(Screen[None]):
@@ -93,6 +104,9 @@ class WatchScreen(Screen[None]):
             tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
         ),
         Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
+        Binding(
+            "w", "results", "Results", id="watch.results", tooltip="What became of the run: numbers, files, export."
+        ),
     ]
 
     LEGEND = (
@@ -265,6 +279,8 @@ class WatchScreen(Screen[None]):
                 return not state.read_only
             case "validate" | "save" | "rate" | "extend" | "stop_after_epoch":
                 return asking and state.status in ("running", "paused")
+            case "results":
+                return not state.live
             case "resume":
                 return not state.live and state.status != "finished" and not state.read_only
         return True
@@ -318,6 +334,12 @@ class WatchScreen(Screen[None]):
         from tui.app.screens.begin import begin
 
         begin(self.app, starts.resumed(self.run))
+
+    def action_results(self) -> None:
+        """Show what became of the run."""
+        from tui.app.screens.begin import show_results
+
+        self.app.run_worker(show_results(self.app, self.run), exclusive=True, group="show_run")
 
     def action_doctor(self) -> None:
         """Show what the doctor found."""

@@ -74,10 +74,10 @@ class MistakeGallery(Vertical):
         """Whether every thumbnail that can be seen is there."""
         return self.query_one(Gallery).complete
 
-    def focus(self, scroll_visible: bool = True) -> MistakeGallery:
-        """Give the keys to the pictures."""
-        self.query_one(Gallery).focus(scroll_visible)
-        return self
+    @property
+    def taking_keys(self) -> Gallery:
+        """The part of it that keys are for."""
+        return self.query_one(Gallery)
 
     def show(self, detail: Detail | None, kind: Kind | None = None) -> None:
         """Show the mistakes of an evaluation; of another kind, if one is given."""
