@@ -13,12 +13,15 @@ import pytest
 from textual.pilot import Pilot
 from walking import make_app, settle, text_of
 
-from tui.app.app import CnntrainApp, runs_typed
+from tui.app.app import CnntrainApp
+from tui.app.listing import Listing
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.results import ResultsScreen
+from tui.app.starts import runs_typed
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.run_list import RunList, ago, headings
 from tui.core import events, presets
+from tui.runs.catalog import Summary
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ async def look(pilot: Pilot[None], *, now: bool = True) -> None:
     """Let the list be read once more, without waiting for its next second."""
     assert isinstance(pilot.app.screen, HomeScreen)
     if now:
-        pilot.app.screen._next_look = 0.0
+        pilot.app.screen._listing.hurry()
     pilot.app.screen._look()
     await settle(pilot)
 
@@ -188,12 +191,34 @@ async def test_a_slow_look_is_not_repeated_every_second(
         time.sleep(0.1)
         return []
 
-    monkeypatch.setattr("tui.app.screens.home.list_runs", slow)
+    monkeypatch.setattr("tui.app.listing.runs_in", slow)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         for _ in range(3):
             await look(pilot, now=False)
     assert len(looks) <= 2  # one when it was mounted, one when it came to the front
+
+
+def test_of_many_runs_the_newest_are_told_before_the_others_are_read(tmp_path: Path) -> None:
+    for number in range(100):
+        run = tmp_path / f"20260131-12{number // 60:02}{number % 60:02}-many"
+        run.mkdir()
+        (run / "settings.toml").write_text("[training]\nepochs = 3\n")
+    told: list[tuple[list[Summary], str, bool]] = []
+    listing = Listing(tmp_path)
+    assert listing.begin()
+    assert not listing.begin()
+    listing.read(lambda *found: told.append(found))
+    (some, _, _), (every, _, _) = told
+    assert [(len(runs), whole) for runs, _, whole in told] == [(60, False), (100, True)]
+    assert every[:60] == some
+    assert some[0].run.name.startswith("20260131-120139")
+    assert listing.take(*told[0]) == (True, [])
+    assert listing.take(*told[1]) == (True, [])
+    told.clear()
+    listing.read(lambda *found: told.append(found))
+    assert [len(runs) for runs, _, _ in told] == [100]
+    assert listing.take(*told[0]) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -217,6 +242,19 @@ def test_runs_are_named_in_the_command_only_where_needed(tmp_path: Path, monkeyp
     assert runs_typed(tmp_path / "else") == str(tmp_path / "else")
     monkeypatch.setenv("CNNTRAIN_RUNS", str(tmp_path / "else"))
     assert runs_typed(tmp_path / "else") == ""
+
+
+def test_openssl_is_left_out() -> None:
+    code = """
+import json, sys
+from tui.app.lean import leave_out_openssl
+leave_out_openssl()
+import asyncio, hashlib, secrets, tui.app.app
+hashlib.blake2b(b"")
+print(json.dumps([name for name, module in sys.modules.items() if module]))
+"""
+    loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))
+    assert not loaded & {"ssl", "_ssl", "_hashlib"}
 
 
 def test_the_first_paint_waits_for_nothing_heavy() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from textual import events, on, work
@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from tui.app import starts
+from tui.app.listing import Listing
 from tui.app.notices import call_back
 from tui.app.screens import errands
 from tui.app.screens.begin import begin, explain, show_run
@@ -26,18 +27,15 @@ from tui.core import presets
 from tui.core.errors import CnntrainError
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.runs.catalog import Summary, list_runs
+from tui.runs.catalog import Summary
 from tui.runs.comparison import ORDERS, sorted_runs
 from tui.runs.fields import settings_of
 from tui.runs.filter import HELP, Filter, FilterError
-from tui.runs.status import LIVE
 
 _PERIOD = 1.0
 _WIDE = 100
 """From so many columns on there is room for all keys in the footer."""
 ORDER_WORDS = {"newest": "date", "name": "name", "state": "state", "best": "best score"}
-_SHARE = 0.02
-"""The greatest share of a processor core that listing runs may take: with very many runs the list is older."""
 
 
 class HomeScreen(Screen[None]):
@@ -77,13 +75,9 @@ class HomeScreen(Screen[None]):
     def __init__(self, root: Path, root_typed: str = "") -> None:
         super().__init__()
         self._root, self._root_typed = root, root_typed
-        self._summaries: list[Summary] | None = None
-        self._next_look = 0.0
-        self._looking = False
+        self._listing = Listing(root)
         self._touched = False
         self._wanted: str | None = None
-        self._trouble = ""
-        """Why the runs cannot be listed."""
         self._order = 0
         self._listed = 0
         """How many runs are shown."""
@@ -109,8 +103,7 @@ class HomeScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Something may have changed while another screen was in front."""
         self._show_presets()
-        self._next_look = 0.0
-        self._look()
+        self._look_now()
 
     def on_resize(self) -> None:
         self._show_title()
@@ -122,47 +115,29 @@ class HomeScreen(Screen[None]):
 
     def _look(self) -> None:
         """Read the runs anew in a thread, unless the last look was too dear to repeat already."""
-        if self.is_current and not self._looking and time.monotonic() >= self._next_look:
-            self._looking = True
+        if self.is_current and self._listing.begin():
             self._read()
 
     @work(thread=True, exit_on_error=False)
     def _read(self) -> None:
-        started = time.monotonic()
-        trouble, summaries = "", list[Summary]()
-        try:
-            summaries = list_runs(self._root)
-        except CnntrainError as error:
-            trouble = str(error)
-        finally:
-            now = time.monotonic()
-            self._next_look = now + (now - started) / _SHARE if now - started > _SHARE else 0.0
-            self._looking = False
-        self.app.call_from_thread(self._take, summaries, trouble)
+        self._listing.read(partial(self.app.call_from_thread, self._take))
 
-    def _take(self, summaries: list[Summary], trouble: str) -> None:
-        """Take what is known of all runs, and show those that are wanted."""
-        changed = self._summaries != summaries or self._trouble != trouble
-        self._call_back(summaries)
-        first = self._summaries is None and not self._touched
-        self._summaries, self._trouble = summaries, trouble
+    def _take(self, summaries: list[Summary], trouble: str, whole: bool) -> None:
+        """Take what is known of the runs, and show those that are wanted; ring for what is over, if that is wanted."""
+        first = self._listing.summaries is None and not self._touched
+        changed, over = self._listing.take(summaries, trouble, whole)
+        for one in over:
+            wanted = str(settings_of(one.run).get("notices.screen", "off"))
+            call_back(self.app, wanted, f"{clean(one.run.given_name, 60)}: {one.status}. {one.status_text}")
         if changed or first:
             self._select(first)
         else:
             self.query_one(RunList).show_runs(list(self.query_one(RunList).listed))  # "3 min ago" goes on
 
-    def _call_back(self, summaries: list[Summary]) -> None:
-        """Ring where a run that trained is over, if the person wants to be called."""
-        lived = {one.run for one in self._summaries or () if one.status in LIVE}
-        for one in summaries:
-            if one.run in lived and one.status not in LIVE:
-                wanted = str(settings_of(one.run).get("notices.screen", "off"))
-                call_back(self.app, wanted, f"{clean(one.run.given_name, 60)}: {one.status}. {one.status_text}")
-
     @work(thread=True, exclusive=True, group="select", exit_on_error=False)
     def _select(self, first: bool = False) -> None:
         """Find the runs that fit the filter, in their order: a filter may have to read all their settings."""
-        typed, known = self.query_one(RunSearch).text, self._summaries or []
+        typed, known = self.query_one(RunSearch).text, self._listing.summaries or []
         try:
             fits = Filter(typed).fits
             summaries, wrong = [one for one in known if fits(one)], ""
@@ -177,7 +152,7 @@ class HomeScreen(Screen[None]):
         if wrong:  # what was shown stays while a filter is being typed
             self.query_one(RunSearch).say(wrong, wrong=True)
             return
-        self.query_one(RunSearch).say(f"{len(summaries):,} of {len(self._summaries or ()):,}")
+        self.query_one(RunSearch).say(f"{len(summaries):,} of {len(self._listing.summaries or ()):,}")
         runs.show_runs(summaries)
         runs.display = bool(summaries)
         self.query_one("#empty").display = not summaries
@@ -194,18 +169,21 @@ class HomeScreen(Screen[None]):
         self.query_one(PresetList).show_presets(presets.available())
 
     def _show_title(self) -> None:
-        live = sum(one.status in LIVE for one in self._summaries or ())
-        words = f"{live} training" if live else ""
+        listing = self._listing
+        known = len(listing.summaries or ())
+        words = f"{listing.live} training" if listing.live else ""
+        if known and not listing.whole:
+            words = f"{words}  reading…".strip()
         left = Content.assemble(("cnntrain", "bold $accent"), "  ", (clean_path(self._root, 50), "$foreground-muted"))
         gap = self.size.width - 2 - left.cell_length - len(words)
         self.query_one("#title", Static).update(
             left.pad_right(max(1, gap)).append(Content.styled(words, "$success")), layout=False
         )
-        if self._summaries is None:
+        if listing.summaries is None:
             empty = "Looking for runs…"
-        elif self._trouble:
-            empty = clean(self._trouble, 400)
-        elif self._summaries:
+        elif listing.trouble:
+            empty = clean(listing.trouble, 400)
+        elif known:
             empty = "No run fits; Escape shows all again."
         else:
             empty = "No runs yet. Choose a preset above, or try the demo: it needs no pictures."
@@ -307,7 +285,7 @@ class HomeScreen(Screen[None]):
         """Show all runs again; marks go last."""
         runs = self.query_one(RunList)
         if self.query_one(RunSearch).close():
-            if self._summaries:
+            if self._listing.summaries:
                 runs.focus()
         elif runs.ticked:
             runs.ticked.clear()
@@ -371,7 +349,7 @@ class HomeScreen(Screen[None]):
         self._look_now()
 
     def _look_now(self) -> None:
-        self._next_look = 0.0
+        self._listing.hurry()
         self._look()
 
 
