@@ -449,9 +449,9 @@ HEALTHY = (
     _sound(
         "resnet18",
         model__name="resnet18",
-        training__max_steps=400,
-        training__batch_size=16,
-        optimizer__learning_rate=0.02,
+        training__max_steps=120,
+        optimizer__name="adam",
+        optimizer__learning_rate=1e-3,
     ),
 )
 
