@@ -164,12 +164,14 @@ async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
 def test_what_became_of_a_trial_is_told_in_a_line() -> None:
     def line(outcome: Any, instead: str = "") -> str:
         shown = FindingLine()
-        shown._trial = Trial("parent", "rate_high", 120, outcome, instead)
-        return shown.lines(100, 1)[0][0][0]
+        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead)
+        return shown.lines(120, 1)[0][0][0].rstrip()
 
-    assert line("confirmed").startswith("✓ rate high did not come back in 120 steps: the change is confirmed.")
-    assert line("no effect").startswith("✗ rate high is there again: the change had no effect.")
-    assert "no better: Vanishing gradients." in line("no effect", "Vanishing gradients")
+    assert line("") == "· Does this mend “Learning rate too high”? Judged after 120 steps, 40 made."
+    assert line("confirmed") == "✓ Confirmed: “Learning rate too high” did not come back in 120 steps."
+    assert line("no effect") == "✗ No effect: “Learning rate too high” is there again."
+    gone = "✗ No better: Vanishing gradients; “Learning rate too high” did not come back."
+    assert line("no effect", "Vanishing gradients") == gone
 
 
 async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_a_trial_is_confirmed_when_the_finding_stays_away_as_long_as_it_took(par
     child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
     found = trial(state_of(child))
     assert found is not None
-    assert (found.parent, found.finding, found.steps, found.outcome) == (parent.name, "rate_high", 340, "")
+    assert (found.parent, found.finding, found.steps, found.outcome) == (parent.name, "LR too high", 340, "")
     started(child, 339)
     assert trial(state_of(child)).outcome == ""  # type: ignore[union-attr]
     builders.append_event(child, events.EpochEnded(step=340, epoch=2, loss=1.0, seconds=1.0))
@@ -134,6 +134,30 @@ def test_a_symptom_that_is_gone_is_no_cure_while_something_critical_stands(paren
     found = trial(state_of(child))
     assert found is not None
     assert (found.outcome, found.instead) == ("confirmed", "")
+
+
+def test_a_run_that_is_no_better_is_not_called_mended(parent: RunDir) -> None:
+    before = max(each.metrics["accuracy"] for each in state_of(parent).evaluations if each.step <= 340)
+    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
+    started(child, 400)
+
+    def validated(accuracy: float) -> None:
+        metrics = {"accuracy": accuracy, "loss": 1.0}
+        builders.append_event(
+            child,
+            events.Evaluated(step=400, epoch=4, split="validation", metrics=metrics, recall=[], counts=[], seconds=1.0),
+        )
+
+    validated(before)
+    found = trial(state_of(child))
+    assert found is not None
+    assert found.outcome == "no effect"
+    assert found.instead.endswith(f"{100 * before:.1f} % before")
+    validated(before + 0.01)
+    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
+    # rare classes are another matter
+    rare = derive(parent, {"data.sampler": "balanced"}, finding=FOUND.model_copy(update={"code": "neglected"}))
+    assert "bar" not in state_of(rare).info
 
 
 def test_from_a_checkpoint_the_steps_count_from_there(parent: RunDir) -> None:

@@ -8,6 +8,7 @@ counting: only the named settings differ. A run from scratch begins without them
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from tui.core.events import Found
     from tui.runs.state import RunState
 
-PARENT, FINDING, JUDGED_AFTER = "parent", "finding", "judged_after"
+PARENT, FINDING, TITLE, JUDGED_AFTER, BAR = "parent", "finding", "finding_title", "judged_after", "bar"
 """Keys of the ``[run]`` table of a derived run's settings."""
 Outcome = Literal["confirmed", "no effect", ""]
 _SOONEST = 100
 """Steps after which a change is judged at the earliest."""
+_OF_FEW = ("imbalanced", "neglected")
+"""What these mend is the recall of rare classes, which may cost accuracy."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,16 @@ class Trial:
 
     parent: str
     finding: str
-    """The code."""
+    """In a few words."""
     steps: int
     """After so many steps it is judged: as many as the parent needed to show the finding, at least 100."""
+    made: int
+    """Steps that the new run has made."""
     outcome: Outcome
     """``confirmed``, ``no effect``, or nothing while it is too early."""
     instead: str = ""
-    """What is critical now though the finding did not come back, in a few words: a symptom that is gone is no cure."""
+    """What shows, in a few words, that the run is no better though the finding did not come back: something critical,
+    or a validation that is no better than the parent's by then. A symptom that is gone is no cure."""
 
 
 def derive(
@@ -73,8 +79,12 @@ def derive(
     source = _good_checkpoint(run, finding.step if finding else None, newest) if checkpoint and fits else None
     kept = {PARENT: run.name}
     if finding is not None:
-        needed = finding.step - (_step_of(source) if source else 0)
-        kept |= {FINDING: clean(finding.code, 80), JUDGED_AFTER: str(max(_SOONEST, needed))}
+        begun = _step_of(source) if source else 0
+        needed = max(_SOONEST, finding.step - begun)
+        title = clean(finding.title or finding.code.replace("_", " "), 80)
+        kept |= {FINDING: clean(finding.code, 80), TITLE: title, JUDGED_AFTER: str(needed)}
+        bar = _best_until(_read(run), begun + needed) if finding.code not in _OF_FEW else None
+        kept |= {BAR: repr(bar)} if bar is not None else {}
     child = make(settings, manifest, root=run.path.parent, name=run.given_name, info=kept)
     if source is not None:
         try:
@@ -109,8 +119,39 @@ def trial(state: RunState) -> Trial | None:
     if any(code in (found.code, *found.effects) for found in state.found):
         outcome, instead = "no effect", ""
     elif state.started is not None and state.step - begun >= steps:
+        instead = instead or _no_better(state)
         outcome = "no effect" if instead else "confirmed"
-    return Trial(state.info.get(PARENT, ""), code, steps, outcome, instead if outcome else "")
+    title = state.info.get(TITLE, "") or code.replace("_", " ")
+    made = max(0, state.step - begun)
+    return Trial(state.info.get(PARENT, ""), title, steps, made, outcome, instead if outcome else "")
+
+
+def _read(run: RunDir) -> RunState:
+    from tui.runs.follow import RunFollower
+
+    follower = RunFollower(run, history=False)
+    follower.poll()
+    return follower.state
+
+
+def _best_until(state: RunState, step: float) -> float | None:
+    """Return the best validation score until a step; None without one."""
+    headline = state.metrics.headline
+    scores = [each.metrics[headline.name] for each in state.evaluations if each.step <= step]
+    known = [score for score in scores if math.isfinite(score)]
+    return (max if headline.better == "max" else min)(known) if known else None
+
+
+def _no_better(state: RunState) -> str:
+    """Say that the best validation is no better than the parent's by the same step; nothing if it is, or unknown."""
+    try:
+        bar = float(state.info.get(BAR, ""))
+    except ValueError:
+        return ""
+    best, headline = _best_until(state, math.inf), state.metrics.headline
+    if best is None or (best > bar if headline.better == "max" else best < bar):
+        return ""
+    return f"{headline.label} {headline.format(best)}, {headline.format(bar)} before"
 
 
 def _good_checkpoint(run: RunDir, before: int | None, newest: bool) -> Path | None:

@@ -49,7 +49,7 @@ class FindingLine(Rows):
         """
         self._found = [finding for finding in found if finding.severity != "info"]
         self._trial = trial
-        shown = bool(self._found) or bool(trial and trial.outcome)
+        shown = bool(self._found) or trial is not None
         if shown != self.display:
             self.display = shown
         self.redraw()
@@ -57,17 +57,22 @@ class FindingLine(Rows):
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the row."""
         keys = "  d Doctor"
-        if self._trial is not None and self._trial.outcome:
+        if self._trial is not None:
             confirmed = self._trial.outcome == "confirmed"
-            name = self._trial.finding.replace("_", " ")
-            if confirmed:
-                text = f"✓ {name} did not come back in {self._trial.steps:,} steps: the change is confirmed."
+            name = self._trial.finding
+            if not self._trial.outcome:
+                text = (
+                    f"· Does this mend “{name}”? Judged after {self._trial.steps:,} steps, {self._trial.made:,} made."
+                )
+            elif confirmed:
+                text = f"✓ Confirmed: “{name}” did not come back in {self._trial.steps:,} steps."
             elif self._trial.instead:
-                text = f"✗ {name} did not come back, but the run is no better: {self._trial.instead}."
+                text = f"✗ No better: {self._trial.instead}; “{name}” did not come back."
             else:
-                text = f"✗ {name} is there again: the change had no effect."
+                text = f"✗ No effect: “{name}” is there again."
             if confirmed or not self._found:
-                return [((fit(text, width - len(keys)), "good" if confirmed else "bad"), (keys, "muted"))]
+                tone: Tone = "muted" if not self._trial.outcome else "good" if confirmed else "bad"
+                return [((fit(text, width - len(keys)), tone), (keys, "muted"))]
         if not self._found:
             return [()]
         first, more = self._found[0], len(self._found) - 1

@@ -294,7 +294,14 @@ def tell_collapsed(view: View) -> Advice:
 
 
 def imbalanced(view: View) -> Reading | None:
-    """Some class has ten times the pictures of another."""
+    """Some class has ten times the pictures of another, and nothing makes up for it."""
+    settings = view.facts.settings
+    if settings.data.sampler == "balanced" or settings.loss.class_weights != "none":
+        return None
+    return _uneven(view)
+
+
+def _uneven(view: View) -> Reading | None:
     counts = [count for count in view.facts.class_counts if count > 0]
     if len(counts) < 2 or view.facts.task != "classification":
         return None
@@ -311,7 +318,7 @@ def tell_imbalanced(view: View) -> Advice:
 
 def neglected(view: View) -> Reading | None:
     """A rare class is hardly ever recognised."""
-    basis, newest = imbalanced(view), _newest(view)
+    basis, newest = _uneven(view), _newest(view)
     if basis is None or newest is None or not newest.recall:
         return None
     known = [each for each in newest.recall if not math.isnan(each)]
