@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
+
+
+class _Sized(io.TextIOBase):
+    """Has the terminal's size, which Textual asks of `sys.__stdout__`; what is written to it goes nowhere."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """Return the descriptor that the terminal has now."""
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        """Forget it."""
+        return len(text)
 
 
 @contextlib.contextmanager
@@ -14,7 +30,7 @@ def terminal_alone() -> Iterator[None]:
 
     Python's own prints are caught by Textual. Without a terminal nothing is changed.
     """
-    before = sys.__stderr__
+    before, printed = sys.__stderr__, sys.__stdout__
     try:
         drawn_on = os.dup(2) if before is not None and before.isatty() and before.fileno() == 2 else -1
     except (OSError, ValueError):
@@ -26,6 +42,8 @@ def terminal_alone() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     stream = os.fdopen(drawn_on, "w", encoding="utf-8", errors="replace", closefd=False)
     sys.__stderr__ = stream  # type: ignore[misc]
+    if output >= 0:
+        sys.__stdout__ = _Sized(drawn_on)  # type: ignore[misc, assignment]
     try:
         os.dup2(nowhere, 2)
         if output >= 0:
@@ -34,7 +52,7 @@ def terminal_alone() -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        sys.__stderr__ = before  # type: ignore[misc]
+        sys.__stderr__, sys.__stdout__ = before, printed  # type: ignore[misc]
         os.dup2(drawn_on, 2)
         if output >= 0:
             os.dup2(output, 1)
