@@ -120,7 +120,7 @@ def test_an_output_that_cannot_be_written_is_an_os_error(tmp_path: Path, pool: D
 
 def test_closing_ends_processes_and_threads_and_cancels_what_waits(tmp_path: Path) -> None:
     names = [write_picture(tmp_path / f"{number}.png", size=(500, 500), seed=0).name for number in range(20)]
-    before = threading.active_count()
+    before, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
     pool = Decoders(2)
     futures = [pool.submit(job(tmp_path, *names * 20)) for _ in range(6)]
     time.sleep(0.5)
@@ -129,6 +129,7 @@ def test_closing_ends_processes_and_threads_and_cancels_what_waits(tmp_path: Pat
     pool.close()
     assert all(child.poll() is not None for child in children)
     assert threading.active_count() == before
+    assert len(os.listdir("/proc/self/fd")) == files
     assert all(future.done() for future in futures)
     assert any(future.cancelled() for future in futures)
 

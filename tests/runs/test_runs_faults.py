@@ -25,6 +25,7 @@ from tui.runs.follow import RunFollower
 from tui.runs.host import start_time
 from tui.runs.liveness import read_owner
 from tui.runs.lock import outlast_engine, take_lock
+from tui.runs.scratch import PREFIX
 
 Fake = Callable[..., RunDir]
 ENGINE = [sys.executable, str(Path(__file__).with_name("fake_engine.py"))]
@@ -201,10 +202,16 @@ def test_a_run_that_was_moved_or_renamed_opens_as_it_is(tmp_path: Path) -> None:
     assert [summary.name for summary in list_runs(elsewhere)] == ["my best run"]
 
 
-def test_what_a_killed_write_left_is_taken_away_at_the_next_start(fake: Fake) -> None:
+def test_what_a_killed_write_left_is_taken_away_at_the_next_start(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = fake(steps=5)
-    left = [run.path / ".owner.json.abc.tmp", run.evaluations / ".test-000000001.json.abc.tmp"]
-    for path in left:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    trial = tmp_path / f"{PREFIX}killed"
+    trial.mkdir()
+    (trial / "lock").touch()
+    left = [trial, run.path / ".owner.json.abc.tmp", run.evaluations / ".test-000000001.json.abc.tmp"]
+    for path in left[1:]:
         path.write_text("half")
     other = run.path / "notes.tmp"
     other.write_text("mine")

@@ -24,7 +24,9 @@ class Leash:
     """What ties one child to this process."""
 
     def __init__(self) -> None:
-        self.end, self._held = os.pipe()
+        self.end, held = os.pipe()
+        self._open = [held, self.end]
+        """What this process has to close; taken out before, so that no thread closes a number twice."""
 
     def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start the child, with options as `subprocess.Popen` has them.
@@ -42,20 +44,17 @@ class Leash:
                 fcntl.fcntl(self.end, fcntl.F_SETOWN, child.pid)
                 fcntl.fcntl(self.end, fcntl.F_SETSIG, signal.SIGKILL)
                 fcntl.fcntl(self.end, fcntl.F_SETFL, fcntl.fcntl(self.end, fcntl.F_GETFL) | os.O_ASYNC)
-        self._close_end()  # the child has it, and what was set here belongs to the pipe
+        self._close()  # the child has this end, and what was set here belongs to the pipe
         return child
 
     def drop(self) -> None:
         """Give the files back, once the child is over; one that is not is killed by this."""
-        self._close_end()
-        if self._held >= 0:
-            os.close(self._held)
-            self._held = -1
+        while self._open:
+            self._close()
 
-    def _close_end(self) -> None:
-        if self.end >= 0:
-            os.close(self.end)
-            self.end = -1
+    def _close(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread was quicker
+            os.close(self._open.pop())
 
 
 def slip(end: int) -> None:

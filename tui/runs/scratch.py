@@ -1,4 +1,7 @@
-"""A folder for work that is thrown away: gone at its end, or, if this process was killed, when the next one is made."""
+"""A folder for work that is thrown away: gone at its end, or, if this process was killed, at the next start of one.
+
+Every start of a training clears such folders away, too.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def scratch() -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    _clear()
+    clear_forsaken()
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         lock = os.open(os.path.join(name, _LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -37,7 +40,8 @@ def scratch() -> Iterator[Path]:
             os.close(lock)
 
 
-def _clear() -> None:
+def clear_forsaken() -> None:
+    """Take away what those have left who were killed."""
     with contextlib.suppress(OSError):
         for folder in list(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
             if _is_forsaken(folder):

@@ -43,6 +43,7 @@ from tui.runs.liveness import HEARTBEAT, Owner
 from tui.runs.lock import outlast_engine, take_lock
 from tui.runs.notices import Notifier
 from tui.runs.postmortem import Circumstances, ending
+from tui.runs.scratch import clear_forsaken
 from tui.runs.tail import lines_backwards
 
 ENGINE = (sys.executable, "-P", "-m", "tui.engine")
@@ -94,6 +95,7 @@ class Supervisor:
             outlast_engine(run, lock)
             for folder in (run.path, run.evaluations):
                 remove_temporaries(folder)
+            clear_forsaken()
             for request in control.pending(run):
                 control.answered(request)  # asked of an attempt that is over
             engine, before = self._launch(lock)
