@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from picture_sets import class_folders
+from picture_sets import class_folders, settings_for
 
 from tui.core.dataset.manifest import make_manifest
 from tui.core.dataset.scan import scan
@@ -16,7 +16,7 @@ from tui.core.errors import UsageError
 from tui.core.metrics import TASKS, Task
 from tui.core.schema import with_changes
 from tui.core.settings import Settings
-from tui.core.tasks import LOSSES, check_fits, loss_of
+from tui.core.tasks import LOSSES, check_fits, loss_of, moved_targets
 
 
 def settings(**changes: Any) -> Settings:
@@ -98,3 +98,27 @@ def test_the_doctor_takes_no_other_metric_for_an_accuracy(task: Task, headline: 
     assert told.loss == 0.5
     assert math.isnan(told.accuracy)
     assert math.isnan(told.train_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("names", "data", "words"),
+    [
+        (("x", "y"), {}, '"x", "y" seem to say where or how large something is, and data.flip and data.crop move what'),
+        (("age",), {}, ""),
+        (("tax", "exam"), {}, ""),
+        (
+            ("Steering",),
+            {"crop": "none"},
+            '"Steering" seems to say where or how large something is, and data.flip moves what',
+        ),
+        (("box_xmin", "age"), {"crop": "none", "flip": False, "rotation": 5}, '"box_xmin" seems to say'),
+        (("x1", "y1\x1b"), {"crop": "none", "flip": False}, ""),
+        (("nose.x",), {"crop": "none", "flip": False, "auto_augment": "trivialaugment"}, "data.auto_augment moves"),
+    ],
+)
+def test_numbers_that_say_where_something_is_are_not_moved_with_it(
+    names: tuple[str, ...], data: dict[str, object], words: str
+) -> None:
+    found = moved_targets(settings_for(data={"crop": "padded", **data}).data, names)
+    assert [problem.severity for problem in found] == (["warning"] if words else [])
+    assert words in "".join(problem.text for problem in found)

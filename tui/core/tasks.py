@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from tui.core.dataset.problems import many
+from tui.core.dataset.problems import Problem, many, names_of
 from tui.core.errors import UsageError
+from tui.core.groups.data import DataSettings
 from tui.core.metrics import Task
 from tui.core.settings import Settings
 
@@ -24,6 +26,36 @@ _HAS: dict[Task, str] = {
     "multilabel": "several labels per picture",
     "regression": "numbers to learn",
 }
+
+
+_PLACE = re.compile(
+    r"(.*[\W_])?(c?[xy]|[xy](min|max|center)|left|right|top|bottom|width|height|angle|yaw|pitch|roll|steering)[\W_]?\d*"
+)
+
+
+def moved_targets(data: DataSettings, names: Sequence[str]) -> list[Problem]:
+    """Return a warning where the numbers of a regression seem to be places, and pictures are moved without them.
+
+    Args:
+        data: says how training pictures are changed.
+        names: what the numbers are called, raw.
+    """
+    places = [name for name in names if _PLACE.fullmatch(name.strip().casefold())]
+    changes = {
+        "data.flip": data.flip,
+        "data.vertical_flip": data.vertical_flip,
+        "data.rotation": data.rotation > 0,
+        "data.crop": data.crop != "none",
+        "data.auto_augment": data.auto_augment != "none",
+    }
+    moving = [key for key, on in changes.items() if on]
+    if not places or not moving:
+        return []
+    seem = "seems" if len(places) == 1 else "seem"
+    moves = "moves" if len(moving) == 1 else "move"
+    text = f"{names_of(places)} {seem} to say where or how large something is, and {' and '.join(moving)} {moves} what "
+    text += "is seen without changing that: switch off what does not fit."
+    return [Problem("moved_targets", "warning", text)]
 
 
 def loss_of(settings: Settings, task: Task) -> Loss:

@@ -10,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from tui.core.dataset.split import divide
 from tui.core.dataset.spread import spreads_of
 from tui.core.errors import UsageError
 from tui.core.settings import DataSettings
+from tui.core.tasks import moved_targets
 from tui.core.text import clean
 
 Progress = Callable[[str, int, int], None]
@@ -158,6 +159,8 @@ def _about_folders(found: Scan, data: DataSettings) -> list[Finding]:
         except UsageError as error:
             findings.append(Finding("unusable", "error", clean(str(error))))
     findings += _about_targets(found)
+    # A note here: the pictures are as they should be.
+    findings += [replace(of_problem(one), severity="info") for one in moved_targets(data, found.target_names)]
     counts = next(iter(found.counts.values()))
     if counts and max(counts) > _IMBALANCE * min(counts):
         most, least = counts.index(max(counts)), counts.index(min(counts))

@@ -59,6 +59,7 @@ RULES: dict[str, tuple[Action, str]] = {
     "list_unlisted": ("skip", ""),
     "list_unused": ("skip", ""),
     "list_encoding": ("keep", ""),
+    "moved_targets": ("keep", "data.flip"),
     "target_constant": ("keep", "data.label_columns"),
     "no_labels": ("keep", ""),
     # From the files.

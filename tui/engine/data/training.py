@@ -26,6 +26,7 @@ from tui.core.dataset.scan import Cancelled
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.settings import Settings
+from tui.core.tasks import moved_targets
 from tui.core.text import clean, clean_path
 from tui.engine.data.augment import Augmentation, stored_size
 from tui.engine.data.batches import Batch, Prefetch
@@ -97,7 +98,7 @@ class TrainingData:
         self._decoders = Decoders(self._workers)
         self._named: set[str] = set()
         self.skipped: list[Problem] = []
-        self.notices: list[Problem] = []
+        self.notices = moved_targets(settings.data, manifest.target_names)
         self._resumed = resumed
         try:
             self._sources, self._usable = self._prepare(manifest, progress, stopping)
