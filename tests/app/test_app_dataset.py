@@ -71,6 +71,19 @@ async def test_the_last_folder_is_looked_at_without_being_asked(app: CnntrainApp
         assert isinstance(app.screen, SettingsScreen)
 
 
+async def test_several_numbers_to_learn_say_which_one_is_drawn(app: CnntrainApp, tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pictures", {"all": 40})
+    rows = [f"all/{number:03d}.png,{number / 2},{number}" for number in range(40)]
+    (root / "labels.csv").write_text("\n".join(["file,x,[red]y", *rows]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.choose(root)
+        await settle(pilot)
+        assert "40 pictures, 2 numbers to learn: x, [red]y" in words(screen)
+        assert words(screen).endswith('below: the values of "x"')
+        assert '"x", "[red]y" seem to say where or how large something is' in " ".join(findings(screen).split())
+
+
 async def test_problems_are_told(app: CnntrainApp, tmp_path: Path) -> None:
     pictures = class_folders(tmp_path / "pictures", {"train/cat": 40, "train/dog": 40, "test/cat": 3})
     (pictures / "train" / "cat" / "notes.txt").write_text("no picture")

@@ -419,8 +419,9 @@ async def test_numbers_have_predictions_and_residuals(made: Any) -> None:
         assert pilot.app.screen.query_one(DensityMap).has_focus
         assert "height (2 of 2)" in await pressed(pilot, "t")
         shown = await pressed(pilot, "2")
-        assert "31 → 12.5" in shown
-        assert "true 31, 1, predicted 12.5, 2, loss 342.25" in shown
+        assert "Largest errors, true → predicted" in shown
+        assert shown.count("age 31 → 12.5") == 2  # below the picture too: the number that is furthest off
+        assert "age 31 → 12.5, height 1 → 2, loss 342.25" in shown
         await pressed(pilot, "3")  # there is no such page
         assert pilot.app.screen.query_one(ValidationPages).page == "mistakes"
 

@@ -45,7 +45,10 @@ def test_better_is_lower_for_an_error() -> None:
 
 
 def test_sentences_name_the_tasks_own_metrics() -> None:
-    assert scores(evaluated(loss=0.5, accuracy=0.8, top5_accuracy=0.9)) == "loss 0.5000, accuracy 80.0 %"
+    assert (
+        scores(evaluated(loss=0.5, accuracy=0.8, top5_accuracy=0.9))
+        == "loss 0.5000, accuracy 80.0 %, top-5 accuracy 90.0 %"
+    )
     assert scores(evaluated(loss=0.5, mae=1.5, r2=0.25)) == "loss 0.5000, MAE 1.5000, R² 0.2500"
     text = sentence(events.EpochEnded(epoch=1, loss=0.5, score=2.0, metric="mae", seconds=3))
     assert text == "epoch 1: training loss 0.5000, MAE 2.0000, took 0:03"

@@ -20,7 +20,7 @@ class Kind:
     def words(self, detail: Detail) -> str:
         """Return what it is called."""
         if self.true is None:
-            return "largest errors" if detail.task == "regression" else "mistakes"
+            return "largest errors, true → predicted" if detail.task == "regression" else "mistakes"
         one = detail.names[self.true]
         return f"mistakes with {one}" if self.answer is None else f"{one} taken for {detail.names[self.answer]}"
 
@@ -45,7 +45,7 @@ def chosen(detail: Detail, kind: Kind, by: Order) -> list[Pictured]:
 def caption(detail: Detail, one: Pictured) -> str:
     """Return what stands below a picture: what was said of it, and how sure it was."""
     if detail.task == "regression":
-        return f"{numbers(one.true[:1])} → {numbers(one.answer[:1])}"
+        return _told(detail, one, _most_off(detail, one))
     if detail.task == "multilabel":
         missed = [f"-{detail.names[int(i)]}" for i in one.true if i not in one.answer]
         extra = [f"+{detail.names[int(i)]}" for i in one.answer if i not in one.true]
@@ -58,10 +58,24 @@ def verdict(detail: Detail, one: Pictured, *, short: bool = False) -> str:
     """Return the story of a picture in one line; ``short`` leaves out how likely the answers were."""
     loss = f"loss {LOSS.format(one.loss)}"
     if detail.task == "regression":
-        return f"true {numbers(one.true)}, predicted {numbers(one.answer)}, {loss}"
+        return ", ".join([*(_told(detail, one, target) for target in range(len(one.true))), loss])
     likely = ", ".join(f"{detail.names[index]} {ACCURACY.format(share)}" for index, share in one.top)
     likely = f" ({likely})" if likely and not short else ""
     return f"{labels(detail, one.true)} taken for {labels(detail, one.answer)}{likely}, {loss}"
+
+
+def _most_off(detail: Detail, one: Pictured) -> int:
+    """Return which of several numbers is furthest off, measured by how widely its true values are spread."""
+    spans = [wide if (wide := each.high - each.low) > 0 else 1.0 for each in detail.density]
+    spans = spans if len(spans) == len(one.true) else [1.0] * len(one.true)
+    off = [abs(answer - true) / span for true, answer, span in zip(one.true, one.answer, spans, strict=False)]
+    return max(range(len(off)), key=lambda target: off[target] if off[target] == off[target] else math.inf, default=0)
+
+
+def _told(detail: Detail, one: Pictured, target: int) -> str:
+    """Return a number and what was said of it; its name, if there are several."""
+    name = f"{detail.names[target]} " if len(detail.names) > 1 else ""
+    return f"{name}{numbers(one.true[target : target + 1])} → {numbers(one.answer[target : target + 1])}"
 
 
 def labels(detail: Detail, indices: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ from tui.app.checkup import Checkup
 from tui.app.samples import value_words, values_of
 from tui.app.survey import Survey
 from tui.core.dataset.findings import DONE, Finding
-from tui.core.dataset.problems import many
+from tui.core.dataset.problems import many, names_of
 from tui.core.dataset.samples import DIVIDED
 from tui.core.dataset.scan import Scan
 from tui.core.dataset.sizes import Sizes
@@ -40,6 +40,9 @@ def summary(survey: Survey | None) -> Content:
     ]
     if survey.warning:
         lines.append(Content.styled(f"! {clean(survey.warning, 400)}", "$text-warning"))
+    if len(survey.scan.target_names) > 1:
+        below = f"below: the values of {names_of(survey.scan.target_names[:1])}"
+        lines.append(Content.styled(below, "$foreground-muted"))
     return Content("\n").join(words for words in lines if words.plain)
 
 

@@ -276,7 +276,7 @@ _OF_TASK: dict[Task, TaskMetrics] = {
         score=ACCURACY,
         headline=ACCURACY,
         evaluation=(LOSS, ACCURACY, TOP5_ACCURACY, BALANCED_ACCURACY, MACRO_PRECISION, MACRO_F1, CALIBRATION_ERROR),
-        told=(LOSS, ACCURACY, BALANCED_ACCURACY, MACRO_F1),
+        told=(LOSS, ACCURACY, TOP5_ACCURACY, BALANCED_ACCURACY, MACRO_F1),
         each=(RECALL, PRECISION, F1),
     ),
     "regression": TaskMetrics(
