@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -516,6 +518,40 @@ def test_hostile_json_lines_cost_themselves(tmp_path: Path, line: str) -> None:
     assert found.problems[0].text.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("[1.5]", "line 4 (it has 1 number instead of 2)"),
+        ("[1.5, 2.5, 3.5]", "line 4 (it has 3 numbers instead of 2)"),
+        ("[]", "line 4 (it has 0 numbers instead of 2)"),
+        ("null", "line 4 (it has 0 numbers instead of 2)"),
+        ("12", "line 4 (it has 1 number instead of 2)"),
+        ('"1.5"', "line 4 (it has 1 number instead of 2)"),
+        ('[1.5, "x"]', "line 4 (its value is no number)"),
+        ("[1.5, [2]]", "line 4 (its value is no number)"),
+        ('{"x": 1.5}', "line 4 (its value is no number)"),
+    ],
+)
+def test_numbers_of_another_count_cost_their_line(tmp_path: Path, odd: str, words: str) -> None:
+    names = pictures(tmp_path, 8)
+    rows = [f'{{"file": "{name}", "xy": [{number}.5, 2.5]}}' for number, name in enumerate(names)]
+    rows[3] = f'{{"file": "{names[3]}", "xy": {odd}}}'
+    found = read(write_list(tmp_path, rows, "labels.jsonl"))
+    assert found.target_names == ("xy[0]", "xy[1]")
+    assert {len(target) for _, target in found.samples["all"] if isinstance(target, tuple)} == {2}
+    assert found.total == 7
+    assert words in texts(found)["list_label"]
+
+
+def test_a_label_that_is_no_list_among_lists_is_one_label(tmp_path: Path) -> None:
+    names = pictures(tmp_path, 6)
+    labels = ['["cat", "dog"]', '"cat"', "null", '["dog"]', "[]", '["cat"]']
+    rows = [f'{{"file": "{name}", "tags": {label}}}' for name, label in zip(names, labels, strict=True)]
+    found = read(write_list(tmp_path, rows, "labels.jsonl"))
+    assert (found.task, found.classes) == ("multilabel", ("cat", "dog"))
+    assert [target for _, target in found.samples["all"]] == [(0, 1), (0,), (), (1,), (), (0,)]
+
+
 def test_regression_manifest_round_trip(tmp_path: Path) -> None:
     rows: list[Any] = [f"images/{n},{number}.5,{number}" for number, n in enumerate(pictures(tmp_path, 20))]
     settings = settings_for()
@@ -524,3 +560,54 @@ def test_regression_manifest_round_trip(tmp_path: Path) -> None:
     assert (manifest.task, manifest.outputs) == ("regression", 2)
     save_manifest(manifest, tmp_path / "dataset.json")
     assert load_manifest(tmp_path / "dataset.json") == manifest
+
+
+def any_value(dice: random.Random, depth: int = 0) -> Any:
+    kinds: list[Callable[[], Any]] = [
+        *(lambda: None, lambda: True, lambda: dice.randrange(5), lambda: dice.random() * 10),
+        *(lambda: dice.choice(("cat", "dog", "1.5", "cat|dog", "train", "")), lambda: f"00{dice.randrange(9)}.png"),
+        lambda: [any_value(dice, depth + 1) for _ in range(dice.randrange(4))],
+        lambda: {"a": any_value(dice, depth + 1)},
+    ]
+    return dice.choice(kinds if depth < 2 else kinds[:6])()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_stands_in_a_list_is_read_or_refused_in_a_sentence(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    names, told, read_whole = pictures(tmp_path, 8), [], 0
+    for number in range(60):
+        keys = dice.sample(("path", "label", "split", "group", "x"), dice.randrange(1, 5))
+        rows: list[dict[str, Any]] = []
+        for name in names:
+            usual = dice.choice(("cat", "dog", 1.5, [1.0, 2.0]))
+            rows.append({key: usual if dice.random() < 0.7 else any_value(dice) for key in keys})
+            if dice.random() < 0.9:
+                rows[-1]["path"] = name
+        text = (
+            json.dumps(rows),
+            "\n".join(map(json.dumps, rows)),
+            json.dumps(dict(zip(names, rows, strict=True))),
+            json.dumps([list(row.values()) for row in rows]),
+            "\n".join(",".join(map(str, row.values())) for row in rows),
+        )[number % 5]
+        if dice.random() < 0.3:
+            place = dice.randrange(len(text))
+            text = text[:place] + dice.choice(("", '"', "{", "[", ",", "\x1b")) + text[place + dice.randrange(3) :]
+        path = tmp_path / ("labels.csv" if number % 5 == 4 else dice.choice(("labels.json", "labels.jsonl")))
+        path.write_text(text)
+        data = {"task": dice.choice(("auto", "auto", "classification", "multilabel", "regression"))}
+        data |= {"list": path.name} if dice.random() < 0.5 else {}
+        settings = settings_for(data=data, training={"batch_size": 2})
+        try:
+            manifest = make_manifest(scan(tmp_path, settings.data), settings)
+        except UsageError as error:
+            told.append(str(error))
+        else:
+            save_manifest(manifest, tmp_path / "dataset.out")
+            assert load_manifest(tmp_path / "dataset.out") == manifest
+            read_whole += 1
+        path.unlink()
+    assert all(text.isprintable() for text in told)
+    assert read_whole > 5
+    assert len(told) > 5

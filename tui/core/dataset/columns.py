@@ -173,11 +173,11 @@ def _variety(column: int, rows: Sequence[Row]) -> float:
 
 def _is_heading(first: Row, path: int, body: Sequence[Row], lookup: Lookup, folder: str, data: DataSettings) -> bool:
     """Whether the first line says what the columns are, instead of naming a picture."""
-    words = [text.casefold() for text in _texts(first)]
-    cell = words[path] if path < len(words) else ""
+    written = _texts(first)[path] if path < len(first) else ""
+    words, cell = [text.casefold() for text in _texts(first)], written.casefold()
     if _plain(cell) in PATHS or {data.path_column.casefold(), data.split_column.casefold()} & set(filter(None, words)):
         return True
-    if os.path.splitext(cell)[1] in EXTENSIONS or isinstance(lookup.find(_texts(first)[path], folder), Picture):
+    if os.path.splitext(cell)[1] in EXTENSIONS or isinstance(lookup.find(written, folder), Picture):
         return False
     # A picture without its ending that is not there looks like a heading; its number does not.
     for column in range(len(first)):

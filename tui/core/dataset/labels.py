@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tui.core.dataset.problems import many
 from tui.core.metrics import Task
 
 Cells = tuple[Any, ...]
@@ -51,13 +52,16 @@ class Meaning:
             ValueError: they name none; the message is a clause that says why.
         """
         if self.task == "regression":
-            return tuple(_finite(cell) for cell in (cells[0] if self.form == "list" else cells))
+            numbers = tuple(_finite(cell) for cell in (_parts(cells[0]) if self.form == "list" else cells))
+            if len(numbers) != len(self.names):
+                raise ValueError(f"it has {many(len(numbers), 'number')} instead of {len(self.names):,}")
+            return numbers
         if self.form == "indicators":
             found = tuple(name for name, cell in zip(self.names, cells, strict=True) if _indicator(cell))
         elif self.form == "separated":
             found = tuple(filter(None, (part.strip() for part in str(cells[0] or "").split(self.separator))))
         elif self.form == "list":
-            found = tuple(self._name(part) for part in cells[0] or ())
+            found = tuple(self._name(part) for part in _parts(cells[0]))
         else:
             found = tuple(self._name(cell) for cell in cells if cell not in (None, ""))
         if self.task == "classification" and len(found) != 1:
@@ -79,7 +83,19 @@ class Meaning:
         if self.form == "indicators":
             there = set(names)
             return tuple(name for name in self.names if name in there)
-        return tuple(sorted(names, key=int) if self.whole else sorted(names))
+        return tuple(sorted(names, key=_by_number) if self.whole else sorted(names))
+
+
+def _by_number(name: str) -> tuple[bool, int, str]:
+    """Order numbers as numbers, and what is none among them last."""
+    number = number_of(name)
+    whole = number is not None and _is_whole(number)
+    return not whole, int(name) if whole else 0, name
+
+
+def _parts(cell: Any) -> list[Any]:
+    """Return what a cell of lists holds; one value, as some write it, is a list of it."""
+    return cell if isinstance(cell, list) else [] if cell in (None, "") else [cell]
 
 
 def number_of(cell: Any) -> float | None:
