@@ -24,7 +24,7 @@ from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
 from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
 
 if TYPE_CHECKING:
-    from tui.app.widgets.raster import Trace
+    from tui.app.widgets.raster import Mark, Trace
     from tui.core.diagnosis.finding import Check
     from tui.core.events import Found
     from tui.runs.follow import RunFollower
@@ -212,10 +212,21 @@ class DoctorScreen(Screen[None]):
                 first=1,
                 last=last,
                 traces=[self._trace(kind, name, index, last, chart.points) for index, name in enumerate(names)],
-                marks=[Mark("▲", sign(found.severity)[1], found.step)] if found is not None else [],
+                marks=[
+                    *(self._validations(last, chart.points) if metric is LOSS else ()),
+                    *([Mark("▲", sign(found.severity)[1], found.step)] if found is not None else ()),
+                ],
                 levels=() if metric is not None else LayersScreen.quantity(kind).healthy,
             )
         )
+
+    def _validations(self, last: int, cells: int) -> list[Mark]:
+        """Return the loss of validations, which many findings are about: of those in one cell the newest."""
+        from tui.app.widgets.raster import Mark
+
+        events = self._follower.state.evaluations
+        newest = {event.step * cells // last: event for event in events if LOSS.name in event.metrics}
+        return [Mark("◆", "mark", event.step, event.metrics[LOSS.name], "validation") for event in newest.values()]
 
     def _trace(self, kind: str, name: str, index: int, last: int, points: int) -> Trace:
         from tui.app.widgets.raster import Trace

@@ -69,8 +69,9 @@ def _curve(
                 last=last,
                 traces=traces if len(plain.steps) else (),
                 marks=[
-                    *_controls(state),
                     *_checkpoints(state),
+                    *_controls(state),
+                    *_best(state),
                     *_findings(state),
                     *(_validations(state, metric, window, cells) if validated else ()),
                 ],
@@ -147,14 +148,17 @@ def _validations(state: RunState, metric: Metric, window: Window, cells: int) ->
 def _checkpoints(state: RunState) -> list[Mark]:
     from tui.app.widgets.raster import Mark
 
-    marks = [Mark("▴", "muted", event.step) for event in state.checkpoints[-200:]]
-    if state.best is not None:
-        marks.append(Mark("▲", "good", state.best.step))
-    return marks
+    return [Mark("▴", "muted", event.step) for event in state.checkpoints[-200:]]
+
+
+def _best(state: RunState) -> list[Mark]:
+    from tui.app.widgets.raster import Mark
+
+    return [Mark("▲", "good", state.best.step)] if state.best is not None else []
 
 
 def _controls(state: RunState) -> list[Mark]:
-    """Return a mark for each thing that was asked of the run; below the others, which show what came of it."""
+    """Return a mark for each thing that was asked of the run; above checkpoints, of which there are many."""
     from tui.app.widgets.raster import Mark
 
     return [Mark("◇", "mark", event.step) for event in state.controls[-200:]]
