@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from tests import planting
 from tui.core.diagnosis.doctor import Doctor
 from tui.core.events import Cleared, Ended, Evaluated, Found, Inspected, Nonfinite, Wired
 from tui.core.rundir import RunDir
+from tui.engine.data.batches import Batch
 from tui.engine.diagnosis.activations import ActivationProbe
 from tui.engine.diagnosis.agreement import halves
 from tui.engine.diagnosis.governor import WINDOW, Governor
@@ -107,6 +110,27 @@ def test_a_layer_that_overflows_is_named(tmp_path: Path, settings: Any, pictures
     run, end = train(tmp_path, "inf", chosen, pictures(chosen, COUNTS), planting.weights(overflow))
     assert end.reason == "failed"
     assert events(run, Nonfinite)[0].found.where in ("output of head", "loss")
+
+
+def test_validation_pictures_of_another_sharpness_are_seen_before_the_first_step(
+    tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    def coarse(batch: Batch, split: str) -> Batch:
+        if split != "validation":
+            return batch
+        small = functional.avg_pool2d(batch.images.permute(0, 3, 1, 2).float(), 4)
+        large = functional.interpolate(small, scale_factor=4).permute(0, 2, 3, 1)
+        return replace(batch, images=large.to(torch.uint8).contiguous())
+
+    chosen = settings(**{"diagnosis.preflight": "warn", "training.epochs": 1})
+    data = pictures(chosen, COUNTS)
+    sound, _ = train(tmp_path, "sound", chosen, data)
+    inputs = events(sound, Inspected)[0].inputs
+    assert inputs.validation_detail == pytest.approx(inputs.detail, rel=0.15)
+    assert not [event for event in events(sound, Found) if event.code == "validation_input"]
+    run, _ = train(tmp_path, "coarse", chosen, planting.Changed(data, evaluation=coarse))
+    found = next(event for event in events(run, Found) if event.code == "validation_input")
+    assert "times as sharp as validation pictures" in found.message
 
 
 def test_the_preflight_stops_once(tmp_path: Path, settings: Any, pictures: Any) -> None:

@@ -62,7 +62,7 @@ def ask_to_stop(app: App[Any], run: RunDir, *, after_epoch: bool = False) -> Non
     """Make sure, then ask a run to stop."""
     action: Action = "stop_after_epoch" if after_epoch else "stop"
     question = "Stop this training at the end of the epoch?" if after_epoch else "Stop this training?"
-    first = "It finishes the epoch, validates" if after_epoch else "It finishes this step"
+    first = "It finishes the epoch, with its validation if one is due," if after_epoch else "It finishes this step"
     detail = f"{first} and saves. It can be resumed, here or with `cnntrain resume`."
     said = "Stopping after this epoch." if after_epoch else "Stopping after this step."
 

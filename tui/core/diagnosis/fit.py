@@ -1,4 +1,4 @@
-"""Conditions of a run that learns something: its course, its fit, its data (11 to 13, 15 to 17, 19 to 21, 24)."""
+"""Conditions of a run that learns something: its course, its fit, its data (11 to 13, 15 to 17, 20, 21, 24)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from tui.core.diagnosis import limits, offers
 from tui.core.diagnosis.finding import Advice, Evidence
+from tui.core.diagnosis.labels import no_signal_after
 from tui.core.diagnosis.rule import Reading
 from tui.core.diagnosis.signals import Validation
-from tui.core.diagnosis.stuck import no_signal_after
 from tui.core.diagnosis.view import View, slope
 
 # --- 11: oscillating -----------------------------------------------------------------------------------
@@ -240,31 +240,6 @@ def tell_validation_differs(view: View) -> Advice:
         f"pictures to {100 * newest.accuracy:.0f} %, and that never became better: the two are not prepared alike."
     )
     return Advice(text, "", {"data.mean": (), "data.std": ()}, "scratch")
-
-
-# --- 19: label noise -------------------------------------------------------------------------------------
-
-
-def label_noise(view: View) -> Reading | None:
-    """Training pictures have a higher loss than validation pictures though nothing makes them harder."""
-    newest = _newest(view)
-    if newest is None or math.isnan(newest.train_loss) or math.isnan(view.chance):
-        return None
-    settings = view.facts.settings
-    mixed = settings.data.mixup or settings.data.cutmix
-    if settings.loss.label_smoothing or settings.model.dropout or mixed:
-        return None
-    gap = newest.train_loss - newest.loss
-    return (Evidence("loss of training above validation pictures", gap, limits.NOISY_LABELS, "above", "below 0"),)
-
-
-def tell_label_noise(view: View) -> Advice:
-    """Smoothing bears wrong labels."""
-    text = (
-        "Training pictures are evaluated worse than validation pictures: some of their labels are probably wrong. "
-        "Label smoothing bears that better; look at the training pictures with the highest loss."
-    )
-    return Advice(text, "", {"loss.label_smoothing": 0.1}, "scratch")
 
 
 # --- 20: class collapse ----------------------------------------------------------------------------------

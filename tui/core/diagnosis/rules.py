@@ -6,7 +6,7 @@ that learns nothing has one cause, and what else holds is listed beneath it.
 
 from __future__ import annotations
 
-from tui.core.diagnosis import fit, start, stuck, units
+from tui.core.diagnosis import fit, labels, start, stuck, units
 from tui.core.diagnosis.rule import Rule
 
 _INPUT = ("input_scale", "constant_weights", "unwired", "unshuffled", "probabilities")
@@ -205,8 +205,8 @@ RULES: tuple[Rule, ...] = (
         "no_signal",
         "Labels carry no signal",
         "warning",
-        stuck.no_signal,
-        stuck.tell_no_signal,
+        labels.no_signal,
+        labels.tell_no_signal,
         confirm=2,
         causes=(*(code for code in _STUCK if code != "no_signal"), "underfit"),
     ),
@@ -290,8 +290,8 @@ RULES: tuple[Rule, ...] = (
         "label_noise",
         "Noisy labels",
         "info",
-        fit.label_noise,
-        fit.tell_label_noise,
+        labels.label_noise,
+        labels.tell_label_noise,
         on="validation",
         confirm=4,
         causes=(*_STUCK, "validation_input", "mismatch"),
