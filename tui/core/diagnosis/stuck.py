@@ -1,4 +1,4 @@
-"""Conditions in which nothing is learned: gradients and updates (3 to 7, 14); units and labels have rooms of their own."""
+"""Conditions in which nothing is learned: gradients and updates (3 to 7, 14); see `units` and `labels` for others."""
 
 from __future__ import annotations
 
