@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.contenders import CONTENDERS, Work
+from tui.core.memory import with_large_pages
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.schema import validated
@@ -45,9 +46,11 @@ class Contender:
 
     def __init__(self, name: str, command: list[str], images: Callable[[], int], log: Path) -> None:
         self.name, self._images = name, images
+        # The limit is that of our engine, which its supervisor starts with large pages.
+        environment = with_large_pages(os.environ) if name in (OURS, "limit") else dict(os.environ)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0, env=environment
             )
         self._log = log
 

@@ -62,6 +62,11 @@ def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
             {"loss.class_weights": "given", "loss.weights": (1.0, 2.0)},
             "loss.weights lists 2 weights and there are 3 classes. List one weight per class.",
         ),
+        (
+            "regression",
+            {"training.best_by": "accuracy"},
+            "training.best_by is accuracy, which is not measured for regression. Choose one of loss, mae, ",
+        ),
     ],
 )
 def test_contradictions(task: Task, changes: dict[str, Any], said: str) -> None:

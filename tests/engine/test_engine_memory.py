@@ -28,6 +28,14 @@ ERRORS = [
 ]
 
 
+def test_malloc_is_asked_for_large_pages_unless_something_is_said_about_them() -> None:
+    ours, theirs = "glibc.malloc.hugetlb=1", "glibc.malloc.hugetlb=0"
+    assert memory.with_large_pages({"A": "b"}) == {"A": "b", "GLIBC_TUNABLES": ours}
+    more = "glibc.malloc.check=3"
+    assert memory.with_large_pages({"GLIBC_TUNABLES": more}) == {"GLIBC_TUNABLES": f"{more}:{ours}"}
+    assert memory.with_large_pages({"GLIBC_TUNABLES": theirs}) == {"GLIBC_TUNABLES": theirs}
+
+
 def weights_of(run: RunDir, which: str) -> str:
     return hashlib.sha256((run.checkpoints / which / "optimizer.safetensors").read_bytes()).hexdigest()
 

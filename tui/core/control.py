@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,10 +55,10 @@ def pending(run: RunDir) -> list[Request]:
     """Return the requests that wait, oldest first; what is no known request is left alone."""
     requests = []
     try:
-        names = sorted(path for path in run.control.iterdir() if path.suffix == ".json")
+        names = sorted(name for name in os.listdir(run.control) if name.endswith(".json"))
     except OSError:
         return []
-    for path in names:
+    for path in map(run.control.joinpath, names):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             fields = json.loads(path.read_text("utf-8"))
             value = float(fields["value"]) if "value" in fields else None

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 GIB = 1 << 30
@@ -13,9 +14,22 @@ WORKER = 96 << 20
 """What a data worker may need: itself, and a large photograph while it is decoded."""
 SHARED = 16 << 20
 """Less free shared memory than this is next to none."""
+_TUNABLES, _LARGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
+
+
+def with_large_pages(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process whose malloc asks Linux for pages of 2 MiB; what is said about it stays.
+
+    glibc reads it at the start of a process. A step goes through some hundred megabytes of activations; finding their
+    pages of 4 KiB takes 2 to 4 % of a small network's step.
+    """
+    said = environment.get(_TUNABLES, "")
+    if _LARGE_PAGES in said:
+        return dict(environment)
+    return {**environment, _TUNABLES: ":".join(filter(None, (said, f"{_LARGE_PAGES}=1")))}
 
 
 def available() -> int | None:

@@ -112,8 +112,11 @@ class Step:
         for images, targets, share in self._parts(batch):
             outputs, loss = self._forward(images, targets)
             self._backward(loss if share == 1 else loss * share)
+            score = self._objective.score(outputs, targets)
+            if share == 1:
+                return loss.detach(), score
             losses.append(loss.detach() * share)
-            scores.append(self._objective.score(outputs, targets) * share)
+            scores.append(score * share)
         return torch.stack(losses).sum(), torch.stack(scores).sum()
 
     def _parts(self, batch: Batch) -> Iterator[tuple[Tensor, Tensor, float]]:

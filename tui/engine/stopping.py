@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 from time import monotonic
 
-from tui.core.errors import UsageError
-from tui.core.metrics import AVERAGED, LOSS, METRICS, Metric, Task, of_task
+from tui.core.metrics import LOSS, METRICS, Metric, Task, of_task
 from tui.core.sentences import duration
 from tui.core.settings import Settings
+from tui.core.tasks import check_measured
 from tui.engine.progress import Best, Progress
 
 
@@ -33,11 +33,7 @@ class Stopping:
         chosen = self._training.best_by
         self.best_by = of_task(task).headline if chosen == "auto" else METRICS[chosen]
         self._stop_by = METRICS[self._training.stop_metric]
-        wanted = {"training.best_by": self.best_by}
-        if self._training.stop_patience:
-            wanted["training.stop_metric"] = self._stop_by
-        for setting, metric in wanted.items():
-            _check_measured(setting, metric, task)
+        check_measured(self._training, task)
         self._mark, self._step = monotonic(), 0
         self._told = False
 
@@ -108,10 +104,3 @@ def _improved(metric: Metric, new: float, old: float, change: float) -> bool:
         return True
     gain = old - new if metric.better == "min" else new - old
     return gain > 0 and gain >= change
-
-
-def _check_measured(setting: str, metric: Metric, task: Task) -> None:
-    measured = [known.name for known in of_task(task).evaluation]
-    if metric.name.removeprefix(AVERAGED) not in measured:
-        cause = f"{setting} is {metric.name}, which is not measured for {task}"
-        raise UsageError("The run cannot start", cause, f"Choose one of {', '.join(measured)}.")

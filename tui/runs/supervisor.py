@@ -34,6 +34,7 @@ from tui.core.errors import CnntrainError, UsageError
 from tui.core.events import Ended, Exit, Launched, Message, decode
 from tui.core.files import remove_temporaries, write_atomic
 from tui.core.leash import Leash
+from tui.core.memory import with_large_pages
 from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
@@ -161,7 +162,7 @@ class Supervisor:
                 stderr=log,
                 cwd="/",
                 process_group=0,
-                env={"PYTHONFAULTHANDLER": "1", **os.environ},
+                env=with_large_pages({"PYTHONFAULTHANDLER": "1", **os.environ}),
             )
         finally:
             os.close(log)
