@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import builders
+from tests.app import walking
 from tui.app.app import CnntrainApp
 from tui.app.preferences import load
 from tui.app.screens.watch import WatchScreen
@@ -157,3 +159,20 @@ def test_what_the_machine_does_not_tell_is_left_out() -> None:
         assert word in text
     panel._observed = Observed("elsewhere", None)
     assert "not this machine" in text_of(panel)
+
+
+@pytest.mark.parametrize(("task", "named"), [("classification", "5 classes"), ("regression", "5 errors")])
+async def test_a_page_is_called_after_what_is_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, named: str
+) -> None:
+    run = builders.make_run(tmp_path, steps=40, epochs=2)
+    builders.stop_the_clock(monkeypatch, run)
+    lines = [json.loads(line) for line in run.events.read_text().splitlines()]
+    told = [{**line, "task": task, "targets": ["x"]} if "classes" in line else line for line in lines]
+    run.events.write_text("".join(f"{json.dumps(line)}\n" for line in told))
+    async with CnntrainApp(runs_root=tmp_path, open_run=run).run_test(size=(80, 24)) as pilot:
+        for _ in range(400):
+            if named in walking.text_of(pilot.app):
+                break
+            await walking.breathe()
+        assert named in walking.text_of(pilot.app)

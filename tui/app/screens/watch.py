@@ -25,6 +25,7 @@ from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.status import Outcome, StatusBar
+from tui.core.metrics import of_task
 from tui.core.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ class WatchScreen(Screen[None]):
         if status != self._status:
             self._status = status
             self.query_one(Outcome).show(state)
+            self.query_one(Pages).rename({"classes": "errors"} if state.metrics is of_task("regression") else {})
             self.refresh_bindings()
             self.draw()
             return

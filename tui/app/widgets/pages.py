@@ -19,6 +19,13 @@ class Pages(Rows):
         self.numbers: dict[str, int] = {}
         """The key of each panel, 0 for none; without these they are counted."""
         self._current = ""
+        self._names: dict[str, str] = {}
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Call pages otherwise; without a name here they are called as they are."""
+        if names != self._names:
+            self._names = names
+            self.redraw()
 
     def show(self, current: str) -> None:
         """Name the page that is shown."""
@@ -41,7 +48,10 @@ class Pages(Rows):
             keys = keys_of([self.numbers[panel] for panel in panels] if self.numbers else range(number, last + 1))
             here = name == self._current
             tone: Tone = "strong" if here else "muted"
-            runs += [(f"{keys} " if keys else "", "focus" if here else "muted"), (f"{name}{' ' * gap}", tone)]
+            runs += [
+                (f"{keys} " if keys else "", "focus" if here else "muted"),
+                (f"{self._names.get(name, name)}{' ' * gap}", tone),
+            ]
             number = last + 1
         return runs
 
