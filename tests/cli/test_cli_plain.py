@@ -127,7 +127,7 @@ def test_a_run_that_dies_without_a_word_is_told(run: RunDir, capsys) -> None:
     meanwhile(lambda: builders.let_go(run))
     assert PlainView(run).follow() == 137
     out, err = capsys.readouterr()
-    assert "crashed: Its supervisor was killed" in out
+    assert "crashed: Nobody noted why it ended: its supervisor was killed" in out
     assert "cnntrain resume" in err
 
 

@@ -149,7 +149,7 @@ def test_an_engine_that_cannot_hear_is_ended_with_its_supervisor(fake: Fake) -> 
     state = state_of(run)
     assert (state.status, state.status_text) == (
         "crashed",
-        "Its supervisor was killed, so nobody noted why it ended; it can be resumed.",
+        "Nobody noted why it ended: its supervisor was killed, or the disk was full. It can be resumed.",
     )
 
 

@@ -115,6 +115,7 @@ class RunState:
     """Who runs it, or did last."""
     paused: bool = False
     stop_asked: bool = False
+    stop_after_epoch: bool = False
     seconds_per_step: float = 0.0
     """The recent pace; 0 while it is not known."""
     pauses: list[tuple[float, float]] = field(default_factory=list)
@@ -174,7 +175,7 @@ def fold(state: RunState, event: Event) -> None:
             state.launched, state.running_attempt_started = True, False
             state.ended = state.preparing = None
             _unpause(state, event.time)
-            state.stop_asked = False
+            state.stop_asked = state.stop_after_epoch = False
         case Preparing():
             state.preparing = event
         case Started():
@@ -235,6 +236,8 @@ def _weight(found: Found) -> int:
 def _control(state: RunState, event: Controlled) -> None:
     if event.action == "stop":
         state.stop_asked = True
+    elif event.action == "stop_after_epoch":
+        state.stop_after_epoch = True
     elif event.action == "pause" and not state.paused:
         state.paused = True
         state.pauses.append((event.time, float("inf")))
@@ -303,6 +306,7 @@ def facts(state: RunState) -> Facts:
         stage=stage,
         paused=state.paused,
         stop_asked=state.stop_asked,
+        stop_after_epoch=state.stop_after_epoch,
         ended=state.ended.reason if state.ended else "",
         ended_text=state.ended.text if state.ended else "",
         last_sign=state.last_time,

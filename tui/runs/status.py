@@ -43,6 +43,7 @@ class Facts:
     """What the engine does before the first step (already sanitized)."""
     paused: bool = False
     stop_asked: bool = False
+    stop_after_epoch: bool = False
     ended: str = ""
     """Why the latest attempt ended (`tui.core.events.Reason`), empty while it has not."""
     ended_text: str = ""
@@ -52,6 +53,7 @@ class Facts:
     """Seconds that can pass between two signs of this run: its longest validation or step."""
 
 
+_UNNOTED = "Nobody noted why it ended: its supervisor was killed, or the disk was full. It can be resumed."
 _ENDS: dict[str, tuple[Status, str]] = {
     "finished": ("finished", "Finished."),
     "stopped": ("stopped", "Stopped; it can be resumed."),
@@ -102,7 +104,7 @@ def _living(facts: Facts, life: Liveness, moment: float) -> tuple[Status, str]:
         return "preparing", facts.stage or "Starting."
     if facts.paused:
         return "paused", "Paused; it waits for continue."
-    return "running", place
+    return "running", f"It stops at the end of this epoch. {place}".rstrip() if facts.stop_after_epoch else place
 
 
 def _dead(life: Liveness, facts: Facts) -> tuple[Status, str]:
@@ -112,7 +114,7 @@ def _dead(life: Liveness, facts: Facts) -> tuple[Status, str]:
         return "interrupted", f"The machine was restarted{since}; the run can be resumed from its last checkpoint."
     if owner is None:
         return "interrupted", "Nobody runs it, and it did not say why it ended; it can be resumed."
-    return "crashed", "Its supervisor was killed, so nobody noted why it ended; it can be resumed."
+    return "crashed", _UNNOTED
 
 
 def utc(moment: float) -> str:

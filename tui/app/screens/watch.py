@@ -24,7 +24,7 @@ from tui.app.screens.dashboard import Dashboard
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
-from tui.app.widgets.status import Outcome, StatusBar
+from tui.app.widgets.status import ODD, Outcome, StatusBar
 from tui.core.metrics import of_task
 from tui.core.rundir import RunDir
 
@@ -204,7 +204,7 @@ class WatchScreen(Screen[None]):
         if not self.is_current:
             return
         state = self.follower.state
-        odd = state.status_text if state.status in ("silent", "stopping") else ""
+        odd = state.status_text if state.status in ODD else ""
         status = (state.status, odd, state.ended, state.read_only, self.follower.behind)
         if status != self._status:
             self._status = status

@@ -191,6 +191,10 @@ def _with_bar(left: list[Run], share: float, words: str, width: int) -> Row:
     return (*left, (bar, "line"), (rest, "faint"), (f"  {percent}  ", "strong"), (words, "text"))
 
 
+ODD = ("running", "silent", "stopping")
+"""A run that lives in one of these may have a sentence about it that a person should read."""
+
+
 class Outcome(Rows):
     """How a run ended, and what to do next."""
 
@@ -229,9 +233,11 @@ class Outcome(Rows):
 
 def _oddness(state: RunState) -> list[tuple[str, Tone]]:
     """Return what a person should know of a run that lives but does not train, and could do."""
-    if state.status not in ("silent", "stopping") or not state.status_text:
+    if state.status not in ODD or not state.status_text:
         return []
-    said: list[tuple[str, Tone]] = [(state.status_text, BADGES[state.status][1])]
+    said: list[tuple[str, Tone]] = [
+        (state.status_text, "muted" if state.status == "running" else BADGES[state.status][1])
+    ]
     if state.status == "silent" and state.owner is not None and state.owner.engine_lives:
         wake = f"`kill -CONT {state.owner.engine_pid}` lets one that was suspended go on"
         said.append((f"{wake}; `cnntrain stop --now {clean(state.run.name, 60)}` ends it, to be resumed.", "text"))
