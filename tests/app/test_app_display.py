@@ -216,13 +216,16 @@ def test_an_unknown_pen_is_kept_apart_from_a_known_one() -> None:
 
 def test_what_is_urgent_is_written_first_and_of_what_changed_again_only_the_newest() -> None:
     frame = Frame(ColorSystem.EIGHT_BIT)
-    frame.fit(10, 4)
+    frame.fit(10, 5)
     frame.put([Piece(0, 0, [Segment("chart")]), Piece(1, 0, [Segment("chart")])])
-    frame.put([Piece(2, 0, [Segment("key")]), Piece(3, 0, [Segment("focus")])], urgent=True)
+    frame.put([Piece(2, 0, [Segment("key")]), Piece(3, 0, [Segment("focus")])], urgency=1)
+    frame.put([Piece(1, 0, [Segment("later")])], urgency=1)
+    frame.put([Piece(4, 0, [Segment("next key")])], urgency=2)
+    assert frame.write(12) == "\x1b[5Hnext key"
     assert frame.write(9, first=[3]) == "\x1b[4Hfocus"
     frame.put([Piece(0, 0, [Segment("newer")])])
     assert frame.write(6) == "\x1b[3Hke"
     assert frame.urgent
-    assert frame.write() == "\x1b[3;3Hy\x1b[Hnewer\x1b[2Hchart"
+    assert frame.write() == "\x1b[3;3Hy\x1b[2Hlater\x1b[Hnewer"
     assert not frame.behind
     assert frame.write() == ""

@@ -79,6 +79,8 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         """Whether there is a timer for an answer that does not come."""
         self._touched = time.monotonic()
         """When somebody last pressed a key or a button, or started it."""
+        self._touches = 1
+        """How often: what the newest key changed is more urgent than what is left of the one before."""
         self._over = threading.Event()
         self._after_paint: list[Callable[[], None]] = []
         self._resized = -_CALM
@@ -112,6 +114,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             self._resized = time.monotonic()
         elif isinstance(event, events.InputEvent | events.Paste) and not isinstance(event, events.MouseMove):
             self._touched = time.monotonic()
+            self._touches += 1
         await super().on_event(event)
 
     def _follow_size(self) -> None:
@@ -202,7 +205,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             return renderable
         pieces = self._pieces(renderable) if self.cell_exact else None
         if pieces is not None:
-            self._frame.put(pieces, urgent=time.monotonic() - self._touched < _URGENT)
+            self._frame.put(pieces, urgency=self._touches if time.monotonic() - self._touched < _URGENT else 0)
             return self._next()
         if self._pacer.wait:
             self._held = True

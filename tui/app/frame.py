@@ -47,8 +47,9 @@ class Frame:
         self._pens: list[list[Pen]] = []
         self._wanted_texts: list[list[str | None]] = []
         self._wanted_pens: list[list[Pen]] = []
-        self._urgent: set[int] = set()
-        """Rows to be written before others."""
+        self._urgent: dict[int, tuple[int, int]] = {}
+        """Rows to be written before others, the least first: by minus their urgency, then by the update."""
+        self._updates = 0
         self._rows: set[int] = set()
         """All rows in which something may have to be written."""
         self._pen_of: dict[tuple[Style | None, bool], Pen] = {}
@@ -59,7 +60,7 @@ class Frame:
         rows = range(self.height)
         self._texts, self._wanted_texts = [[None] * self.width for _ in rows], [[None] * self.width for _ in rows]
         self._pens, self._wanted_pens = [[PLAIN] * self.width for _ in rows], [[PLAIN] * self.width for _ in rows]
-        self._urgent, self._rows = set(), set()
+        self._urgent, self._rows = {}, set()
 
     def fit(self, width: int, height: int) -> None:
         """Take on the size of the terminal; another size than before makes all cells unknown."""
@@ -82,12 +83,17 @@ class Frame:
         self.put(pieces)
         return self.write()
 
-    def put(self, pieces: Iterable[Piece], *, urgent: bool = False) -> None:
+    def put(self, pieces: Iterable[Piece], *, urgency: int = 0) -> None:
         """Take what the terminal is to show.
+
+        Args:
+            pieces: of the screen.
+            urgency: what has more of it is written first; of what is as urgent, but not 0, the earlier update.
 
         Raises:
             UnexpectedError: a piece cannot be held in cells. The frame must be forgotten then.
         """
+        self._updates += 1
         for y, x, segments in pieces:
             if not 0 <= y < self.height:
                 continue
@@ -99,24 +105,26 @@ class Frame:
                 continue
             self._wanted_texts[y][x:end], self._wanted_pens[y][x:end] = texts, pens
             self._rows.add(y)
-            if urgent:
-                self._urgent.add(y)
+            if urgency:
+                rank = (-urgency, self._updates)
+                self._urgent[y] = min(rank, self._urgent.get(y, rank))
 
     def write(self, room: int | None = None, first: Sequence[int] = ()) -> str:
         """Return what has to be written next; may be empty. What is left is for the next time.
 
         Args:
             room: bytes after which to stop; None to write all.
-            first: rows that come before others that are as urgent.
+            first: rows that come before others of the same update.
         """
         written = Sequences(self.width)
-        for y in sorted(self._rows, key=lambda y: (y not in self._urgent, y not in first, y)):
+        last = (0, 0)
+        for y in sorted(self._rows, key=lambda y: (self._urgent.get(y, last), y not in first, y)):
             for x in self._differing(y):
                 if room is not None and written.size >= room:
                     return written.finish()
                 self._write(written, y, x)
             self._rows.discard(y)
-            self._urgent.discard(y)
+            self._urgent.pop(y, None)
         return written.finish()
 
     def row(self, y: int) -> list[tuple[str | None, Pen]]:

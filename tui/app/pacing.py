@@ -23,7 +23,9 @@ _PART = 0.05
 _AHEAD = 0.15
 """Seconds that the line may need for what is urgent and not answered yet; on a longer way, as long as that."""
 _LEAST = 128
-"""Bytes that are worth a question."""
+"""Bytes that are worth a question; twice as many may always be on their way, which shows what the line carries."""
+_TRIAL = 2048
+"""Bytes that are written before anything is known of the line."""
 _FAST = 300_000.0
 """Bytes a second from which on a frame is written whole."""
 _KEPT = 0.95
@@ -80,10 +82,12 @@ class Pacer:
         ahead = sum(size for _, size in self._asked) if self.wait else 0
         if ahead and not (self._ways and urgent):
             return 0
+        if self._bytes < _LEAST:
+            return 0 if ahead else None if self._silent else _TRIAL
         if self._rate >= _FAST and not ahead:
             return None
         part = max(_LEAST, int(self._rate * _PART))
-        left = int(self._rate * max(_AHEAD, self._way)) - ahead if ahead else part
+        left = max(2 * part, int(self._rate * max(_AHEAD, self._way))) - ahead if ahead else part
         return min(left, part) if left >= _LEAST else 0
 
     def asked(self, text: str) -> str:
@@ -126,4 +130,4 @@ class Pacer:
     @property
     def _rate(self) -> float:
         """Bytes a second that the line carries."""
-        return self._bytes / max(self._busy, 1e-6) if self._bytes else _FAST
+        return self._bytes / max(self._busy, 1e-6)
