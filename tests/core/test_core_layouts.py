@@ -290,6 +290,14 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: flat(root, *(f"{split}/{name}/1.jpg" for split in ("trian", "val") for name in ("a", "b"))),
         'there is "val" but no train folder. "trian" has the same folders inside: call it train, or set data.layout',
     ),
+    "pixels in a table": (
+        lambda root: beside(root, "mnist_train.csv", "more.npz"),
+        "Pictures inside of such files are not read: write each out as a file, in one folder per class. If it is a",
+    ),
+    "a spreadsheet": (
+        lambda root: beside(flat(root, "1.png", "2.png"), "labels.xlsx"),
+        'of each picture\'s name and what it shows. If "labels.xlsx" says it, save that as CSV.',
+    ),
     "an archive": (lambda root: beside(root, "data.zip"), 'only 1 .zip. Unpack "data.zip" and name the folder.'),
 }
 
@@ -307,3 +315,34 @@ def test_what_is_no_dataset_yet_is_told_how_to_become_one(tmp_path: Path, kind: 
 def test_classes_that_only_look_like_splits_or_boxes_are_classes(tmp_path: Path) -> None:
     flat(tmp_path, "test/1.jpg", "test/2.jpg", "brain/1.jpg", "brain/2.jpg", "labels/1.jpg", "labels/2.jpg")
     assert scan(tmp_path).classes == ("brain", "labels", "test")
+
+
+def test_numbers_that_only_count_the_lines_say_nothing(tmp_path: Path) -> None:
+    paths = [f"{name}/{name}_{number}.jpg" for name in ("ant", "bee") for number in range(4)]
+    flat(tmp_path / "images", *paths)
+    for name, last in (("images.txt", paths), ("classes.txt", ["ant", "bee"]), ("split.txt", ["1", "0"] * 4)):
+        (tmp_path / name).write_text("".join(f"{line} {word}\n" for line, word in enumerate(last, start=1)))
+    found = scan(tmp_path)
+    assert (found.task, found.classes) == ("classification", ("ant", "bee"))
+    assert read(tmp_path, list="images.txt").described == 'list "images.txt": paths in "2", labels from their folders'
+
+
+def test_labels_of_minus_one_and_one(tmp_path: Path) -> None:
+    flat(tmp_path, *(f"img/{number}.jpg" for number in range(6)))
+    rows = [f"{number}.jpg,{-1 if number % 2 else 1},{1 if number > 2 else -1},-1" for number in range(6)]
+    (tmp_path / "list_attr.csv").write_text("\n".join(["image_id,Bald,Young,Never", *rows, "0.jpg,2,1,1"]))
+    found = scan(tmp_path)
+    assert (found.task, found.classes) == ("regression", ())  # a 2 among them: no indicators
+    (tmp_path / "list_attr.csv").write_text("\n".join(["image_id,Bald,Young,Never", *rows]))
+    found = scan(tmp_path)
+    assert (found.task, found.classes) == ("multilabel", ("Bald", "Young"))
+    assert [target for _, target in found.samples["all"]] == [(0,), (), (0,), (1,), (0, 1), (1,)]
+
+
+def test_a_list_that_names_no_picture_is_told(tmp_path: Path) -> None:
+    flat(tmp_path, *(f"images/{number:05d}.jpg" for number in range(6)))
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(6)))
+    (tmp_path / "notes.csv").write_text("day,weather\n1,rain\n2,sun\n")
+    told = [problem.text for problem in scan(tmp_path).problems if problem.code == "list_ignored"]
+    (text,) = told
+    assert text.endswith('is not used: none of its columns names pictures that are there, like "0".')

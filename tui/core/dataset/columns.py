@@ -125,7 +125,7 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
         shares = {column: _share(column, body, lookup.find_there, folder) for column in range(width)}
         if max(shares.values(), default=0) < _PLAINLY:
             shares = {column: _share(column, body, lookup.find, folder) for column in range(width)}
-        named = [_plain(str(cell)) in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
+        named = [plain(str(cell)) in PATHS for cell in (*first[:width], *[""] * (width - len(first)))]
         # Pictures are often called by numbers, as labels are; labels come again and again.
         weights = {column: shares[column] * (1 if named[column] else _variety(column, body)) for column in shares}
         place = max(range(width), key=lambda column: (weights[column], named[column], -column), default=None)
@@ -143,7 +143,7 @@ def _read(table: Table, lookup: Lookup, folder: str, data: DataSettings) -> Colu
     return replace(columns, labels=_labels(columns, body, table, data))
 
 
-def _plain(heading: str) -> str:
+def plain(heading: str) -> str:
     """Return a heading as the tables here have it: ``Image Name`` and ``image-name`` are ``image_name``."""
     return re.sub(r"[\s_-]+", "_", heading.casefold()).strip("_")
 
@@ -175,7 +175,7 @@ def _is_heading(first: Row, path: int, body: Sequence[Row], lookup: Lookup, fold
     """Whether the first line says what the columns are, instead of naming a picture."""
     written = _texts(first)[path] if path < len(first) else ""
     words, cell = [text.casefold() for text in _texts(first)], written.casefold()
-    if _plain(cell) in PATHS or {data.path_column.casefold(), data.split_column.casefold()} & set(filter(None, words)):
+    if plain(cell) in PATHS or {data.path_column.casefold(), data.split_column.casefold()} & set(filter(None, words)):
         return True
     if os.path.splitext(cell)[1] in EXTENSIONS or isinstance(lookup.find(written, folder), Picture):
         return False
@@ -200,7 +200,7 @@ def _special(wanted: str, known: Sequence[str], columns: Columns, table: Table, 
         return _place(wanted, columns.names, len(columns.names), table, noun)
     if not columns.headed:
         return None
-    folded = [_plain(name) for name in columns.names]
+    folded = [plain(name) for name in columns.names]
     return next((folded.index(name) for name in known if name in folded and folded.index(name) != columns.path), None)
 
 
@@ -225,16 +225,25 @@ def _labels(columns: Columns, body: Sequence[Row], table: Table, data: DataSetti
         return tuple(dict.fromkeys(found))
     rest = [place for place in range(len(columns.names)) if place not in (columns.path, columns.split, columns.group)]
     if columns.headed:
-        folded = {_plain(columns.names[place]): place for place in reversed(rest)}
+        folded = {plain(columns.names[place]): place for place in reversed(rest)}
         named = [folded[name] for name in LABELS if name in folded]
         if named:
             return (named[0],)
-        rest = [place for place in rest if _plain(columns.names[place]) not in ("id", "index", "")] or rest
+        rest = [place for place in rest if plain(columns.names[place]) not in ("id", "index", "")] or rest
+    else:
+        rest = [place for place in rest if not _counts_lines(place, body)]
     if len(rest) < 2 or all(_numeric(place, body) for place in rest):
         return tuple(rest)
     step = "Name the columns of labels with data.label_columns, and the other way to read it with data.layout."
     cause = f"which column of {table.shown} says what a picture shows is unclear among {names_of(columns.names, 8)}"
     raise UsageError(TITLE, cause, step)
+
+
+def _counts_lines(place: int, body: Sequence[Row]) -> bool:
+    """Whether a column only numbers the lines."""
+    values = [row[place] if place < len(row) else None for row in body]
+    first = number_of(values[0]) if len(values) > 2 else None
+    return first in (0, 1, 2) and all(number_of(value) == first + line for line, value in enumerate(values))
 
 
 def _numeric(place: int, body: Sequence[Row]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from tui.core.dataset.listings import Listing, Picture
 from tui.core.dataset.problems import Problem, many, names_of, some_of
 from tui.core.dataset.samples import Found, Target, is_wrapper, split_named
-from tui.core.dataset.unusable import LAYOUT_HINT, TITLE, check_no_boxes, flat, no_pictures
+from tui.core.dataset.unusable import LAYOUT_HINT, TITLE, check_no_boxes, flat, no_pictures, sheets_hint
 from tui.core.dataset.walk import Account, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
@@ -47,11 +47,11 @@ def read_folders(
     by_class = _by_class(walker, "", top, data, problems)
     inside = {name: _splits_inside(pictures) for name, pictures in by_class.items()}
     if layout == "class_then_split":
-        return _in_classes(by_class, inside, problems)
+        return _in_classes(by_class, inside, walker.account, problems)
     if layout == "auto" and len(by_class) > 1 and all(inside.values()):
         divided = {split for found in inside.values() for split in found}
         if "train" in divided and len(divided) > 1:
-            return _in_classes(by_class, inside, problems)
+            return _in_classes(by_class, inside, walker.account, problems)
     classes = tuple(sorted(by_class))
     _check_classes(classes, walker, "", problems)
     problems += _datasets_among(by_class)
@@ -214,7 +214,10 @@ def _splits_inside(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
 
 
 def _in_classes(
-    by_class: dict[str, list[Picture]], inside: dict[str, dict[str, list[Picture]]], problems: list[Problem]
+    by_class: dict[str, list[Picture]],
+    inside: dict[str, dict[str, list[Picture]]],
+    account: Account,
+    problems: list[Problem],
 ) -> Found:
     """Return what class folders of split folders mean."""
     undivided = sorted(name for name, splits in inside.items() if "train" not in splits)
@@ -233,7 +236,7 @@ def _in_classes(
         if members[split] and lacking:
             _report_missing(f'The "{split}" folders', lacking, problems)
     if len(classes) == 1:
-        problems.append(_one_class(f'there is only one class with pictures, "{clean(classes[0], 60)}"'))
+        problems.append(_one_class(f'there is only one class with pictures, "{clean(classes[0], 60)}"', account))
     return Found("class_then_split", classes, used_splits(members, problems))
 
 
@@ -277,11 +280,13 @@ def _check_classes(classes: tuple[str, ...], walker: Walker, folder: str, proble
     if not classes:
         raise no_pictures(f"no folder in {shown} holds a picture", walker.account)
     if len(classes) == 1:
-        problems.append(_one_class(f'{shown} has only one class with pictures, "{clean(classes[0], 60)}"'))
+        problems.append(
+            _one_class(f'{shown} has only one class with pictures, "{clean(classes[0], 60)}"', walker.account)
+        )
 
 
-def _one_class(text: str) -> Problem:
-    step = "Training needs at least two classes, or a list file of what each picture shows."
+def _one_class(text: str, account: Account) -> Problem:
+    step = f"Training needs at least two classes, or a list file of what each picture shows.{sheets_hint(account)}"
     return Problem("one_class", "error", f"{text}.", (), step)
 
 

@@ -2,8 +2,8 @@
 
 What a column has follows from its values, by these rules (``data.task`` overrules them):
 
-- Several columns: 0 and 1 only, with exactly one 1 in each line, are one class; 0 and 1 only are labels; other
-  numbers are numbers to learn.
+- Several columns: 0 and 1 only (or -1 and 1), with exactly one 1 in each line, are one class; 0 and 1 only are
+  labels; other numbers are numbers to learn.
 - One column of JSON lists: of texts or whole numbers, labels; of other numbers, numbers to learn.
 - One column of numbers: numbers to learn if one of them has decimals or is negative, if there are more than 20
   different ones and more than one for every five pictures, or if most of them occur once; else classes.
@@ -45,6 +45,9 @@ class Meaning:
     whole: bool = False
     """Classes are whole numbers: ``03`` and ``3.0`` are ``3``, and they are sorted as numbers."""
 
+    signed: bool = False
+    """Indicators are -1 and 1 instead of 0 and 1."""
+
     def read(self, cells: Cells) -> tuple[str, ...] | tuple[float, ...]:
         """Return the names of the classes that the cells name, or the numbers.
 
@@ -57,7 +60,7 @@ class Meaning:
                 raise ValueError(f"it has {many(len(numbers), 'number')} instead of {len(self.names):,}")
             return numbers
         if self.form == "indicators":
-            found = tuple(name for name, cell in zip(self.names, cells, strict=True) if _indicator(cell))
+            found = tuple(name for name, cell in zip(self.names, cells, strict=True) if _indicator(cell, self.signed))
         elif self.form == "separated":
             found = tuple(filter(None, (part.strip() for part in str(cells[0] or "").split(self.separator))))
         elif self.form == "list":
@@ -125,12 +128,12 @@ def _finite(cell: Any) -> float:
     return number
 
 
-def _indicator(cell: Any) -> bool:
+def _indicator(cell: Any, signed: bool) -> bool:
     if cell is None or cell == "":
         return False
     number = number_of(cell)
-    if number not in (0.0, 1.0):
-        raise ValueError("its labels are not all 0 or 1")
+    if number not in ((-1.0, 1.0) if signed else (0.0, 1.0)):
+        raise ValueError(f"its labels are not all {-1 if signed else 0} or 1")
     return number == 1.0
 
 
@@ -169,11 +172,12 @@ def meaning_of(rows: Sequence[Cells], names: tuple[str, ...], wanted: Literal["a
 def _of_columns(rows: Sequence[Cells], names: tuple[str, ...], wanted: str) -> Meaning:
     cells = [cell for row in rows for cell in row]
     numbers = [number for number in map(number_of, cells) if number is not None]
+    signed = set(numbers) == {-1.0, 1.0}
     zero_one = bool(numbers) and len([n for n in numbers if n in (0.0, 1.0)]) >= _MOSTLY * len(cells)
-    if zero_one and wanted != "regression":
+    if (zero_one or (signed and len(numbers) >= _MOSTLY * len(cells))) and wanted != "regression":
         sums = Counter(sum(number_of(cell) == 1.0 for cell in row) for row in rows)
         single = wanted == "classification" or (wanted == "auto" and sums[1] == len(rows))
-        return Meaning("classification" if single else "multilabel", "indicators", names)
+        return Meaning("classification" if single else "multilabel", "indicators", names, signed=signed)
     numeric = len(numbers) >= _MOSTLY * len(cells)
     if wanted == "regression" or (wanted == "auto" and numeric):
         if not numbers:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tui.core.dataset.columns import read_columns
+from tui.core.dataset.columns import LABELS, plain, read_columns
 from tui.core.dataset.lookup import Lookup
 from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import Problem, names_of
@@ -180,9 +180,22 @@ def _convinces(path: Path, lookup: Lookup, data: DataSettings, ignored: list[Pro
         if example:
             step = "Say where its paths start with data.list_root, to use it."
             return ignore(f'too few of its lines name pictures that are there, like "{clean(example, 60)}"', step)
+        if (cell := _labelled(table)) is not None:
+            why = f'none of its columns names pictures that are there, like "{clean(cell, 40)}"'
+            return ignore(why, "Write the names of the picture files into it, to use it.")
         return False
     # Paths alone may be a list of anything, of pictures to leave out even.
     return bool(columns.labels or columns.split is not None or split_of(path, lookup.root))
+
+
+def _labelled(table: Table) -> str | None:
+    """Return the first cell below a heading that speaks of labels; None: there is no such heading."""
+    rows = [cells for _, (_, cells) in zip(range(2), table.rows(), strict=False) if isinstance(cells, list)]
+    heading = table.keys if table.json else rows[0] if rows else []
+    body = rows[0 if table.json else 1 :]
+    if len(heading) < 2 or not body or not any(plain(str(word)) in LABELS for word in heading):
+        return None
+    return str(body[0][0])
 
 
 def _picture_named(table: Table) -> str:

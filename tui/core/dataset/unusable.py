@@ -17,6 +17,8 @@ PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 LAYOUT_HINT = "Make one folder per class and put its pictures inside, like pictures/cat/1.jpg and pictures/dog/2.jpg"
 _LIST_HINT = "or add a list file, like labels.csv, of each picture's name and what it shows."
 _USUAL = ".jpg, .jpeg, .png, .webp, .bmp, .gif, .tif or .ppm"
+_INSIDE = (".csv", ".parquet", ".arrow", ".npz", ".npy", ".h5", ".hdf5", ".mat", ".pkl", ".tfrecord", ".mdb")
+_SHEETS = (".xlsx", ".xls", ".ods")
 _BOXES = frozenset({"labels", "annotations", "annotation", "bboxes", "boxes"})
 _NOTES = (".txt", ".xml", ".json")
 _WORD = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d")
@@ -35,7 +37,13 @@ def flat(where: str, pictures: Sequence[Picture], account: Account) -> UsageErro
     notes, count = max(((suffix, account.suffixes[suffix]) for suffix in _NOTES), key=lambda one: one[1])
     if 2 * count >= len(pictures) and count > 1:
         cause += f", and the {count:,} {notes} beside them are not read"
-    return UsageError(TITLE, cause, f"{_by_name(pictures) or LAYOUT_HINT}; {_LIST_HINT}")
+    return UsageError(TITLE, cause, f"{_by_name(pictures) or LAYOUT_HINT}; {_LIST_HINT}{sheets_hint(account)}")
+
+
+def sheets_hint(account: Account) -> str:
+    """Return what to do with a spreadsheet, a sentence with a blank in front; empty: there is none."""
+    sheets = [path for path in account.not_pictures if path.casefold().endswith(_SHEETS)]
+    return f" If {names_of(sheets, 2)} says it, save that as CSV." if sheets else ""
 
 
 def _by_name(pictures: Sequence[Picture]) -> str:
@@ -58,6 +66,10 @@ def no_pictures(cause: str, account: Account) -> UsageError:
     if account.not_pictures:
         cause += f", only {endings_of(account)}"
         step = f"Names of pictures end in {_USUAL}; bring others to one of these kinds."
+        if any(path.casefold().endswith(_INSIDE) for path in account.not_pictures):
+            step = "Pictures inside of such files are not read: write each out as a file, in one folder per class."
+            if account.suffixes[".csv"]:
+                step += " If it is a list of pictures elsewhere, say where with data.list_root."
         if packed := [path for path in account.not_pictures if path.casefold().endswith(PACKED)]:
             step = f"Unpack {names_of(packed, 2)} and name the folder."
     elif account.empty_files:
