@@ -39,6 +39,8 @@ from tui.core.text import clean_path
 
 FORMAT = 1
 _PIXELS, _DIGESTS = "pixels.bin", "digests.bin"
+SMALL = 1 << 30
+"""Pixels of fewer bytes are read into memory ahead of their use."""
 _MARGIN = 512 << 20
 """Bytes that stay free on the disk."""
 
@@ -109,7 +111,7 @@ class Cache:
         mapped = np.memmap(directory / _PIXELS, dtype=np.uint8, mode="r", shape=shape)
         # Rows are read in random order: reading ahead would drag in neighbours, and evict others.
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            mapped._mmap.madvise(mmap.MADV_WILLNEED if mapped.nbytes < 1 << 30 else mmap.MADV_RANDOM)  # type: ignore[attr-defined]
+            mapped._mmap.madvise(mmap.MADV_WILLNEED if mapped.nbytes < SMALL else mmap.MADV_RANDOM)  # type: ignore[attr-defined]
         self.pixels: NDArray[np.uint8] = mapped.view(np.ndarray)
         self._lock = lock
         with contextlib.suppress(OSError):

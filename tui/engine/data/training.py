@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -30,7 +30,7 @@ from tui.core.tasks import moved_targets
 from tui.core.text import clean, clean_path
 from tui.engine.data.augment import Augmentation, stored_size
 from tui.engine.data.batches import Batch, Prefetch
-from tui.engine.data.cache import Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
+from tui.engine.data.cache import SMALL, Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
 from tui.engine.data.draws import Pictures, Positions
 from tui.engine.data.geometry import resized
 from tui.engine.data.order import balanced, shuffled
@@ -110,13 +110,24 @@ class TrainingData:
             self.close()
             raise
 
-    def training_batches(self, first_step: int) -> Prefetch:
-        """Return endless training batches, made ahead by a thread; close them when done.
+    def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
+        """Return endless training batches, a context: made ahead by a thread, or at once where that takes less.
 
         Args:
             first_step: steps already done: 0 gives the first batch of the first epoch.
         """
+        if self._at_once:
+            return closing(self._training(first_step))
         return Prefetch(lambda: self._training(first_step))
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether a batch is only copied together, from memory, for a step that needs every core of the processor.
+
+        A thread would have to take a core away from the step's own threads, which then wait for each other.
+        """
+        kept = sum(cache.pixels.nbytes for cache in self._caches)
+        return 0 < kept < SMALL and self._augmentation.only_copies and not self._pin
 
     def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
         """Yield every picture of a split that can be read once, in order and as it is; the last batch is partial.
@@ -163,7 +174,7 @@ class TrainingData:
     ) -> None:
         self.close()
 
-    def _training(self, first_step: int) -> Iterator[Batch]:
+    def _training(self, first_step: int) -> Generator[Batch, None, None]:
         epochs: dict[int, Positions] = {}
 
         def chunks() -> Iterator[Positions]:
