@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,24 @@ def test_shapes_and_types(root: Path, more: dict[str, Any]) -> None:
         assert batch.targets.dtype == batch.indices.dtype == torch.int64
         assert bool(data.notices) == ("cache_gib" in more)
         assert data.skipped == []
+
+
+@pytest.mark.parametrize(
+    ("more", "alone"),
+    [
+        ({"vertical_flip": True}, True),
+        (STREAMED, False),
+        ({"crop": "random_resized"}, False),
+        ({"rotation": 5.0}, False),
+        ({"erase": 0.5}, False),
+        ({"mixup": 0.4}, False),
+        ({"auto_augment": "randaugment"}, False),
+    ],
+)
+def test_a_thread_makes_the_batches_that_take_long(root: Path, more: dict[str, Any], alone: bool) -> None:
+    with prepared(root, settings_for(data=more)) as data, data.training_batches(0) as batches:
+        next(batches)
+        assert ("prefetch" not in [thread.name for thread in threading.enumerate()]) == alone
 
 
 @pytest.mark.parametrize(
