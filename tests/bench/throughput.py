@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.bench.contenders import CONTENDERS, Work
 from tui.core.memory import with_large_pages
@@ -34,7 +35,8 @@ from tui.core.schema import validated
 from tui.runs import launch
 from tui.runs.tail import RecordTail
 
-OURS = "cnntrain"
+OURS, STREAMED = "cnntrain", "cnntrain streamed"
+"""With its cache, and as it trains on sets that are too large for one: decoded anew in each epoch."""
 
 
 class EndedError(Exception):
@@ -47,7 +49,7 @@ class Contender:
     def __init__(self, name: str, command: list[str], images: Callable[[], int], log: Path) -> None:
         self.name, self._images = name, images
         # The limit is that of our engine, which its supervisor starts with large pages.
-        environment = with_large_pages(os.environ) if name in (OURS, "limit") else dict(os.environ)
+        environment = with_large_pages(os.environ) if name in (OURS, STREAMED, "limit") else dict(os.environ)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0, env=environment
@@ -87,9 +89,9 @@ class Contender:
         return self.images(), time.perf_counter()
 
 
-def ours(work: Work, place: Path) -> Contender:
+def ours(work: Work, place: Path, name: str = OURS) -> Contender:
     """Cnntrain's engine on a run of its own."""
-    table = {
+    table: dict[str, dict[str, Any]] = {
         "data": {
             "directory": work.folder,
             "image_size": work.size,
@@ -105,9 +107,10 @@ def ours(work: Work, place: Path) -> Contender:
         "compute": {"waiting": "spin"},  # as on a machine of one's own, and as the others do
     }
     table["training"] |= {"validate_every": 10_000_000, "validate_unit": "steps"}
+    table["data"] |= {"cache_gib": 0.0} if name == STREAMED else {}
     run = launch.create(validated(table, source="the benchmark"), root=place / "runs", name=f"bench-{time.time_ns()}")
     command = [sys.executable, "-P", "-m", "tui.engine", str(run.path), "--attempt", "1"]
-    return Contender(OURS, command, _recorded(run, work.batch), place / "cnntrain.log")
+    return Contender(name, command, _recorded(run, work.batch), place / f"{name.replace(' ', '-')}.log")
 
 
 def _recorded(run: RunDir, batch: int) -> Callable[[], int]:
@@ -118,6 +121,11 @@ def _recorded(run: RunDir, batch: int) -> Callable[[], int]:
         return record.step * batch if record is not None else 0
 
     return images
+
+
+def started(name: str, work: Work, place: Path) -> Contender:
+    """Whoever has this name."""
+    return ours(work, place, name) if name in (OURS, STREAMED) else other(name, work, place)
 
 
 def other(name: str, work: Work, place: Path) -> Contender:
@@ -133,7 +141,7 @@ def other(name: str, work: Work, place: Path) -> Contender:
 def available(names: list[str]) -> Iterator[str]:
     """Yield the contenders that can run here, and say which cannot."""
     for name in names:
-        package = CONTENDERS[name][1]
+        package = CONTENDERS[name][1] if name in CONTENDERS else ""
         if package and importlib.util.find_spec(package) is None:
             print(f"skipped: {name} is not installed")
         else:
@@ -145,7 +153,7 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
     contenders: list[Contender] = []
     try:
         for name in [OURS, *available(names)]:
-            contender = ours(work, place) if name == OURS else other(name, work, place)
+            contender = started(name, work, place)
             contenders.append(contender)
             try:
                 contender.train(1.0)  # through its imports, its cache and its first batches
@@ -161,7 +169,7 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
     finally:
         for contender in contenders:
             contender.kill()
-    best = max((statistics.median(v) for n, v in speeds.items() if n not in (OURS, "limit")), default=0.0)
+    best = max((statistics.median(v) for n, v in speeds.items() if n not in (OURS, STREAMED, "limit")), default=0.0)
     print(f"{work.model} {work.size} px, batch {work.batch}, {rounds} rounds of {seconds:g} s, medians")
     for name, measured in speeds.items():
         share = statistics.median(mine / most for mine, most in zip(measured, speeds["limit"], strict=True))
@@ -173,9 +181,9 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
 
 def first_epoch(work: Work, names: list[str], images: int, place: Path) -> None:
     """Print how long each needs for its first pictures from its start on, its cache empty, one after the other."""
-    for name in [OURS, *available([name for name in names if name != "limit"])]:
+    for name in [OURS, *available(names)]:
         began = time.perf_counter()
-        contender = ours(work, place) if name == OURS else other(name, work, place)
+        contender = started(name, work, place)
         try:
             while not contender.images():
                 time.sleep(0.001)
@@ -202,8 +210,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--streamed", action="store_true", help="and cnntrain without its cache of decoded pictures")
     parser.add_argument("--first", type=int, default=0, metavar="PICTURES", help="measure the first so many instead")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever was started is ended too
     folder = arguments.folder / "train" if (arguments.folder / "train").is_dir() else arguments.folder
     work = Work(
         str(folder.absolute()), arguments.model, arguments.size, arguments.batch, arguments.padding,
@@ -212,10 +222,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         os.environ["CNNTRAIN_CACHE"] = str(place / "cache")
+        names = [*([STREAMED] if arguments.streamed else []), *(name for name in arguments.only if name != "limit")]
         if arguments.first:
-            first_epoch(work, arguments.only, arguments.first, place)
+            first_epoch(work, names, arguments.first, place)
         else:
-            names = ["limit", *(name for name in arguments.only if name != "limit")]
+            names = ["limit", *names]
             compare(work, names, arguments.rounds, arguments.seconds, place)
 
 
