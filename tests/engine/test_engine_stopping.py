@@ -230,6 +230,7 @@ def test_a_training_run_is_extended_and_stopped_at_the_end_of_an_epoch(
     assert [(one.epochs, one.total_epochs, one.total_steps) for one in told] == [(2, 5, 50)]
     (noted,) = read_extensions(run)
     assert (noted.step, noted.before, noted.total) == (5, 30, 50)
+    started_again(run)
     assert "Trained 5 epochs" in trainer(settings(), attempt=2)[0].run()
 
 
@@ -244,11 +245,19 @@ def test_an_impossible_extension_changes_nothing(run: RunDir, settings: Any) -> 
         read_extensions(run)
 
 
+def started_again(run: RunDir) -> None:
+    """Do what the supervisor does when a person starts a run again."""
+    for request in control.pending(run):
+        control.answered(request)
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing is saved on the way out."""
 
 
-def test_a_stop_at_the_end_of_the_epoch_outlives_a_crash(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
+def test_a_stop_at_the_end_of_the_epoch_outlives_a_crash(
+    trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engine that is started again begins an epoch earlier, and stops where the first was to stop."""
     chosen = settings(
         **{"training.epochs": 5, "training.checkpoint_unit": "steps", "training.checkpoint_every": 18},
@@ -267,11 +276,22 @@ def test_a_stop_at_the_end_of_the_epoch_outlives_a_crash(trainer: Any, settings:
         loop.run()
     (waiting,) = control.pending(run)  # the second one said nothing new
     assert (waiting.action, waiting.value) == ("stop_after_epoch", 30.0)
+    loop = trainer(chosen, attempt=2)[0]
+    save = loop._attempt.saver.save
+
+    def killed(*arguments: Any, **more: Any) -> bool:
+        if loop._progress.step == 30:
+            raise Killed
+        return save(*arguments, **more)
+
+    monkeypatch.setattr(loop._attempt.saver, "save", killed)
+    with pytest.raises(Killed):
+        loop.run()
     with pytest.raises(Stopped, match="Stopped on request at the end of the epoch, after step 30 of 50"):
-        trainer(chosen, attempt=2)[0].run()
-    assert [event.step for event in events(run, Rewound)] == [18]
-    assert control.pending(run) == []
-    assert "Trained 5 epochs" in trainer(chosen, attempt=3)[0].run()
+        trainer(chosen, attempt=3)[0].run()
+    assert next(event.step for event in events(run, Rewound)) == 18
+    started_again(run)
+    assert "Trained 5 epochs" in trainer(chosen, attempt=4)[0].run()
 
 
 @pytest.mark.parametrize("recorded", [False, True], ids=["before it is recorded", "after"])

@@ -52,7 +52,8 @@ class Trainer:
         self._stop_at = 0
         """The step at which to stop because someone asked for the end of the epoch; 0: none."""
         self._stop_request: control.Request | None = None
-        """That request; it stays until then, for an engine that is started again after a crash."""
+        """That request. It stays for an engine that is started again after a crash, be it in the last save; when a
+        person starts the run again it is taken away."""
 
     def run(self) -> str:
         """Train, test, and return a sentence that says how it went.
@@ -111,8 +112,6 @@ class Trainer:
         self._attempt.repeat()
         busy = self._answer() or busy
         if self._stop_at and progress.step >= self._stop_at and progress.step < self._attempt.total_steps:
-            if self._stop_request is not None:
-                control.answered(self._stop_request)
             self._stop("Stopped on request at the end of the epoch,")
         if self._link.stopping:
             self._stop(_ORPHANED if self._link.orphaned else "Stopped by SIGTERM")
