@@ -29,7 +29,7 @@ _LEAST = 10_000
 _SETTLED_NS = 2_000_000_000
 _MOUNTS = "/proc/self/mounts"
 _TRUSTED = frozenset(
-    "ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs tmpfs overlay nfs nfs4 lustre gpfs ceph beegfs apfs hfs".split()
+    "ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs tmpfs overlay nfs nfs4 lustre gpfs ceph beegfs".split()
 )
 
 
