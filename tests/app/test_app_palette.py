@@ -168,7 +168,13 @@ async def test_no_color_leaves_no_colour(tmp_path: Path, monkeypatch: pytest.Mon
     builders.stop_the_clock(monkeypatch, run)
     app = CnntrainApp(runs_root=tmp_path, open_run=run)
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.5)
+        for _ in range(400):
+            shown = "".join(strip.text for strip in app.screen._compositor.render_strips())
+            if any("⠀" < character <= "⣿" for character in shown):
+                break
+            await pilot.pause(0.05)
+        else:
+            pytest.fail("no chart was drawn")
         colours = set()
         for strip in app.screen._compositor.render_strips():
             for segment in strip:
