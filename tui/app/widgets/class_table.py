@@ -19,7 +19,7 @@ Order = Literal["worst", "name", "change"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 _WORDS: dict[Order, str] = {"worst": "the worst first", "name": "by name", "change": "the greatest loss first"}
 _LEAST_NAME, _LEAST_BAR = 8, 8
-_VALUE, _CHANGE, _COUNT = 9, 7, 9
+_VALUE, _CHANGE, _COUNT = 10, 7, 9
 
 
 @dataclass(frozen=True)
