@@ -1,7 +1,7 @@
 """The watch screen: everything about one run, live or over, on one page or on several small ones.
 
-Four times a second the tail of the run is read; the numbers are drawn twice a second, each panel every
-second or two, in turn, and only when something came. Nothing is kept here that is not in the run's
+Twice a second the tail of the run is read and the numbers are drawn, each panel every second or two, in turn,
+and only when something came. Nothing is kept here that is not in the run's
 directory: leaving the screen, or losing it, costs nothing.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
@@ -31,12 +32,14 @@ from tui.core.rundir import RunDir
 if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
-TICK = 0.25
+TICK = 0.5
 """Seconds between two looks at the run."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
-_BEATS, _ECO_BEATS = 2, 4
-"""Looks after which the numbers are drawn; in eco mode panels are drawn more seldom, too."""
+_ECO_BEATS = 2
+"""Looks after which the numbers are drawn in eco mode, where panels are drawn more seldom, too."""
+_GO_ON = 0.2
+"""Seconds until the next look where one is not over, or has left something unread."""
 _FIRST_LOOK = 0.25
 """Seconds that the screen waits for the first look."""
 _STALE = 1.0
@@ -129,6 +132,8 @@ class WatchScreen(Screen[None]):
         self._stale = False
         """Whether the head has not shown what came."""
         self._beat = 0
+        self._hurry: Timer | None = None
+        """For a look before the next tick."""
 
     # --- layout -------------------------------------------------------------------------------------
 
@@ -194,6 +199,8 @@ class WatchScreen(Screen[None]):
             return
         changed = self._reader.look(patience) if patience else self._reader.look()
         self._tell_of_silence(self._reader.since)
+        if self._hurry is None and (changed is None or self.follower.behind):
+            self._hurry = self.set_timer(_GO_ON, self._go_on)
         if changed is None:
             return
         if changed:
@@ -214,11 +221,15 @@ class WatchScreen(Screen[None]):
             self.draw()
             return
         eco = isinstance(self.app, CellExactApp) and self.app.eco
-        beats = _ECO_BEATS if eco else _BEATS
+        beats = _ECO_BEATS if eco else 1
         if self._beat % beats == 0:
             if self._stale:
                 self._show_status()
             self.dashboard.draw_turn(self._beat // beats, seldom=eco)
+
+    def _go_on(self) -> None:
+        self._hurry = None
+        self.tick()
 
     def on_dashboard_wanting(self, event: Dashboard.Wanting) -> None:
         """Look at once: a key has asked for more than is in memory."""

@@ -209,8 +209,9 @@ class ConfusionMatrix(Panel):
         what = "recognised" if true == answer else f"taken for {other}"
         return ((f"{n:,} of {whole:,} pictures of {one}{share} {'are' if n != 1 else 'is'} {what}", "mark"),)
 
-    def _style(self, ink: Ink) -> Style:
-        return super()._style(ink) + on_heat(ink, self.theme) if isinstance(ink, int) else super()._style(ink)
+    def _style(self, ink: Ink, theme: str) -> Style:
+        drawn = super()._style(ink, theme)
+        return drawn + on_heat(ink, theme) if isinstance(ink, int) else drawn
 
     # --- what keys and the mouse do -----------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
@@ -43,6 +44,8 @@ class Rows(Widget):
         self._shown: list[Row] = []
         self._strips: list[Strip | None] = []
         self._drawn_for = Size(0, 0)
+        self._ground: tuple[Color, Style, str] | None = None
+        """The background, as a style too, and the theme: asking for them takes as long as drawing a row."""
 
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the rows to show; more than ``height`` are cut, fewer are filled up."""
@@ -101,10 +104,12 @@ class Rows(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one row, cut and filled to the widget's width, with the app's filters applied."""
-        background = self.background_colors[1]
-        ground = Style(bgcolor=background.rich_color)
+        if self._ground is None:
+            background = self.background_colors[1]
+            self._ground = background, Style(bgcolor=background.rich_color), self.theme
+        background, ground, theme = self._ground
         row = self._shown[y] if y < len(self._shown) else ()
-        strip = Strip([Segment(text, ground + self._style(ink)) for text, ink in row])
+        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row])
         strip = strip.adjust_cell_length(self.size.width, ground)
         for line_filter in self.get_line_filters():
             strip = strip.apply_filter(line_filter, background)
@@ -112,11 +117,11 @@ class Rows(Widget):
 
     def notify_style_update(self) -> None:
         """Draw anew in other colours."""
-        self._strips = []
+        self._strips, self._ground = [], None
         super().notify_style_update()
 
-    def _style(self, ink: Ink) -> Style:
-        return heat(ink, self.theme) if isinstance(ink, int) else style(ink, self.theme)
+    def _style(self, ink: Ink, theme: str) -> Style:
+        return heat(ink, theme) if isinstance(ink, int) else style(ink, theme)
 
 
 class Panel(Rows, can_focus=True):
