@@ -72,10 +72,14 @@ def test_shapes_and_types(root: Path, more: dict[str, Any]) -> None:
         ({"auto_augment": "randaugment"}, False),
     ],
 )
-def test_a_thread_makes_the_batches_that_take_long(root: Path, more: dict[str, Any], alone: bool) -> None:
-    with prepared(root, settings_for(data=more)) as data, data.training_batches(0) as batches:
-        next(batches)
-        assert ("prefetch" not in [thread.name for thread in threading.enumerate()]) == alone
+def test_a_thread_makes_the_batches_that_take_long_or_has_a_core_of_its_own(
+    root: Path, more: dict[str, Any], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores, one in ((torch.get_num_threads(), alone), (torch.get_num_threads() + 1, False)):
+        monkeypatch.setattr("tui.engine.data.training.processors", lambda cores=cores: cores)
+        with prepared(root, settings_for(data=more)) as data, data.training_batches(0) as batches:
+            next(batches)
+            assert ("prefetch" not in [thread.name for thread in threading.enumerate()]) == one
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from tui.engine.data.geometry import resized
 from tui.engine.data.order import balanced, shuffled
 from tui.engine.data.sources import CachedSource, Source, StreamedSource, ahead
 from tui.engine.data.statistics import MOST_VALUES, mean_and_deviation, spread_evenly
+from tui.engine.device import processors
 
 __all__ = ["Stopped", "TrainingData"]
 
@@ -127,7 +128,8 @@ class TrainingData:
         A thread would have to take a core away from the step's own threads, which then wait for each other.
         """
         kept = sum(cache.pixels.nbytes for cache in self._caches)
-        return 0 < kept < SMALL and self._augmentation.only_copies and not self._pin
+        busy = torch.get_num_threads() >= processors() and not self._pin
+        return busy and 0 < kept < SMALL and self._augmentation.only_copies
 
     def evaluation_batches(self, split: str, batch_size: int, most: int | None = None) -> Iterator[Batch]:
         """Yield every picture of a split that can be read once, in order and as it is; the last batch is partial.
