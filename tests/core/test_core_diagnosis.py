@@ -530,6 +530,8 @@ def test_a_higher_rate_is_the_usual_one_or_computed_from_the_steps() -> None:
     assert offer(idle, "rate_low") == {"optimizer.learning_rate": 0.05, "optimizer.momentum": 0.9}
     adam = replace(low, changes={"optimizer.name": "adam", "optimizer.learning_rate": 1e-6}, rate=lambda step: 1e-6)
     assert offer(adam, "rate_low") == {"optimizer.learning_rate": 1e-3}
+    known = replace(low, changes={**adam.changes, "model.name": "resnet18", "model.pretrained": True}, rate=adam.rate)
+    assert offer(known, "rate_low") == {"optimizer.learning_rate": 2e-4}
     near = replace(low, changes={}, rate=lambda step: 0.05, ratios=four(5e-5))
     assert offer(near, "rate_low") == {"optimizer.learning_rate": pytest.approx(0.05 * 0.01 / 5e-5)}
 

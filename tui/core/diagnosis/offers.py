@@ -18,6 +18,8 @@ _FAR = 3.0
 """Times the usual learning rate: beyond it the usual one is proposed, for a measure does not reach so far."""
 _HUGE = 5.0
 """Times the usual learning rate: more of it is brought down along with whatever else is changed."""
+_PRETRAINED = 0.2
+"""Share of the usual learning rate for weights that come from elsewhere."""
 _BATCH = 32
 """Pictures per step where there are too few."""
 _BLOCKS = 3
@@ -47,8 +49,9 @@ def rate(view: View, factor: float) -> dict[str, Any]:
 
 
 def usual_rate(view: View) -> float:
-    """Return the learning rate that one begins with."""
-    return USUAL_RATES[view.facts.settings.optimizer.name]
+    """Return the learning rate that one begins with; a smaller one where weights know something already."""
+    settings = view.facts.settings
+    return USUAL_RATES[settings.optimizer.name] * (_PRETRAINED if settings.model.pretrained else 1)
 
 
 def has_momentum(view: View) -> bool:
@@ -95,7 +98,7 @@ def higher_rate(view: View) -> dict[str, Any]:
     optimizer, usual = view.facts.settings.optimizer, usual_rate(view)
     if view.course.peak_rate * _FAR > usual:
         return rate(view, min(1e6, max(1.0, view.target / max(view.update, 1e-12))))
-    change: dict[str, Any] = {"optimizer.learning_rate": usual}
+    change: dict[str, Any] = {"optimizer.learning_rate": _rounded(usual)}
     if optimizer.name == "sgd" and optimizer.momentum < _WEIGHTLESS:
         change["optimizer.momentum"] = USUAL_MOMENTUM
     return change
@@ -114,7 +117,7 @@ def _for_norms(view: View) -> dict[str, Any]:
     if view.facts.settings.training.batch_size < limits.NORM_BATCH:
         change["training.batch_size"] = _BATCH
     if view.course.peak_rate > _HUGE * usual_rate(view):
-        change["optimizer.learning_rate"] = usual_rate(view)
+        change["optimizer.learning_rate"] = _rounded(usual_rate(view))
     return change
 
 
