@@ -154,7 +154,10 @@ def test_a_run_that_is_no_better_is_not_called_mended(parent: RunDir) -> None:
     assert found.outcome == "no effect"
     assert found.instead.endswith(f"{100 * before:.1f} % before")
     validated(before + 0.01)
-    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
+    found = trial(state_of(child))
+    assert found is not None
+    assert (found.outcome, found.instead) == ("confirmed", "")
+    assert found.gain.endswith(f", {100 * before:.1f} % before")
     # rare classes are another matter
     rare = derive(parent, {"data.sampler": "balanced"}, finding=FOUND.model_copy(update={"code": "neglected"}))
     assert "bar" not in state_of(rare).info

@@ -49,6 +49,8 @@ class Trial:
     instead: str = ""
     """What shows, in a few words, that the run is no better though the finding did not come back: something critical,
     or a validation that is no better than the parent's by then. A symptom that is gone is no cure."""
+    gain: str = ""
+    """The best validation beside the parent's, where the change is confirmed by one."""
 
 
 def derive(
@@ -115,15 +117,17 @@ def trial(state: RunState) -> Trial | None:
     steps = int(judged_after)
     begun = state.begun
     outcome: Outcome = ""
+    gain = ""
     instead = next((found.title or found.code for found in state.findings.values() if found.severity == "critical"), "")
     if any(code in (found.code, *found.effects) for found in state.found):
         outcome, instead = "no effect", ""
     elif state.started is not None and state.step - begun >= steps:
-        instead = instead or _no_better(state)
-        outcome = "no effect" if instead else "confirmed"
+        better, compared = _compared(state)
+        instead = instead or ("" if better else compared)
+        outcome, gain = ("no effect", "") if instead else ("confirmed", compared)
     title = state.info.get(TITLE, "") or code.replace("_", " ")
     made = max(0, state.step - begun)
-    return Trial(state.info.get(PARENT, ""), title, steps, made, outcome, instead if outcome else "")
+    return Trial(state.info.get(PARENT, ""), title, steps, made, outcome, instead if outcome else "", gain)
 
 
 def _read(run: RunDir) -> RunState:
@@ -142,16 +146,20 @@ def _best_until(state: RunState, step: float) -> float | None:
     return (max if headline.better == "max" else min)(known) if known else None
 
 
-def _no_better(state: RunState) -> str:
-    """Say that the best validation is no better than the parent's by the same step; nothing if it is, or unknown."""
+def _compared(state: RunState) -> tuple[bool, str]:
+    """Return whether the best validation is better than the parent's was by the judged step, and both in words.
+
+    What cannot be compared yet is not held against the change.
+    """
     try:
         bar = float(state.info.get(BAR, ""))
     except ValueError:
-        return ""
+        return True, ""
     best, headline = _best_until(state, math.inf), state.metrics.headline
-    if best is None or (best > bar if headline.better == "max" else best < bar):
-        return ""
-    return f"{headline.label} {headline.format(best)}, {headline.format(bar)} before"
+    if best is None:
+        return True, ""
+    better = best > bar if headline.better == "max" else best < bar
+    return better, f"{headline.label} {headline.format(best)}, {headline.format(bar)} before"
 
 
 def _good_checkpoint(run: RunDir, before: int | None, newest: bool) -> Path | None:

@@ -65,7 +65,8 @@ class FindingLine(Rows):
                     f"· Does this mend “{name}”? Judged after {self._trial.steps:,} steps, {self._trial.made:,} made."
                 )
             elif confirmed:
-                text = f"✓ Confirmed: “{name}” did not come back in {self._trial.steps:,} steps."
+                gain = f"; {self._trial.gain}" if self._trial.gain else ""
+                text = f"✓ Confirmed: “{name}” did not come back in {self._trial.steps:,} steps{gain}."
             elif self._trial.instead:
                 text = f"✗ No better: {self._trial.instead}; “{name}” did not come back."
             else:
