@@ -230,6 +230,14 @@ def test_a_loop_of_links_is_visited_once(tmp_path: Path) -> None:
     assert len({os.path.realpath(tmp_path / path) for path, _ in found.samples["all"]}) == found.total
 
 
+def test_a_link_up_takes_no_pictures_from_other_classes(tmp_path: Path) -> None:
+    class_folders(tmp_path, {"a": 2, "b": 3})
+    os.symlink(tmp_path, tmp_path / "a" / "up")
+    found = scan(tmp_path)
+    assert found.counts == {"all": [2, 3]}
+    assert '"a/up"' in text_of(found, "visited_before")
+
+
 def test_a_link_out_of_the_root_is_used_and_reported(tmp_path: Path) -> None:
     outside = class_folders(tmp_path / "elsewhere", {"x": 3})
     root = class_folders(tmp_path / "data", {"a": 2})

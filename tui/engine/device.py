@@ -150,7 +150,8 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({clean(torch.cuda.get_device_name(device), 60)})"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads)"
+        threads = torch.get_num_threads()
+        return f"cpu ({threads} thread{'s' if threads != 1 else ''})"
     return device.type
 
 

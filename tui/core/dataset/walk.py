@@ -140,7 +140,9 @@ class Walker:
         self._plain &= not entry.is_symlink()
         try:
             if entry.is_dir():
-                if self._may_use(entry, path):
+                if self._leads_up(entry):
+                    account.visited_before.append(path)
+                elif self._may_use(entry, path):
                     listing.folders.append(name)
                 return
             suffix = os.path.splitext(folded)[1]
@@ -170,6 +172,13 @@ class Walker:
             return True
         self.account.outside.append(path)
         return self.follow_links
+
+    @staticmethod
+    def _leads_up(entry: os.DirEntry[str]) -> bool:
+        """Return whether a link leads to a folder that it lies in: followed, it would give others' pictures to its class."""
+        if not entry.is_symlink():
+            return False
+        return PurePath(os.path.realpath(os.path.dirname(entry.path))).is_relative_to(os.path.realpath(entry.path))
 
     def pictures_below(self, folder: str) -> list[Picture]:
         """Return all pictures in ``folder`` (``""``: the root) and below it, each folder visited once in a walk.
