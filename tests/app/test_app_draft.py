@@ -214,7 +214,7 @@ def test_shares_that_the_folders_decide_have_no_effect(tmp_path: Path) -> None:
 def test_changes_are_taken_back_and_made_again_field_by_field(tmp_path: Path) -> None:
     ours = draft(tmp_path)
     start = dict(ours.texts)
-    assert (ours.undo(), ours.redo()) == (None, None) or ours.texts == start
+    assert (ours.undo(), ours.redo(), ours.texts) == (None, None, start)  # choosing the folder was no edit
     for key, *texts in (("training.epochs", "1", "12"), ("optimizer.name", "adam"), ("training.epochs", "12x")):
         for text in texts:
             ours.write(key, text)
@@ -259,3 +259,7 @@ def test_outputs_and_steps_are_known_from_the_pictures(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "q", {"train/a": 30, "train/b": 30, "val/a": 5, "val/b": 5})
     ours.use_directory(root, scan(root))
     assert (ours.outputs, ours.epoch_steps) == (2, 6)
+    class_folders(tmp_path / "undivided" / "train", {"a": 100, "b": 100})
+    ours.use_directory(tmp_path / "undivided", scan(tmp_path / "undivided"))
+    ours.write("data.validation_fraction", "0.5")
+    assert ours.epoch_steps == 100 // ours.settings.step_images

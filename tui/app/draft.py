@@ -158,12 +158,14 @@ class Draft:
         return schema.in_words(schema.value_of(self.base, key))
 
     def use_directory(self, directory: Path, scan: Scan | None = None) -> None:
-        """Choose the pictures; ``scan`` is what was found there."""
+        """Choose the pictures; ``scan`` is what was found there. This is no step for `undo`: it was no edit of a field."""
         path = os.path.abspath(directory)
         self._scan = (path, scan) if scan is not None else None
         # The field shows what can be printed; the folder's name may hold more than that.
         self._shown_directory = (clean_path(path), path)
-        self.write(DIRECTORY, clean_path(path))
+        self.texts[DIRECTORY] = clean_path(path)
+        self.leave()
+        self._check()
 
     @property
     def scan(self) -> Scan | None:
@@ -186,7 +188,8 @@ class Draft:
         if "all" in self.scan.samples:
             pictures = self.scan.total * (1 - data.validation_fraction - data.test_fraction)
         else:
-            pictures = len(self.scan.samples.get("train", ()))
+            kept = 0.0 if "validation" in self.scan.samples else data.validation_fraction
+            pictures = len(self.scan.samples.get("train", ())) * (1 - kept)
         return max(1, int(pictures) // self.settings.step_images)
 
     def rebase(self, preset: str) -> None:

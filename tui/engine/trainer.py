@@ -288,7 +288,8 @@ class Trainer:
         """Test the best weights on the test split, if there is one; return the last sentence."""
         self._wait_for_disk()
         progress, metric = self._progress, self._stopping.best_by
-        words = [f"Trained {progress.step / self._attempt.epoch_steps:g} epochs"]
+        epochs = progress.step / self._attempt.epoch_steps
+        words = [f"Trained {epochs:g} epoch{'s' if epochs != 1 else ''}"]
         if progress.end_reason:
             planned = self._attempt.schedule.total / self._attempt.epoch_steps
             words = [f"{words[0]} of {planned:g}, because {progress.end_reason}"]
