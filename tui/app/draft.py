@@ -158,7 +158,7 @@ class Draft:
         return schema.in_words(schema.value_of(self.base, key))
 
     def use_directory(self, directory: Path, scan: Scan | None = None) -> None:
-        """Choose the pictures; ``scan`` is what was found there. This is no step for `undo`: it was no edit of a field."""
+        """Choose the pictures; ``scan`` is what was found there. It is no edit for `undo`."""
         path = os.path.abspath(directory)
         self._scan = (path, scan) if scan is not None else None
         # The field shows what can be printed; the folder's name may hold more than that.

@@ -175,10 +175,9 @@ class Walker:
 
     @staticmethod
     def _leads_up(entry: os.DirEntry[str]) -> bool:
-        """Return whether a link leads to a folder that it lies in: followed, it would give others' pictures to its class."""
-        if not entry.is_symlink():
-            return False
-        return PurePath(os.path.realpath(os.path.dirname(entry.path))).is_relative_to(os.path.realpath(entry.path))
+        """Return whether a link leads to a folder that it lies in: its class would get the pictures of others."""
+        here = os.path.dirname(entry.path)
+        return entry.is_symlink() and PurePath(os.path.realpath(here)).is_relative_to(os.path.realpath(entry.path))
 
     def pictures_below(self, folder: str) -> list[Picture]:
         """Return all pictures in ``folder`` (``""``: the root) and below it, each folder visited once in a walk.
