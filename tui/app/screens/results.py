@@ -58,21 +58,22 @@ class ResultsScreen(Screen[None]):
     CSS_PATH = "results.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="results.back", tooltip="Leave this screen."),
-        Binding("e", "export", "Export", id="results.export", tooltip="Write the network for other programs."),
-        Binding("p", "predict", "Predict", id="results.predict", tooltip="Say what the network sees in pictures."),
-        Binding("t", "test", "Test", id="results.test", tooltip="Evaluate the network on other pictures."),
-        Binding("x", "extend", "Extend", id="results.extend", tooltip="Train the finished run for more epochs."),
-        Binding("r", "resume", "Resume", id="results.resume", tooltip="Let it go on from its last checkpoint."),
-        Binding("n", "derive", "New run", id="results.derive", tooltip="Set up a new run from its settings."),
-        Binding("w", "watch", "Watch", id="results.watch", tooltip="All curves, layers and messages of the run."),
         Binding(
             "a",
             "answers",
             "Answers",
             id="results.answers",
-            show=False,
             tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
         ),
+        Binding("e", "export", "Export", id="results.export", tooltip="Write the network for other programs."),
+        Binding("p", "predict", "Predict", id="results.predict", tooltip="Say what the network sees in pictures."),
+        Binding("t", "test", "Test", id="results.test", show=False, tooltip="Evaluate the network on other pictures."),
+        Binding(
+            "x", "extend", "Extend", id="results.extend", show=False, tooltip="Train the finished run for more epochs."
+        ),
+        Binding("r", "resume", "Resume", id="results.resume", tooltip="Let it go on from its last checkpoint."),
+        Binding("n", "derive", "New run", id="results.derive", tooltip="Set up a new run from its settings."),
+        Binding("w", "watch", "Watch", id="results.watch", tooltip="All curves, layers and messages of the run."),
         Binding("m", "maximise", "Max", id="results.max", show=False, tooltip="Give a panel the whole screen, or not."),
         Binding("l", "log", "Axis", id="results.log", show=False, tooltip="Logarithmic or linear axis of the curves."),
         Binding("tab", "next(1)", "Next panel", id="results.next", show=False, tooltip="Choose the next panel."),

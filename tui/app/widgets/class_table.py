@@ -51,7 +51,14 @@ class ClassTable(ScrollPanel):
         Binding("home", "move(-1000000)", "First", id="table.first", show=False, tooltip="The first class."),
         Binding("end", "move(1000000)", "Last", id="table.last", show=False, tooltip="The last class."),
         Binding("o", "order", "Order", id="table.order", tooltip="By value, by name, or by change."),
-        Binding("enter", "open", "Its mistakes", id="table.open", tooltip="The pictures of it that went wrong."),
+        Binding(
+            "enter",
+            "open",
+            "Its mistakes",
+            id="table.open",
+            key_display="enter",
+            tooltip="The pictures of it that went wrong.",
+        ),
     ]
 
     FRAME = 2

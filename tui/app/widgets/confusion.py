@@ -48,7 +48,10 @@ class ConfusionMatrix(Panel):
             "minus", "grow(-1)", "Smaller", id="matrix.smaller", key_display="-", show=False,
             tooltip="Smaller entries: more classes at once.",
         ),
-        Binding("enter", "open", "Its pictures", id="matrix.open", tooltip="The pictures of this pair."),
+        Binding(
+            "enter", "open", "Its pictures", id="matrix.open", key_display="enter",
+            tooltip="The pictures of this pair.",
+        ),
     ]  # fmt: skip
 
     class Moved(Message):

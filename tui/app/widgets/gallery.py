@@ -64,7 +64,15 @@ class Gallery(ScrollView, can_focus=True):
         Binding("pagedown", "move_page(1)", "Page down", id="gallery.page_down", show=False, tooltip="A page down."),
         Binding("home", "move(-1000000000)", "First", id="gallery.home", show=False, tooltip="The first picture."),
         Binding("end", "move(1000000000)", "Last", id="gallery.end", show=False, tooltip="The last picture."),
-        Binding("enter", "choose", "Look closer", id="gallery.enter", show=False, tooltip="Open the picture."),
+        Binding(
+            "enter",
+            "choose",
+            "Look closer",
+            id="gallery.enter",
+            show=False,
+            key_display="enter",
+            tooltip="Open the picture.",
+        ),
         Binding("plus,equals_sign", "grow(1)", "Larger", id="gallery.larger", show=False, tooltip="Larger pictures."),
         Binding("minus", "grow(-1)", "Smaller", id="gallery.smaller", show=False, tooltip="Smaller pictures."),
     ]
