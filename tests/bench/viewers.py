@@ -1,6 +1,6 @@
 """What eight screens that watch a run cost its training, beyond the processor time that they take.
 
-    python -m tests.bench.viewers [--viewers 8] [--rounds 12] [--seconds 10] [--threads 1]
+    python -m tests.bench.viewers [--viewers 8] [--rounds 12] [--seconds 10] [--threads 1] [--apart]
 
 One run trains on made-up pictures. Real screens in pseudo-terminals watch it, stopped (SIGSTOP) and continued by turns,
 so that both halves of a comparison meet the same machine: off on on off off on on off ... For each turn the steps that
@@ -9,7 +9,8 @@ were made are counted in the run's own records, without its first second, in whi
 It prints the steps a second with and without the screens, the slowdown, the share of the machine that the screens took
 meanwhile, and what is left of the slowdown when that share is subtracted, with its standard error. Other programs blur
 that; they do not blur the processor time that the engine itself needs for a step, with and without the screens, which
-is what watching costs a training that has a core to itself. The goal: below 0.5 %.
+is what watching costs a training that has a core to itself. With `--apart` it has: the engine keeps to one core, the
+screens to another, and what is left of the slowdown is the price of watching as such. The goal: below 0.5 %.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=12, help="pairs of turns")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each turn")
     parser.add_argument("--threads", type=int, default=1, help="of the training")
+    parser.add_argument("--apart", action="store_true", help="keep the engine and the screens on cores of their own")
     chosen = parser.parse_args()
     os.environ[MARK] = str(uuid.uuid4())
     with tempfile.TemporaryDirectory() as folder:
@@ -71,6 +73,8 @@ def main() -> int:
         screens = [Screen(run, real=True) for _ in range(chosen.viewers)]
         try:
             _until(lambda: _newest(run) > 50)
+            if chosen.apart:
+                _keep_apart(run, screens)
             time.sleep(5)  # until all of them have painted
             turns = _turns(run, screens, chosen.rounds, chosen.seconds)
             moments = _moments(run)
@@ -117,6 +121,15 @@ def _turns(run: RunDir, screens: list[Screen], rounds: int, seconds: float) -> l
             took = _processor_seconds(watching) - before[0]
             turns.append(Turn(on, begin, end, took / (end - begin) / _CORES, _processor_seconds(engine) - before[1]))
     return turns
+
+
+def _keep_apart(run: RunDir, screens: list[Screen]) -> None:
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    owner, _ = read_owner(run)
+    assert owner is not None
+    for pid, core in ((owner.engine_pid, first), *((screen.process.pid, second) for screen in screens)):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(thread), {core})
 
 
 def _processor_seconds(pids: list[int]) -> float:
