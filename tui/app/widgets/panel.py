@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -19,6 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.palette import Tone, heat, style
+from tui.app.sequences import NARROW
 from tui.core.text import clean
 
 Ink = Tone | int
@@ -109,7 +111,9 @@ class Rows(Widget):
             self._ground = background, Style(bgcolor=background.rich_color), self.theme
         background, ground, theme = self._ground
         row = self._shown[y] if y < len(self._shown) else ()
-        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row])
+        # Told how long a row is, Textual need not look up each of its characters in a table.
+        length = sum(len(text) if NARROW.issuperset(text) else cell_len(text) for text, _ in row)
+        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row], length)
         strip = strip.adjust_cell_length(self.size.width, ground)
         for line_filter in self.get_line_filters():
             strip = strip.apply_filter(line_filter, background)
