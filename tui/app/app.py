@@ -115,7 +115,7 @@ class CnntrainApp(CellExactApp[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         """Home is below all other screens."""
-        return HomeScreen(self.runs_root, runs_typed(self.runs_root))
+        return HomeScreen(self.runs_root, runs_typed(self.runs_root), behind=self._open_run is not None)
 
     def on_mount(self) -> None:
         """Show the run that was asked for."""

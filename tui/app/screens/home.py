@@ -44,6 +44,7 @@ class HomeScreen(Screen[None]):
     Args:
         root: where runs are kept.
         root_typed: what ``--runs`` needs in a command line, if anything.
+        behind: another screen will be above it at once: it reads nothing until that is left.
     """
 
     BINDINGS = [
@@ -72,8 +73,9 @@ class HomeScreen(Screen[None]):
     ]
     LEGEND = HELP
 
-    def __init__(self, root: Path, root_typed: str = "") -> None:
+    def __init__(self, root: Path, root_typed: str = "", *, behind: bool = False) -> None:
         super().__init__()
+        self._behind = behind
         self._root, self._root_typed = root, root_typed
         self._listing = Listing(root)
         self._touched = False
@@ -95,15 +97,18 @@ class HomeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(PresetList).focus()
-        self._show_presets()
         self._show_title()
         self.set_interval(_PERIOD, self._look)
-        self._look()
+
+    def on_screen_suspend(self) -> None:
+        """The other screen is there."""
+        self._behind = False
 
     def on_screen_resume(self) -> None:
-        """Something may have changed while another screen was in front."""
-        self._show_presets()
-        self._look_now()
+        """It is in front: something may have changed meanwhile, and at first nothing is known."""
+        if not self._behind:
+            self._show_presets()
+            self._look_now()
 
     def on_resize(self) -> None:
         self._show_title()
@@ -115,7 +120,7 @@ class HomeScreen(Screen[None]):
 
     def _look(self) -> None:
         """Read the runs anew in a thread, unless the last look was too dear to repeat already."""
-        if self.is_current and self._listing.begin():
+        if self.is_current and not self._behind and self._listing.begin():
             self._read()
 
     @work(thread=True, exit_on_error=False)
