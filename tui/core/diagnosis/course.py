@@ -74,6 +74,8 @@ class Course:
         self.kept = math.nan
         """The smallest share of their norm that the weights (median over the layers) kept over 50 steps."""
         self._learning = np.array([layer.trained and not layer.frozen for layer in facts.layers], dtype=bool)
+        self.early_share = math.nan
+        """The share of the gradient that weights got, not biases: median of the first steps."""
         self.first_activations: Activations | None = None
         self.activations: deque[Activations] = deque(maxlen=4)
         self.halves: deque[Agreement] = deque(maxlen=100)
@@ -133,8 +135,15 @@ class Course:
             self.gradients.add(step.gradients)
         if step.step <= limits.EARLY and len(self.first_steps) < limits.EARLY:
             self.first_steps.append(step)
+            if len(self.first_steps) == limits.SHARE_STEPS:
+                self.early_share = self._share_of_weights(self.first_steps)
         if 1 < step.step <= min(1000, limits.EARLY_EPOCHS * self.facts.steps_per_epoch):
             self.early_peak = max(self.early_peak, step.loss)
+
+    def _share_of_weights(self, steps: Sequence[Step]) -> float:
+        known = [each for each in steps if each.gradients and each.gradient_norm > 0]
+        parts = [np.linalg.norm(np.nan_to_num(each.gradients)[self._learning]) / each.gradient_norm for each in known]
+        return median(np.array(parts))
 
     def _take_updates(self, updates: Updates) -> None:
         self.weights.add(updates.weights)

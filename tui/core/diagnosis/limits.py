@@ -146,7 +146,7 @@ AGREEMENT = 0.1
 GENERALISED = 0.97
 """Share of H0: a validation loss below it proves that the labels belong to the pictures."""
 BY_HEART = 0.01
-"""Loss of the validation above that of training pictures, share of H0, while neither is learned: mean of"""
+"""Loss of the validation above that of training pictures, share of H0, mean of `BY_HEART_VALIDATIONS`."""
 BY_HEART_VALIDATIONS = 4
 NOISY_LABELS = 0.1
 """Loss of training pictures above that of validation pictures."""

@@ -66,7 +66,7 @@ def vanishing(view: View) -> Reading | None:
         return None
     ratio = min(norms.values()) / max(norms.values())
     between = Evidence("smallest over largest layer gradient", ratio, limits.GRADIENT_RATIO, "below", "0.04 and more")
-    if view.early_weight_share > limits.EARLY_SHARE:
+    if view.course.early_share > limits.EARLY_SHARE:
         return (between, *view.stuck)  # the signal did arrive at first: what took it since is for other rules
     share = view.weight_share
     of_all = Evidence("share of the gradient that weights get", share, limits.SIGNAL_SHARE, "below", "0.5 and more")

@@ -76,7 +76,7 @@ def died(view: View) -> Reading | None:
         return None
     signs = [_dead_share(now[1])]
     # Strong dropout silences units by itself.
-    faded = view.early_weight_share > limits.EARLY_SHARE and view.facts.settings.model.dropout < limits.STRONG_DROPOUT
+    faded = view.course.early_share > limits.EARLY_SHARE and view.facts.settings.model.dropout < limits.STRONG_DROPOUT
     if faded and now[1] >= limits.MOSTLY_DEAD and not math.isnan(view.weight_share):
         signs.append(_left_share(view.weight_share))
     return (max(signs, key=lambda each: each.closeness), _largest_step(view), *view.stuck)

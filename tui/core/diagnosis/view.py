@@ -100,17 +100,6 @@ class View:
         return math.sqrt(math.fsum(norm**2 for norm in norms)) / whole if norms and whole > 0 else math.nan
 
     @cached_property
-    def early_weight_share(self) -> float:
-        """`weight_share` of the first steps; NaN where they were not seen."""
-        known = [each for each in self.course.first_steps[: limits.SHARE_STEPS] if each.gradients]
-        shares = [
-            float(np.linalg.norm(self._learning(np.nan_to_num(each.gradients)))) / each.gradient_norm
-            for each in known
-            if each.gradient_norm > 0
-        ]
-        return median(np.array(shares))
-
-    @cached_property
     def updates(self) -> Floats:
         """The median update ratio of each layer, [layers], over the samples of the newest steps."""
         steps = np.array(self.course.moments, dtype=np.int64)[-limits.WINDOW :]
