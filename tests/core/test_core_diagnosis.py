@@ -617,6 +617,8 @@ def test_a_tiny_network_that_will_not_come_down_in_time_is_too_small() -> None:
     )
     assert offer(course, "underfit") == {"model.width": 32, "model.blocks": 3}
     assert "underfit" not in raised(replace(course, total=4 * LENGTH))
+    # strong dropout slows down, and what falls is left alone
+    assert "underfit" not in raised(replace(course, changes={"model.dropout": 0.5}))
 
 
 def test_layers_that_cannot_learn_do_not_hide_a_rate_that_is_too_low() -> None:

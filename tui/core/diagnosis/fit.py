@@ -97,7 +97,7 @@ def underfit(view: View) -> Reading | None:
     basis = _staying(view) if late or (view.is_stuck and view.course.seen >= no_signal_after(view)) else None
     if basis is None:
         return None
-    if late:  # what still falls, but too slowly to come down in what is left of the run, has too little room as well
+    if late and offers.tiny(view):  # it falls, but too slowly to come down in what is left of the run
         basis = (max((basis[0], _expected(view)), key=lambda each: each.closeness), *basis[1:])
     gap = newest.train_accuracy - newest.accuracy
     return (

@@ -172,6 +172,12 @@ def regularised(view: View) -> dict[str, Any]:
     return change
 
 
+def tiny(view: View) -> bool:
+    """Whether the network is so narrow that this alone explains that it learns slowly."""
+    model = view.facts.settings.model
+    return model.name == SIMPLE_CNN and model.width <= limits.TINY_WIDTH
+
+
 def freer(view: View) -> dict[str, Any]:
     """Against underfitting: take away what holds the network back."""
     settings = view.facts.settings
@@ -180,7 +186,7 @@ def freer(view: View) -> dict[str, Any]:
         change["model.dropout"] = 0.2
     if settings.optimizer.weight_decay >= limits.STRONG_DECAY:
         change["optimizer.weight_decay"] = 5e-4
-    if settings.model.name == SIMPLE_CNN and settings.model.width <= limits.TINY_WIDTH:
+    if tiny(view):
         change["model.width"] = 32
         if settings.model.blocks < _BLOCKS:
             change["model.blocks"] = _BLOCKS
