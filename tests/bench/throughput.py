@@ -151,6 +151,7 @@ def available(names: list[str]) -> Iterator[str]:
 def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Path) -> None:
     """Let them take turns, and print pictures per second and ratios."""
     contenders: list[Contender] = []
+    speeds: dict[str, list[float]] = {}
     try:
         for name in [OURS, *available(names)]:
             contender = started(name, work, place)
@@ -162,21 +163,30 @@ def compare(work: Work, names: list[str], rounds: int, seconds: float, place: Pa
                     raise
                 print(f"skipped: {error}")
                 contenders.remove(contender)
-        speeds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+        speeds = {contender.name: [] for contender in contenders}
         for turn in range(rounds):
             for contender in contenders if turn % 2 == 0 else contenders[::-1]:
                 speeds[contender.name].append(contender.train(seconds))
     finally:
         for contender in contenders:
             contender.kill()
-    best = max((statistics.median(v) for n, v in speeds.items() if n not in (OURS, STREAMED, "limit")), default=0.0)
-    print(f"{work.model} {work.size} px, batch {work.batch}, {rounds} rounds of {seconds:g} s, medians")
+        print(f"{work.model} {work.size} px, batch {work.batch}, medians of turns of {seconds:g} s")
+        report(speeds)
+
+
+def report(speeds: dict[str, list[float]]) -> None:
+    """Print what was measured in whole rounds: of all, or of those before an early end."""
+    rounds = min(map(len, speeds.values()), default=0)
+    if not rounds:
+        return
+    speeds = {name: measured[:rounds] for name, measured in speeds.items()}
     for name, measured in speeds.items():
         share = statistics.median(mine / most for mine, most in zip(measured, speeds["limit"], strict=True))
         spread = f"{min(measured):.0f}-{max(measured):.0f}"
-        print(f"{name:16} {statistics.median(measured):8.0f} images/s  ({spread:>12})  {share:.3f} of the limit")
-    if best:
-        print(f"{OURS} / best other = {statistics.median(speeds[OURS]) / best:.2f}")
+        print(f"{name:17} {statistics.median(measured):8.0f} images/s  ({spread:>12})  {share:.3f} of the limit")
+    others = [statistics.median(v) for name, v in speeds.items() if name not in (OURS, STREAMED, "limit")]
+    if others:
+        print(f"{OURS} / best other = {statistics.median(speeds[OURS]) / max(others):.2f} ({rounds} rounds)")
 
 
 def first_epoch(work: Work, names: list[str], images: int, place: Path) -> None:
