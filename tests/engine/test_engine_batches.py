@@ -60,6 +60,22 @@ def test_prefetch_works_ahead_but_not_far() -> None:
         assert len(made) == 4  # one taken, two ready, one in hand
 
 
+def test_the_thread_leaves_the_cores_to_the_steps_own_threads() -> None:
+    before, inside = torch.get_num_threads(), []
+
+    def source() -> Iterator[Batch]:
+        inside.append(torch.get_num_threads())
+        yield from numbered(1)
+
+    try:
+        torch.set_num_threads(2)
+        with Prefetch(source) as batches:
+            next(batches)
+            assert (inside, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_an_error_is_raised_at_its_batch() -> None:
     def source() -> Iterator[Batch]:
         yield from numbered(2)

@@ -69,12 +69,16 @@ class Prefetch(Iterator[Batch]):
         self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(ahead)
         self._closed = threading.Event()
         self._over = False
+        torch.get_num_threads()  # settles how many the calling thread has, whatever the other one says of itself
         self._thread = threading.Thread(target=self._work, args=(make,), name="prefetch", daemon=True)
         self._thread.start()
 
     def _work(self, make: Callable[[], Iterator[Batch]]) -> None:
         last: BaseException | None = None
         batches: Iterator[Batch] | None = None
+        # Of this thread alone: helpers of its own would spin on the cores that the step's threads need, and OpenMP,
+        # which sees more threads than cores then, would let those sleep at each of their barriers.
+        torch.set_num_threads(1)
         try:
             batches = make()
             for batch in batches:
