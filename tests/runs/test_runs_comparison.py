@@ -30,6 +30,22 @@ def test_only_what_differs_is_told_and_the_best_is_marked(tmp_path: Path) -> Non
     assert test.winners == ()
 
 
+def test_no_loss_is_the_best_of_different_ones(tmp_path: Path) -> None:
+    chosen = (("finished", "auto"), ("stopped", "cross_entropy"), ("finished", "focal"))
+    runs = [
+        builders.make_run(tmp_path, name=name, steps=40, status=status, settings={"loss": {"name": name}})
+        for status, name in chosen
+    ]
+
+    def winners(*places: int) -> dict[str, bool]:
+        found = compare([summary_of(runs[place]) for place in places])
+        return {score.metric.name: bool(score.winners) for score in found.scores if score.which == "best"}
+
+    same, different = winners(0, 1), winners(0, 1, 2)
+    assert (same["loss"], different["loss"]) == (True, False)
+    assert different["accuracy"]
+
+
 def test_runs_of_other_versions_and_broken_ones_are_compared_as_far_as_they_go(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, name="whole", steps=20)
     broken = builders.make_run(tmp_path, name="broken", steps=20)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tui.core.metrics import METRICS, Metric
+from tui.core.metrics import LOSS, METRICS, Metric
+from tui.core.tasks import LOSSES
 from tui.runs.catalog import Summary
 from tui.runs.fields import EVALUATIONS, settings_of
 from tui.runs.status import Status
@@ -26,6 +27,8 @@ class Score:
     """best or test."""
     metric: Metric
     values: tuple[float | None, ...]
+    comparable: bool = True
+    """Whether the numbers measure the same; losses of different functions do not."""
 
     @property
     def label(self) -> str:
@@ -34,9 +37,9 @@ class Score:
 
     @property
     def winners(self) -> tuple[int, ...]:
-        """The places of the best value, where there are at least two to choose from and they differ."""
+        """The places of the best value, where at least two measure the same and they differ."""
         known = [value for value in self.values if value is not None and value == value]
-        if len(known) < 2 or len(set(known)) < 2 or self.metric.better is None:
+        if len(known) < 2 or len(set(known)) < 2 or self.metric.better is None or not self.comparable:
             return ()
         best = max(known) if self.metric.better == "max" else min(known)
         return tuple(place for place, value in enumerate(self.values) if value == best)
@@ -64,19 +67,29 @@ def compare(runs: Sequence[Summary]) -> Comparison:
     keys = dict.fromkeys(key for table in tables for key in table)
     rows = {key: tuple(table.get(key) for table in tables) for key in keys}
     differing = {key: values for key, values in rows.items() if len({*map(repr, values)}) > 1}
-    return Comparison(tuple(runs), differing, tuple(_scores(runs)))
+    return Comparison(tuple(runs), differing, tuple(_scores(runs, tables)))
 
 
-def _scores(runs: Sequence[Summary]) -> list[Score]:
-    found = []
+def _scores(runs: Sequence[Summary], tables: Sequence[Mapping[str, Any]]) -> list[Score]:
+    found, losses = [], {_measured(one, table) for one, table in zip(runs, tables, strict=True)}
     for which in ("best", "test"):
         numbers: list[Mapping[str, float]] = [getattr(one, which) for one in runs]
         told = dict.fromkeys(metric.name for one in runs for metric in one.metrics.told)
         for name in told:
             values = tuple(table.get(name) for table in numbers)
             if any(value is not None for value in values):
-                found.append(Score(which, METRICS[name], values))
+                comparable = name != LOSS.name or len(losses) == 1
+                found.append(Score(which, METRICS[name], values, comparable))
     return found
+
+
+def _measured(one: Summary, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the loss of a run's evaluations is, for comparing; no smoothing and no weights enter there."""
+    name = settings.get("loss.name")
+    if name == "auto":
+        name = next((losses[0] for task, losses in LOSSES.items() if task == one.task), name)
+    shape = {"focal": "loss.focal_gamma", "smooth_l1": "loss.smooth_beta"}.get(str(name), "")
+    return one.task, name, settings.get(shape)
 
 
 def sorted_runs(runs: Sequence[Summary], by: str) -> list[Summary]:
