@@ -41,10 +41,11 @@ def sentence(event: events.Event) -> str:
             return f"preparing: {event.stage}"
         case events.Started():
             start = f"continuing after step {event.step:,}: " if event.step else ""
+            steps = "1 step" if event.steps_per_epoch == 1 else f"{event.steps_per_epoch:,} steps"
             return (
                 f"{start}{event.model} with {event.parameters:,} weights on {event.device}, "
                 f"{_learned(event)}, {event.images.get('train', 0):,} training pictures, "
-                f"{event.steps_per_epoch:,} steps of {event.batch_size} an epoch"
+                f"{steps} of {event.batch_size} an epoch"
             )
         case events.EpochEnded():
             metric = METRICS.get(event.metric, ACCURACY)
