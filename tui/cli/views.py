@@ -45,6 +45,7 @@ def open_app(root: Path, run: RunDir | None = None) -> int:
     """Open the screen, on ``run`` if given, and return its exit code.
 
     Raises:
+        Exception: what ended the screen, if it has a defect; Textual keeps that to itself.
         UsageError: there is no terminal, or it cannot show pictures as it is asked to.
     """
     require_screen()
@@ -60,6 +61,8 @@ def open_app(root: Path, run: RunDir | None = None) -> int:
         app.run()
     finally:
         graphics.forget()
+    if (defect := getattr(app, "_exception", None)) is not None:
+        raise defect
     return app.return_code or 0
 
 
