@@ -351,6 +351,7 @@ class SettingsScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
+        self.query_one(Footer).show_command_palette = self.size.width >= 80  # below that the keys need the room
         self.call_after_refresh(self._show_command)
 
     def _show_help(self) -> None:
