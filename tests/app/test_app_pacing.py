@@ -214,6 +214,24 @@ async def test_a_request_on_a_disk_that_does_not_answer_holds_nothing_up(
         builders.let_go(run)
 
 
+async def test_what_would_hold_up_a_paint_waits_until_all_of_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pacer, "room", lambda pacer, urgent: 0 if pacer.wait else 400)
+    app, called = Counter(driver_class=RecordingDriver), list[bool]()
+    async with app.run_test(headless=False, size=(80, 40)) as pilot:
+        app.query_one(Static).update("\n".join(f"{row} " * 25 for row in range(40)))
+        await until(pilot, lambda: app._frame.behind and app._pacer.wait > 0)
+        app.after_paint(lambda: called.append(app._frame.behind))
+        app.query_one(Static).update("\n".join(f"{row}!" * 25 for row in range(40)))
+        await pilot.pause(0.1)
+        assert not called
+        for _ in range(300):
+            if called:
+                break
+            app.post_message(CursorPosition(0, 0))
+            await pilot.pause(0.02)
+        assert called == [False]
+
+
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
     for _ in range(300):
         if condition():

@@ -170,8 +170,8 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         self._after_paint.append(callback)
 
     def post_display_hook(self) -> None:
-        """Call what waited for an update; while the app starts, Textual drops updates and this comes too early."""
-        if self._after_paint and not self._batch_count:
+        """Call what waited for a whole update; while the app starts, Textual drops some and this comes too early."""
+        if self._after_paint and not self._batch_count and not self._frame.behind:
             waiting, self._after_paint = self._after_paint, []
             for callback in waiting:
                 self.call_later(callback)
