@@ -87,6 +87,21 @@ def test_it_tells_everything_once_and_ends_with_the_engine(run: RunDir, capsys) 
     assert said[-1] == "finished: All done."
 
 
+def test_a_finding_is_said_once_however_much_follows_from_it(run: RunDir, capsys) -> None:
+    found = {"code": "rate_high", "severity": "critical", "title": "Learning rate too high", "message": "It jumps."}
+    meanwhile(
+        lambda: builders.append_event(run, events.Found(step=60, **found)),
+        lambda: builders.append_event(run, events.Found(step=70, effects=["died"], **found)),
+        lambda: builders.append_event(run, events.Cleared(step=80, code="rate_high", title="Learning rate too high")),
+        lambda: builders.append_event(run, events.Found(step=90, **found)),
+        ended(run, "finished", 0),
+    )
+    assert PlainView(run).follow() == 0
+    said = lines(capsys)
+    over = "no longer so: Learning rate too high"
+    assert said[-4:] == ["critical: It jumps.", over, "critical: It jumps.", "finished"]
+
+
 def test_what_was_before_is_passed_over(run: RunDir, capsys) -> None:
     view = PlainView(run)
     view.pass_over()

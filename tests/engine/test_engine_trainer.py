@@ -297,6 +297,8 @@ def test_a_loss_that_is_not_finite(
         # At the end of which epoch it is due depends on how long the one before took.
         said = r"No checkpoint is saved at step \d\d, because the weights are NaN or infinite; .* 10 is kept."
         assert any(re.fullmatch(said, text) for text in told(events, run))
+        validations = [event for event in events(run, Evaluated) if event.split == "validation"]
+        assert [event.best for event in validations] == [True, False, False]
     assert math.isnan(records(run)[15]["loss"])
     # What is on the disk is the last that was finite.
     assert json.loads(run.pointer("last").read_bytes())["directory"] == "step-000000010"

@@ -255,6 +255,14 @@ def test_asking_twice_is_asking_once(tmp_path: Path) -> None:
     assert [request.action for request in control.pending(run)] == ["stop"]
 
 
+def test_a_run_that_is_about_to_stop_is_not_made_longer(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, status="running")
+    launch.stop(run)
+    with pytest.raises(UsageError, match=r"is stopping.*extend it while it trains"):
+        launch.extend(run, 2)
+    assert [request.action for request in control.pending(run)] == ["stop"]
+
+
 def test_a_run_that_trains_is_asked_and_no_other(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="running")
     launch.ask(run, "rate", 0.5)

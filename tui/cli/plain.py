@@ -18,7 +18,7 @@ from tui.cli.lines import progress
 from tui.cli.places import reference
 from tui.cli.terminal import PIPE_CLOSED, complain, is_terminal, say
 from tui.core.errors import CnntrainError
-from tui.core.events import Ended, Event, Exit, Preparing
+from tui.core.events import Cleared, Ended, Event, Exit, Found, Preparing
 from tui.core.rundir import RunDir
 from tui.core.sentences import sentence
 from tui.runs.status import LIVE
@@ -111,6 +111,8 @@ class PlainView:
         self._follower = RunFollower(run, history=False)
         self._tail = EventTail(run.events)
         self._stage = ""
+        self._found: dict[str, str] = {}
+        """What was last said of each finding that stands, by its code."""
         self._asked = 0
         """How often a stop was asked for: once it finishes the step and saves, twice it is at once."""
 
@@ -158,6 +160,12 @@ class PlainView:
                 return
             self._stage = event.stage
         text = sentence(event)
+        if isinstance(event, Found):  # told again when more follows from it: the list of that is for the screen
+            if self._found.get(event.code) == text:
+                return
+            self._found[event.code] = text
+        elif isinstance(event, Cleared):
+            self._found.pop(event.code, None)
         if text:
             output.line(text)
 

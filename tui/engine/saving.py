@@ -128,7 +128,7 @@ class Saver:
         if self._is_taken(progress) and not best:
             return True
         weights = model.state_dict()
-        if not _finite(weights):
+        if not is_finite(weights):
             self._refuse(progress.step)
             return False
         table = progress.to_table()
@@ -201,6 +201,8 @@ class Saver:
         self._last, self._owed = time.monotonic(), False
         if not self._warned:
             self._warned = True
+            self._writer.wait()  # what is on its way is what is kept
+            self.settle()
             kept = f"the one of step {self.saved_step} is kept" if self.saved_step else "there is none before it"
             text = f"No checkpoint is saved at step {step}, because the weights are NaN or infinite; {kept}."
             self._link.message("error", text)
@@ -225,7 +227,7 @@ class Saver:
         self._link.message("error", text)
 
 
-def _finite(tensors: dict[str, Tensor]) -> bool:
+def is_finite(tensors: dict[str, Tensor]) -> bool:
     """Whether no number is NaN or infinite; an accelerator is asked once."""
     found = [tensor for tensor in tensors.values() if tensor.is_floating_point() and tensor.numel()]
     largest = torch._foreach_norm(found, ord=float("inf"))  # NaN comes through

@@ -30,6 +30,7 @@ from tui.engine.checkpoint import Damaged, restore_weights
 from tui.engine.exhaustion import exhausted
 from tui.engine.link import Stopped
 from tui.engine.recorder import Diverged
+from tui.engine.saving import is_finite
 from tui.engine.step import Step
 
 _ORPHANED = "Its supervisor was killed, so the engine stopped"
@@ -201,6 +202,7 @@ class Trainer:
         best, worth = self._stopping.ranked(evaluation.metrics, self._progress.step)
         if note := self._stopping.unmeasured(evaluation.metrics):
             self._link.message("warning", note)
+        best = best and is_finite(self._attempt.model.state_dict())  # else nothing of it will be kept
         self._report("validation", evaluation, self._progress.step, best=best)
         if worth and not self._attempt.save(best=best):
             self._progress.best, self._progress.others = before  # what is not saved cannot be beaten

@@ -289,8 +289,8 @@ def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
         whether it was started again.
 
     Raises:
-        UsageError: it has stopped before its end, was never started, or can only be read; or its network's package
-            is missing or not allowed. Then nothing was changed.
+        UsageError: it has stopped before its end or is about to, was never started, or can only be read; or its
+            network's package is missing or not allowed. Then nothing was changed.
         FailureError: it could not be written or started.
     """
     from tui.core.events import Extended
@@ -306,6 +306,8 @@ def extend(run: RunDir, epochs: int, *, supervisor: Sequence[str] = ()) -> bool:
     if state.read_only:
         raise UsageError(title, state.read_only, "Upgrade cnntrain.")
     if state.live:
+        if state.stop_asked or any(request.action == "stop" for request in control.pending(run)):
+            raise UsageError(title, f"{clean(run.name, 100)} is stopping", "Resume it, and extend it while it trains.")
         _ask(run, "extend", title, float(epochs))
         return False
     if state.status != "finished" or state.started is None:

@@ -62,7 +62,12 @@ def nearest_first(checks: Iterable[Check]) -> list[Check]:
     return sorted((check for check in checks if check.state == "quiet"), key=lambda check: -check.closeness)
 
 
+def unjudged(checks: Iterable[Check]) -> list[Check]:
+    """Return the rules that could not be judged."""
+    return [check for check in checks if check.state in ("too early", "not measured")]
+
+
 def not_judged(checks: Iterable[Check]) -> str:
     """Return a sentence with the rules that could not be judged; empty if all could."""
-    titles = [check.title for check in checks if check.state in ("too early", "not measured")]
+    titles = [check.title for check in unjudged(checks)]
     return f"Not judged, too early or not recorded: {', '.join(titles)}." if titles else ""
