@@ -8,7 +8,7 @@ import math
 import pytest
 
 from tui.core import events
-from tui.core.metrics import ACCURACY, MAE, METRICS, TASKS, of_task, task_of
+from tui.core.metrics import ACCURACY, MAE, METRICS, PRECISION, TASKS, of_task, task_of
 from tui.core.sentences import scores, sentence
 
 
@@ -61,3 +61,8 @@ def test_an_epoch_of_an_older_run_keeps_its_accuracy() -> None:
     event = events.decode(line.encode())
     assert isinstance(event, events.EpochEnded)
     assert (event.score, event.metric) == (0.75, "accuracy")
+
+
+def test_what_was_not_measured_is_a_dash_in_a_table_and_nan_elsewhere() -> None:
+    assert [PRECISION.format_measured(value) for value in (math.nan, None, 0.5)] == ["–", "–", "50.0 %"]
+    assert PRECISION.format(math.nan) == "NaN"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.cli.states import VERDICTS
 from tui.cli.terminal import emit, say, ticking, wrapped
+from tui.core.dataset.problems import many
 from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged, unjudged
 from tui.core.rundir import RunDir
 from tui.core.schema import value_of
@@ -39,7 +40,7 @@ def diagnose(run: RunDir, *, as_json: bool) -> int:
 def _tell(run: RunDir, verdict: Verdict, settings: Settings) -> None:
     grave = [finding for finding in verdict.findings if finding.severity != "info"]
     count = f"{len(grave)} {'thing is' if len(grave) == 1 else 'things are'} wrong" if grave else _sound(verdict)
-    basis = f"{verdict.steps:,} steps and {verdict.validations:,} validations judged"
+    basis = f"{many(verdict.steps, 'step')} and {many(verdict.validations, 'validation')} judged"
     say(f"{run.name}: {count}; {basis}")
     for finding in verdict.findings:
         _tell_finding(finding, settings)

@@ -60,7 +60,7 @@ def _tell_test(table: dict[str, Any]) -> None:
     counts = table.get("counts") or [None] * len(table["classes"])
     rows = [("", *(metric.label for metric in each), *(("pictures",) if counts[0] is not None else ()))]
     for index, name in enumerate(table["classes"]):
-        numbers = [metric.format(table[metric.name][index]) for metric in each]
+        numbers = [metric.format_measured(table[metric.name][index]) for metric in each]
         rows.append((str(name), *numbers, *((f"{counts[index]:,}",) if counts[index] is not None else ())))
     say()
     for line in aligned(rows, room=width(), right=tuple(range(1, len(rows[0])))):

@@ -39,6 +39,10 @@ class Metric:
         """The label where there is little room."""
         return self.short or self.label
 
+    def format_measured(self, value: float | None) -> str:
+        """Return the value as `format` does, but a dash for NaN: a class that was never answered has no precision."""
+        return self.format(None if value is not None and math.isnan(value) else value)
+
     def format(self, value: float | None) -> str:
         """Return the value as a person reads it; at most nine characters."""
         if value is None:

@@ -175,7 +175,7 @@ class ClassTable(ScrollPanel):
         runs.append((f"{self._metrics[0].format(value):>{_VALUE}}", "text"))
         runs.append(change_run(value, row.before, _CHANGE))
         runs += [
-            (f"{metric.format(v):>{_VALUE}}", "muted")
+            (f"{metric.format_measured(v):>{_VALUE}}", "muted")
             for metric, v in zip(self._metrics[1 : shown + 1], row.values[1:], strict=False)
         ]
         runs.append((f"{row.pictures:>{_COUNT},}", "muted"))
