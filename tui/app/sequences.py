@@ -84,11 +84,8 @@ class Sequences:
         yield f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H" if y else "\x1b[H"
         if self._y < 0:
             return
-        right = x - self._x
         vertical = _steps(y - self._y, "B", "A")
-        yield vertical + _steps(right, "C", "D")
-        if right < 0:
-            yield vertical + "\b" * -right
+        yield vertical + _steps(x - self._x, "C", "D")
         if x == 0:
             yield vertical + "\r"
 

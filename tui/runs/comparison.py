@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tui.core.metrics import LOSS, METRICS, Metric
-from tui.core.tasks import LOSSES
 from tui.runs.catalog import Summary
 from tui.runs.fields import EVALUATIONS, settings_of
 from tui.runs.status import Status
@@ -85,6 +84,8 @@ def _scores(runs: Sequence[Summary], tables: Sequence[Mapping[str, Any]]) -> lis
 
 def _measured(one: Summary, settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what the loss of a run's evaluations is, for comparing; no smoothing and no weights enter there."""
+    from tui.core.tasks import LOSSES  # pydantic, for which the first paint does not wait
+
     name = settings.get("loss.name")
     if name == "auto":
         name = next((losses[0] for task, losses in LOSSES.items() if task == one.task), name)
