@@ -296,8 +296,8 @@ class Trainer:
             planned = self._attempt.schedule.total / self._attempt.epoch_steps
             words = [f"{words[0]} of {planned:g}, because {progress.end_reason}"]
         if progress.best.step:
-            epoch = progress.best.step / self._attempt.epoch_steps
-            words.append(f"best validation {metric.label} {metric.format(progress.best.score)} after epoch {round(epoch, 2):g}")
+            epoch = round(progress.best.step / self._attempt.epoch_steps, 2)
+            words.append(f"best validation {metric.label} {metric.format(progress.best.score)} after epoch {epoch:g}")
         if self._data.images.get("test"):
             step = self._load_best()
             evaluation = self._evaluate("test")
