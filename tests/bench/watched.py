@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the run ends with this, too
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or make_demo(Path(folder) / "pictures")
         run = trained(data, arguments.preset, Path(folder) / "runs")

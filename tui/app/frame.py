@@ -50,8 +50,8 @@ class Frame:
         self._urgent: dict[int, tuple[int, int]] = {}
         """Rows to be written before others, the least first: by minus their urgency, then by the update."""
         self._updates = 0
-        self._rows: set[int] = set()
-        """All rows in which something may have to be written."""
+        self._spans: dict[int, tuple[int, int]] = {}
+        """All rows in which something may have to be written, from which cell on and before which."""
         self._pen_of: dict[tuple[Style | None, bool], Pen] = {}
         self._known_pens: dict[Pen, Pen] = {PLAIN: PLAIN}
 
@@ -60,7 +60,7 @@ class Frame:
         rows = range(self.height)
         self._texts, self._wanted_texts = [[None] * self.width for _ in rows], [[None] * self.width for _ in rows]
         self._pens, self._wanted_pens = [[PLAIN] * self.width for _ in rows], [[PLAIN] * self.width for _ in rows]
-        self._urgent, self._rows = {}, set()
+        self._urgent, self._spans = {}, {}
 
     def fit(self, width: int, height: int) -> None:
         """Take on the size of the terminal; another size than before makes all cells unknown."""
@@ -71,7 +71,7 @@ class Frame:
     @property
     def behind(self) -> bool:
         """Whether there may be something to write."""
-        return bool(self._rows)
+        return bool(self._spans)
 
     @property
     def urgent(self) -> bool:
@@ -104,7 +104,8 @@ class Frame:
             if self._wanted_texts[y][x:end] == texts and self._wanted_pens[y][x:end] == pens:
                 continue
             self._wanted_texts[y][x:end], self._wanted_pens[y][x:end] = texts, pens
-            self._rows.add(y)
+            known = self._spans.get(y, (x, end))
+            self._spans[y] = min(x, known[0]), max(end, known[1])
             if urgency:
                 rank = (-urgency, self._updates)
                 self._urgent[y] = min(rank, self._urgent.get(y, rank))
@@ -118,12 +119,12 @@ class Frame:
         """
         written = Sequences(self.width)
         last = (0, 0)
-        for y in sorted(self._rows, key=lambda y: (self._urgent.get(y, last), y not in first, y)):
+        for y in sorted(self._spans, key=lambda y: (self._urgent.get(y, last), y not in first, y)):
             for x in self._differing(y):
                 if room is not None and written.size >= room:
                     return written.finish()
                 self._write(written, y, x)
-            self._rows.discard(y)
+            del self._spans[y]
             self._urgent.pop(y, None)
         return written.finish()
 
@@ -133,11 +134,12 @@ class Frame:
 
     def _differing(self, y: int) -> Iterator[int]:
         """Yield where in a row the terminal shows something else than it is to; what is not known is left out."""
-        shown = zip(self._texts[y], self._pens[y], strict=True)
-        wanted = zip(self._wanted_texts[y], self._wanted_pens[y], strict=True)
+        first, end = self._spans[y]
+        shown = zip(self._texts[y][first:end], self._pens[y][first:end], strict=True)
+        wanted = zip(self._wanted_texts[y][first:end], self._wanted_pens[y][first:end], strict=True)
         return (
             x
-            for x, ((old, old_pen), (text, pen)) in enumerate(zip(shown, wanted, strict=True))
+            for x, ((old, old_pen), (text, pen)) in enumerate(zip(shown, wanted, strict=True), first)
             if (text != old or pen is not old_pen) and text is not None
         )
 

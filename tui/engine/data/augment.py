@@ -68,7 +68,7 @@ class Augmentation:
 
     @property
     def only_copies(self) -> bool:
-        """Whether pixels are only moved, which takes less than a thousandth of the time that a network takes."""
+        """Whether pixels are only moved, and nothing is computed with them."""
         data = self.data
         computed = (data.rotation, data.brightness, data.contrast, data.saturation, data.hue, data.erase, self.mixes)
         return data.crop != "random_resized" and data.auto_augment == "none" and not any(computed)
