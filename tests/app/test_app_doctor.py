@@ -20,6 +20,7 @@ from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.heatmap import HeatMap
 from tui.core import events
 from tui.core.diagnosis.rules import RULES
+from tui.core.diagnosis.words import unjudged
 from tui.core.rundir import RunDir
 from tui.runs.derive import Trial
 
@@ -117,7 +118,8 @@ async def test_a_run_without_findings_has_no_such_line(app_on: Any) -> None:
         await watching(pilot)
         assert not pilot.app.screen.query_one(FindingLine).display
         await opened(pilot)
-        assert "1 thing is wrong" in text(pilot)
+        assert "Nothing is wrong with" in text(pilot)  # what only informs is listed beneath
+        assert "21 points better" in text(pilot)
 
 
 async def test_a_finding_shows_its_evidence_its_change_and_what_follows(app_on: Any) -> None:
@@ -157,21 +159,50 @@ async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
         assert "Nothing is wrong with" in text(pilot)
         await until(pilot, lambda: "Checked, and how near each came to an alarm:" in text(pilot))
         assert "Checked, and how near each came to an alarm:" in text(pilot)
-        words = text(pilot)
+        words = " ".join(text(pilot).split())
         assert "Bad initialisation: first loss" in words
+        checks = pilot.app.screen._checks
+        judged = len(checks) - len(unjudged(checks))
+        assert 0 < judged < len(RULES)
+        assert f"as far as {judged} of {len(RULES)} rules could judge" in words
+
+
+async def test_a_long_name_of_a_run_does_not_cut_what_the_verdict_is_worth(app_on: Any) -> None:
+    async with app_on(name="20260101-120000-a-long-name-that-somebody-gave-to-a-run").run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "rules could judge" in " ".join(text(pilot).split()))
+        assert "rules could judge" in " ".join(text(pilot).split())
+
+
+async def test_values_that_do_not_fit_beside_their_setting_stand_beneath_it(app_on: Any) -> None:
+    name = "a.package.of.somebody:a_network_with_a_long_name_and_a_longer_one_behind_it"
+    change = {"optimizer.learning_rate": 0.01, "model.name": name}
+    async with app_on(VANISHING.model_copy(update={"change": change})).run_test(size=(100, 40)) as pilot:
+        await opened(pilot)
+        rows = text(pilot).splitlines()
+        at = next(index for index, row in enumerate(rows) if "model.name" in row)
+        assert name not in rows[at]
+        assert f"simple_cnn → {name}" in rows[at + 1]
+        assert any("optimizer.learning_rate" in row and "0.05 → 0.01" in row for row in rows)
 
 
 def test_what_became_of_a_trial_is_told_in_a_line() -> None:
-    def line(outcome: Any, instead: str = "") -> str:
+    def line(outcome: Any, instead: str = "", width: int = 120, gain: str = "") -> str:
         shown = FindingLine()
-        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead)
-        return shown.lines(120, 1)[0][0][0].rstrip()
+        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead, gain)
+        return shown.lines(width, 1)[0][0][0].rstrip()
 
     assert line("") == "· Does this mend “Learning rate too high”? Judged after 120 steps, 40 made."
     assert line("confirmed") == "✓ Confirmed: “Learning rate too high” did not come back in 120 steps."
     assert line("no effect") == "✗ No effect: “Learning rate too high” is there again."
     gone = "✗ No better: Vanishing gradients; “Learning rate too high” did not come back."
     assert line("no effect", "Vanishing gradients") == gone
+    # where there is no room, names are cut and the sentence stays whole
+    gone = "✗ No better: Vanishing …ients; “Learning r… high” did not come back."
+    assert line("no effect", "Vanishing gradients", 78) == gone
+    gain = "best accuracy 84 % instead of 21 %"
+    cut = "✓ Confirmed: “Learni…high” did not come back in 120 steps; best accuracy 84 % instead of 21 %."
+    assert line("confirmed", width=104, gain=gain) == cut
 
 
 async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch: pytest.MonkeyPatch) -> None:

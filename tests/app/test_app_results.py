@@ -15,6 +15,7 @@ from textual.widgets import Static
 from walking import make_app, settle, text_of
 
 from tui.app.app import CnntrainApp
+from tui.app.screens.doctor import DoctorScreen
 from tui.app.screens.export import ExportDialog
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.predict import Answers, PredictScreen
@@ -25,7 +26,9 @@ from tui.app.screens.validation import ValidationScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.job import JobLine
 from tui.app.widgets.path_input import PathInput, completed
+from tui.core import events
 from tui.core.errors import FailureError, UsageError
+from tui.core.records import UPDATES
 from tui.core.rundir import RunDir
 from tui.runs.follow import RunFollower
 from tui.runs.report import report
@@ -343,3 +346,48 @@ async def test_its_validations_and_the_way_to_the_curves_and_back(run: RunDir, a
         assert isinstance(app.screen, ResultsScreen)
         await pilot.press("escape")
         assert isinstance(app.screen, HomeScreen)
+
+
+async def test_d_leads_to_the_doctor_who_reads_what_it_shows(run: RunDir, app: CnntrainApp) -> None:
+    found = events.Found(
+        time=builders.START + 9,
+        step=140,
+        code="rate_low",
+        title="Learning rate too low",
+        severity="warning",
+        message="Each step moves the weights by 0.001 %.",
+        change={"optimizer.learning_rate": 0.05},
+        restart="checkpoint",
+    )
+    builders.append_event(run, found)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("d")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, DoctorScreen)
+        assert "1 thing is wrong with" in text_of(app)
+        assert screen.follower is not None
+        follower = screen.follower
+        for _ in range(200):
+            if follower.history(UPDATES).polled and not follower.wanting:
+                break
+            await pilot.pause(0.03)
+        assert follower.history(UPDATES).polled  # nobody but this screen's reader reads them
+        assert not follower.wanting
+        await pilot.press("escape")
+        await settle(pilot)
+        assert pilot.app.screen is screen
+
+
+async def test_all_keys_of_an_interrupted_run_fit_into_80_columns(run: RunDir, app: CnntrainApp) -> None:
+    builders.append_event(run, events.Ended(time=builders.START + 99, reason="stopped", exit_code=75, text="Stopped."))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter", "w")
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ResultsScreen)
+        assert screen.check_action("resume", ())
+        keys = text_of(app).splitlines()[-1]
+        for label in ("Back", "Answers", "Doctor", "Export", "Predict", "Resume", "New run", "Watch", "Help"):
+            assert label in keys

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.cli.states import VERDICTS
 from tui.cli.terminal import emit, say, ticking, wrapped
 from tui.core.dataset.problems import many
-from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged, unjudged
+from tui.core.diagnosis.words import against, changed, decided, headline, margin, nearest_first, not_judged
 from tui.core.rundir import RunDir
 from tui.core.schema import value_of
 
@@ -39,9 +39,8 @@ def diagnose(run: RunDir, *, as_json: bool) -> int:
 
 def _tell(run: RunDir, verdict: Verdict, settings: Settings) -> None:
     grave = [finding for finding in verdict.findings if finding.severity != "info"]
-    count = f"{len(grave)} {'thing is' if len(grave) == 1 else 'things are'} wrong" if grave else _sound(verdict)
     basis = f"{many(verdict.steps, 'step')} and {many(verdict.validations, 'validation')} judged"
-    say(f"{run.name}: {count}; {basis}")
+    say(f"{run.name}: {headline(len(grave), verdict.checks)}; {basis}")
     for finding in verdict.findings:
         _tell_finding(finding, settings)
     for finding, step in verdict.over:
@@ -58,12 +57,6 @@ def _tell(run: RunDir, verdict: Verdict, settings: Settings) -> None:
     if unknown:
         say()
         emit(wrapped(unknown, "  ", first="") + "\n")
-
-
-def _sound(verdict: Verdict) -> str:
-    """Return that nothing was found, and how much that is worth: a run of a few steps has met few of the rules."""
-    rules, unknown = len(verdict.checks), len(unjudged(verdict.checks))
-    return "nothing is wrong" + (f", as far as {rules - unknown} of {rules} rules could judge" if unknown else "")
 
 
 def _tell_finding(finding: Finding, settings: Settings) -> None:

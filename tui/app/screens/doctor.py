@@ -20,6 +20,7 @@ from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.findings import FindingText, headed, sign, standing
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
+from tui.core.diagnosis.words import headline
 from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
 from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
 
@@ -74,6 +75,7 @@ class DoctorScreen(Screen[None]):
         self._shown: dict[str, Found] = {}
         self._checks: Sequence[Check] = ()
         """What became of each rule, once that is known."""
+        self._verdict = ""
         self._judged = -1
         """The step at which that was asked."""
 
@@ -111,18 +113,27 @@ class DoctorScreen(Screen[None]):
             self.set_timer(_SOON, self.draw)
         state = self._follower.state
         self._shown = {found.code: found for found in standing(state)}
-        many = len(state.findings)
-        if many:
-            verdict = f"{many} {'thing is' if many == 1 else 'things are'} wrong with {state.run.name}"
-        else:
-            verdict = f"Nothing is wrong with {state.run.name} as far as the doctor can see"
-        self.query_one("#verdict", Static).update(Content(verdict), layout=False)
+        self._say_verdict()
         findings = self.query_one(RowList)
         findings.display = bool(self._shown)
         findings.styles.max_height = max(3, self.size.height // 4)
         findings.show({code: partial(_row, found, code in state.findings) for code, found in self._shown.items()})
         self._draw_chosen()
         self.refresh_bindings()
+
+    def _say_verdict(self) -> None:
+        """Say how much is wrong; of a sound run also how many rules could judge it, which the records tell."""
+        state = self._follower.state
+        wrong = sum(found.severity != "info" for found in state.findings.values())
+        if not wrong:
+            self._ask_the_rules()
+        if wrong or self._checks:
+            verdict = headline(wrong, self._checks, state.run.name)
+        else:
+            verdict = f"nothing is wrong with {state.run.name} as far as the doctor can see"
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self.query_one("#verdict", Static).update(Content(verdict[0].upper() + verdict[1:]))
 
     @on(RowList.Marked)
     def _marked(self, event: RowList.Marked) -> None:
@@ -140,16 +151,20 @@ class DoctorScreen(Screen[None]):
         self._plot(chart, EVIDENCE.get(found.code, LOSS.name), found)
 
     def _say_healthy(self, text: FindingText) -> None:
-        """Say that nothing is wrong, and by what margin; that is read from the records, aside from the screen."""
+        """Say that nothing is wrong, and by what margin."""
         state = self._follower.state
         if not state.step:
             text.say("The run has not made a step yet.")
             return
-        if not 2 * self._judged > state.step and state.step <= _MOST_STEPS:
-            self._judged = state.step
-            self.run_worker(self._judge, thread=True, exclusive=True, group="judge", exit_on_error=False)
         hint = "" if self._checks else " `cnntrain diagnose` lists what it checked and how near each came to an alarm."
         text.say(f"No condition that the doctor knows holds now.{hint}", self._checks)
+
+    def _ask_the_rules(self) -> None:
+        """Have the records judged, aside from the screen, unless it was done when the run was half as long or more."""
+        state = self._follower.state
+        if state.step and not 2 * self._judged > state.step and state.step <= _MOST_STEPS:
+            self._judged = state.step
+            self.run_worker(self._judge, thread=True, exclusive=True, group="judge", exit_on_error=False)
 
     def _judge(self) -> None:
         from tui.core.errors import CnntrainError

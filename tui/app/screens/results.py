@@ -22,6 +22,7 @@ from tui.app.widgets.status import run_line
 from tui.core.rundir import RunDir
 
 if TYPE_CHECKING:
+    from tui.app.reader import Reader
     from tui.runs.follow import RunFollower
     from tui.runs.report import Report
 
@@ -32,7 +33,11 @@ _PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("numbers", ("numbers",)),
     ("files", ("files",)),
 )
+_ROOMY = 90
+"""Columns that the keys of an interrupted run take."""
 _LOOK = 0.2
+_BUDGET = 0.5
+"""Seconds of one look at the records."""
 
 
 class _Head(Rows):
@@ -64,6 +69,9 @@ class ResultsScreen(Screen[None]):
             "Answers",
             id="results.answers",
             tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
+        ),
+        Binding(
+            "d", "doctor", "Doctor", id="results.doctor", tooltip="What is wrong with the run, and what would mend it."
         ),
         Binding("e", "export", "Export", id="results.export", tooltip="Write the network for other programs."),
         Binding("p", "predict", "Predict", id="results.predict", tooltip="Say what the network sees in pictures."),
@@ -99,6 +107,8 @@ class ResultsScreen(Screen[None]):
         self._root_typed = root_typed
         self.follower: RunFollower | None = None
         self._report: Report | None = None
+        self._reader: Reader | None = None
+        """Of the follower, for screens above this one."""
         self._other: dict[str, Any] | None = None
         """What an evaluation on other pictures gave."""
         self._view = View()
@@ -121,6 +131,11 @@ class ResultsScreen(Screen[None]):
         self.query_one(Pages).pages = _PAGES
         self._fit()
         self._read()
+        self.set_interval(_LOOK, self._look)
+
+    def on_unmount(self) -> None:
+        """Let the reader end."""
+        self._close_reader()
 
     @work(thread=True, exclusive=True, group="report", exit_on_error=False)
     def _read(self) -> None:
@@ -134,6 +149,7 @@ class ResultsScreen(Screen[None]):
             self.app.call_from_thread(self._show, follower, found)
 
     def _show(self, follower: RunFollower, found: Report) -> None:
+        self._close_reader()
         self.follower, self._report = follower, found
         self.refresh_bindings()
         self.draw()
@@ -164,6 +180,7 @@ class ResultsScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw everything that can be seen."""
+        self.set_class(self.app.size.width < _ROOMY and bool(self.check_action("resume", ())), "-tight")
         for panel in self._panels:
             self._feed(panel)
         head = self.query_one("#head", _Head)
@@ -216,7 +233,7 @@ class ResultsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the run as it is."""
-        if action not in ("answers", "export", "predict", "test", "extend", "resume", "derive"):
+        if action not in ("answers", "doctor", "export", "predict", "test", "extend", "resume", "derive"):
             return True
         state = self.follower.state if self.follower is not None else None
         if state is None:
@@ -226,7 +243,7 @@ class ResultsScreen(Screen[None]):
                 return state.status == "finished" and not state.read_only
             case "resume":
                 return not state.live and state.status != "finished" and not state.read_only
-            case "answers":
+            case "answers" | "doctor":
                 return True
             case "derive":
                 return state.settings is not None
@@ -315,6 +332,27 @@ class ResultsScreen(Screen[None]):
 
         assert self.follower is not None
         self.app.push_screen(ValidationScreen(self.follower))
+
+    def action_doctor(self) -> None:
+        """Show what the doctor found."""
+        from tui.app.reader import Reader
+        from tui.app.screens.doctor import DoctorScreen
+
+        assert self.follower is not None
+        if self._reader is None:
+            self._reader = Reader(self.follower, _BUDGET)
+        self.app.push_screen(DoctorScreen(self.follower))
+
+    def _look(self) -> None:
+        """Read those records that a screen above this one wants to show."""
+        follower = self.follower
+        if self._reader is not None and follower and (follower.wanting or follower.busy or follower.behind):
+            self._reader.look()
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def action_watch(self) -> None:
         """Show all curves."""

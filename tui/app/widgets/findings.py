@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
 from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged
+from tui.core.text import clean
 
 if TYPE_CHECKING:
     from tui.core.diagnosis.finding import Check
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tui.runs.derive import Trial
     from tui.runs.state import RunState
 
+_SHORTEST = 9
+"""Cells that are left of a name at least."""
 SIGNS: dict[str, tuple[str, Tone]] = {"critical": ("✗", "bad"), "warning": ("!", "warn"), "info": ("i", "second")}
 """By severity; anything else is shown as information."""
 
@@ -59,21 +62,10 @@ class FindingLine(Rows):
         keys = "  d Doctor"
         if self._trial is not None:
             confirmed = self._trial.outcome == "confirmed"
-            name = self._trial.finding
-            if not self._trial.outcome:
-                text = (
-                    f"· Does this mend “{name}”? Judged after {self._trial.steps:,} steps, {self._trial.made:,} made."
-                )
-            elif confirmed:
-                gain = f"; {self._trial.gain}" if self._trial.gain else ""
-                text = f"✓ Confirmed: “{name}” did not come back in {self._trial.steps:,} steps{gain}."
-            elif self._trial.instead:
-                text = f"✗ No better: {self._trial.instead}; “{name}” did not come back."
-            else:
-                text = f"✗ No effect: “{name}” is there again."
             if confirmed or not self._found:
                 tone: Tone = "muted" if not self._trial.outcome else "good" if confirmed else "bad"
-                return [((fit(text, width - len(keys)), tone), (keys, "muted"))]
+                room = width - len(keys)
+                return [((fit(_became(self._trial, room), room), tone), (keys, "muted"))]
         if not self._found:
             return [()]
         first, more = self._found[0], len(self._found) - 1
@@ -81,6 +73,25 @@ class FindingLine(Rows):
         others = f" (+{more})" if more else ""
         room = width - len(keys) - len(others) - 2
         return [((f"{glyph} ", tone), (fit(headed(first), room), tone), (others, tone), (keys, "muted"))]
+
+
+def _became(trial: Trial, room: int) -> str:
+    """Return what became of a trial; where the sentence is too long, names are cut and not its words."""
+    if not trial.outcome:
+        words = f"· Does this mend “{{}}”? Judged after {trial.steps:,} steps, {trial.made:,} made."
+    elif trial.outcome == "confirmed":
+        gain = f"; {trial.gain}" if trial.gain else ""
+        words = f"✓ Confirmed: “{{}}” did not come back in {trial.steps:,} steps{gain}."
+    elif trial.instead:
+        words = "✗ No better: {1}; “{0}” did not come back."
+    else:
+        words = "✗ No effect: “{}” is there again."
+    names = [trial.finding, trial.instead] if trial.instead else [trial.finding]
+    left = room - len(words.format("", ""))
+    if left < sum(map(len, names)):
+        each = max(_SHORTEST, left // len(names))
+        names = [clean(name, each) for name in names]
+    return words.format(*names)
 
 
 class FindingText(ScrollPanel):
@@ -165,7 +176,10 @@ def _offer(found: Found, values: Mapping[str, Any], start: str, width: int) -> l
     longest = min(34, max(len(key) for key in found.change))
     for key, value in found.change.items():
         _, old, new = changed(key, values.get(key, "?"), value)
-        rows.append(((f"  {fit(key, longest)}  ", "text"), (old, "muted"), (" → ", "faint"), (new, "good")))
+        setting: Row = ((f"  {fit(key, longest)}  ", "text"),)
+        values_row: Row = ((old, "muted"), (" → ", "faint"), (new, "good"))
+        fits = len(old) + len(new) + longest + 7 <= width
+        rows += [(*setting, *values_row)] if fits else [setting, (("    ", "text"), *values_row)]
     return rows + [((line, "muted"),) for line in textwrap.wrap(f"t starts a new run with it, {start}.", width)]
 
 
