@@ -223,3 +223,24 @@ def test_a_backbone_that_is_meant_to_stay_is_no_finding(
     assert not {"frozen", "unwired"} & {event.code for event in events(run, Found)}
     frozen = {layer.name for layer in events(run, Wired)[0].layers if layer.frozen}
     assert frozen == {"blocks.0.0", "blocks.1.0"}
+
+
+def test_a_spike_of_the_learning_rate_moves_the_weights_no_farther_than_the_settings_allow(
+    tmp_path: Path, settings: Any, pictures: Any, records: Any
+) -> None:
+    moved = {}
+    for limit in (0.0, 0.05):
+        chosen = settings(**OFTEN, **{"optimizer.clip_update": limit})
+        spike = planting.rate_spike(12, 50, 2)
+        run, _ = train(tmp_path, f"spike-{limit}", chosen, pictures(chosen, COUNTS), spike)
+        ratios, norms = (
+            {step: list(row.values()) for step, row in records(run, kind).items()} for kind in ("updates", "weights")
+        )
+        moved[limit] = {
+            step: math.hypot(*(ratio * norm for ratio, norm in zip(ratios[step], norms[step - 1], strict=True)))
+            / math.hypot(*norms[step - 1])
+            for step in (11, 12, 13)
+        }
+    assert moved[0.0][12] > 0.5
+    assert moved[0.05][11] == pytest.approx(moved[0.0][11])  # short enough
+    assert max(moved[0.05].values()) < 0.07  # the limit is for all parameters together, this is of kernels and matrices

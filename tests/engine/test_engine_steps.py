@@ -172,6 +172,32 @@ def test_clipping_by_value(settings: Any) -> None:
     assert all(torch.equal(p.grad, b.clamp(-0.5, 0.5)) for p, b in zip(model.parameters(), before, strict=True))
 
 
+def test_a_step_that_is_too_long_is_shortened_and_keeps_its_direction(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3))
+    weights = [p.detach() for p in model.parameters()]
+    before = [each.clone() for each in weights]
+    optim.make_optimizer(model, settings(**{"optimizer.learning_rate": 10.0}).optimizer).step()
+    whole = torch.cat([(now - was).flatten() for now, was in zip(weights, before, strict=True)])
+    length = torch.cat([each.flatten() for each in before]).norm()
+    assert whole.norm() > length
+    optim.clip_update(weights, before, 0.02)
+    step = torch.cat([(now - was).flatten() for now, was in zip(weights, before, strict=True)])
+    assert float(step.norm() / length) == pytest.approx(0.02, rel=1e-4)
+    assert float(torch.cosine_similarity(step, whole, dim=0)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_step_that_is_short_enough_stays_bit_for_bit(settings: Any) -> None:
+    model = with_gradients(models.build(settings(), 3), 1e-3)
+    weights = [p.detach() for p in model.parameters()]
+    before = [each.clone() for each in weights]
+    optim.make_optimizer(model, settings(**{"optimizer.learning_rate": 0.01}).optimizer).step()
+    made = [each.clone() for each in weights]
+    optim.clip_update(weights, before, 0.02)
+    assert all(torch.equal(now, then) for now, then in zip(weights, made, strict=True))
+    optim.clip_update(weights, weights, 0.02)  # no step at all, as where float16 skips one
+    assert all(torch.equal(now, then) for now, then in zip(weights, made, strict=True))
+
+
 def test_state_of_the_optimizer_survives_bit_for_bit(settings: Any) -> None:
     for name in ("sgd", "adam", "adamw", "rmsprop", "adagrad", "nadam", "radam", "muon"):
         chosen = settings(**{"optimizer.name": name}).optimizer

@@ -92,12 +92,13 @@ def test_a_whole_run(trainer: Any, settings: Any, run: RunDir, events: Any, reco
         | {"schedule.name": "plateau", "schedule.patience": 0, "optimizer.learning_rate": 0.003},
         {"optimizer.name": "muon", "optimizer.learning_rate": 0.002, "optimizer.l1": 1e-4},
         {"optimizer.name": "nadam", "optimizer.learning_rate": 0.002, "optimizer.clip_value": 0.01},
+        {"optimizer.learning_rate": 0.5, "optimizer.clip_update": 0.02, "optimizer.ema_decay": 0.9},
         {"optimizer.name": "adagrad", "model.freeze_backbone": True, "model.unfreeze_epoch": 1},
         {"compute.precision": "bfloat16", "schedule.name": "onecycle"},
     ],
     ids=(
         "sgd-plateau adamw-clipped torchvision sgd-mixed-balanced adamw-mixed-balanced "
-        "sgd-averaged adamw-averaged muon nadam frozen bfloat16"
+        "sgd-averaged adamw-averaged muon nadam bounded frozen bfloat16"
     ).split(),
 )
 def test_a_resumed_run_repeats_the_uninterrupted_one(

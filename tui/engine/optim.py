@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -171,6 +171,26 @@ def clip_values(gradients: Iterable[Tensor], limit: float) -> None:
     there = list(gradients)
     torch._foreach_clamp_min_(there, -limit)
     torch._foreach_clamp_max_(there, limit)
+
+
+def clip_update(parameters: Sequence[Tensor], before: Sequence[Tensor], limit: float) -> None:
+    """Shorten the step that was just made so that it is at most ``limit`` times as long as the weights were.
+
+    All parameters together are one vector, so the step keeps its direction; the idea is that of update clipping in
+    Adafactor (arXiv:1804.04235). Unlike a clipped gradient it also bounds what the learning rate or an adaptive
+    optimizer makes of it. A step that is short enough stays bit for bit; nothing is read back from the device.
+
+    Args:
+        parameters: after the step; changed in place.
+        before: copies of them from before it.
+        limit: as a share.
+    """
+    was = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(before)).float())
+    moved = torch._foreach_sub(list(parameters), list(before))
+    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(moved)).float())
+    excess = (limit * was / length.clamp(min=torch.finfo(length.dtype).tiny)).clamp(max=1.0) - 1.0
+    torch._foreach_mul_(moved, excess)
+    torch._foreach_add_(list(parameters), moved)
 
 
 def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@
     └ backward  gradients, of the scaled loss, added up   (``optimizer.accumulate`` of them)
     measure   the gradients' norms, before clipping
     limit     clipping by norm, then by value
-    update    the optimizer changes the weights, and the average of them follows
+    update    the optimizer changes the weights, too long a step is shortened, and the average of them follows
     record    the step's numbers start on their way from the device
 
 Everything a step does is a function of (settings, data, step): dropout's numbers are drawn from (seed, step),
@@ -168,12 +168,18 @@ class Step:
             self._attempt.average.update(self._attempt.progress.step)
 
     def _change_weights(self) -> None:
+        limit, learning = self._settings.optimizer.clip_update, []
+        if limit:
+            learning = [p.detach() for p in self._attempt.model.parameters() if p.requires_grad]
+        before = [each.clone() for each in learning]
         self.torn = True
         if self._compute.scaler is not None:
             self._compute.scaler.step(self._optimizer)
             self._compute.scaler.update()
         else:
             self._optimizer.step()
+        if before:
+            optim.clip_update(learning, before, limit)
         self.torn = False
 
     def _record(self, rate: float, wait: float, scalars: Tensor, norms: Tensor) -> None:

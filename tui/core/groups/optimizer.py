@@ -121,6 +121,13 @@ class OptimizerSettings(Group):
         ge=0,
         le=1e6,
     )
+    clip_update: float = setting(
+        "Update clipping",
+        "A step that would move the weights by more than this share of their length is shortened to it, whatever made it long; 0.03 is generous. 0: off.",
+        default=0.0,
+        ge=0,
+        le=10,
+    )
     accumulate: int = setting(
         "Accumulate",
         "Batches that one step is made of: more pictures per step than fit into memory at once. BatchNorm still sees single batches; records are per step.",
