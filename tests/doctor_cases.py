@@ -1,7 +1,8 @@
 """The cases of the doctor's benchmark: planted faults, with what may be said of each, and sound configurations.
 
 A fault is expressed in settings where settings can express it; where they cannot, a hook plants it into the real
-engine (`planting`), and stays planted when a change is tried.
+engine (`planting`), and stays planted when a change is tried. First weights are changed as the code of a network's
+author would do it: there alone ``model.init`` has the last word, as it has with such a network.
 """
 
 from __future__ import annotations
@@ -101,13 +102,13 @@ def scaled(factor: float, only: str = "") -> planting.Plant:
 def biases(value: float, *, norms: bool) -> planting.Plant:
     """Set the biases of convolutions, or of norm layers, before the first step."""
 
-    def plant(attempt: Attempt) -> None:
+    def change(model: nn.Module) -> None:
         kind = nn.BatchNorm2d if norms else nn.Conv2d
-        for module in attempt.model.modules():
+        for module in model.modules():
             if isinstance(module, kind) and module.bias is not None:
                 nn.init.constant_(module.bias, value)
 
-    return plant
+    return planting.designed(change)
 
 
 def equal_weights(name: str, parameter: Tensor) -> None:
@@ -130,16 +131,6 @@ def overflowing(step: int) -> planting.Plant:
             return (output * 1e6) / 1e6 if late else None
 
         attempt.model.get_submodule("blocks").register_forward_hook(hook)
-
-    return plant
-
-
-def both(*plants: planting.Plant) -> planting.Plant:
-    """Plant several."""
-
-    def plant(attempt: Attempt) -> None:
-        for each in plants:
-            each(attempt)
 
     return plant
 

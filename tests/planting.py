@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import tomli_w
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tui.core.errors import CnntrainError
 from tui.core.events import Ended, Exit
 from tui.core.rundir import FORMAT, RunDir
 from tui.core.schema import nested
 from tui.core.settings import Settings
+from tui.engine import initial, models
 from tui.engine.attempt import Attempt, Data, begin
 from tui.engine.data.batches import Batch
 from tui.engine.link import Link, Stopped
@@ -186,12 +187,26 @@ def rate_spike(step: int, factor: float, steps: int = 1) -> Plant:
     return plant
 
 
-def weights(change: Callable[[str, Tensor], None]) -> Plant:
-    """Change the first weights in place: ``change(name, tensor)`` is called for each parameter, without gradients."""
+def designed(change: Callable[[nn.Module], None]) -> Plant:
+    """Change the first weights as the code of a network's own author would: before ``model.init``, which draws anew.
+
+    With its default, auto, the change stays (`tui.engine.models.build`).
+    """
 
     def plant(attempt: Attempt) -> None:
         with torch.no_grad():
-            for name, parameter in attempt.model.named_parameters():
-                change(name, parameter)
+            change(attempt.model)
+        torch.manual_seed(attempt.settings.training.seed)
+        initial.draw(attempt.model, attempt.settings.model, models.head_names(attempt.model))
 
     return plant
+
+
+def weights(change: Callable[[str, Tensor], None]) -> Plant:
+    """Change the first weights in place: ``change(name, tensor)`` is called for each parameter, without gradients."""
+
+    def each(model: nn.Module) -> None:
+        for name, parameter in model.named_parameters():
+            change(name, parameter)
+
+    return designed(each)

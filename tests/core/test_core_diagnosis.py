@@ -538,10 +538,34 @@ def test_a_higher_rate_is_the_usual_one_or_computed_from_the_steps() -> None:
 
 def test_norm_layers_come_with_what_they_need() -> None:
     faded = replace(FIRES["vanishing"], changes={"model.batch_norm": False}, batch_norm=False)
-    assert offer(faded, "vanishing") == {"model.batch_norm": True}
+    assert offer(faded, "vanishing") == {"model.init": "kaiming_normal", "model.batch_norm": True}
     odd = {"model.batch_norm": False, "training.batch_size": 2, "optimizer.learning_rate": 0.5}
     expected = {"model.batch_norm": True, "training.batch_size": 32, "optimizer.learning_rate": 0.05}
+    expected |= {"model.init": "kaiming_normal"}
     assert offer(replace(faded, changes=odd, rate=lambda step: 0.5), "vanishing") == expected
+
+
+def test_weights_of_another_size_are_drawn_anew_unless_the_settings_draw_them() -> None:
+    assert offer(FIRES["bad_start"], "bad_start") == {"model.init": "kaiming_normal", "optimizer.clip_norm": 1.0}
+    assert offer(FIRES["constant_weights"], "constant_weights") == {"model.init": "kaiming_normal"}
+    chosen = replace(FIRES["bad_start"], changes={"model.init": "orthogonal"})
+    assert offer(chosen, "bad_start") == {"optimizer.clip_norm": 1.0}
+    own = {"model.name": "resnet18"}  # of which BatchNorm is no setting
+    assert offer(replace(FIRES["dead_start"], changes=own), "dead_start") == {"model.init": "kaiming_normal"}
+
+
+def test_what_blew_up_is_bounded_by_what_was_usual() -> None:
+    spike = Course(
+        loss=lambda step: 40.0 if 300 < step < 304 else falling(step),
+        norm=lambda step: 60.0 if 300 < step < 304 else 1.0,
+        ratios=four(0.02),
+    )
+    assert raised(spike)["exploding"].restart == "checkpoint"
+    assert offer(spike, "exploding") == {"optimizer.clip_norm": 1.0, "optimizer.clip_update": pytest.approx(0.06)}
+    late = replace(FIRES["nonfinite"], ratios=four(1e-4))  # no shorter than sound steps are
+    assert offer(late, "nonfinite")["optimizer.clip_update"] == pytest.approx(3e-3)
+    early = replace(FIRES["nonfinite"], length=30, loss=lambda step: math.nan if step == 30 else falling(step))
+    assert offer(early, "nonfinite") == {"optimizer.learning_rate": 0.005, "optimizer.clip_norm": 1.0}
 
 
 def test_units_that_a_norm_layer_holds_down_are_freed_of_it() -> None:

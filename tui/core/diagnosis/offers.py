@@ -24,6 +24,8 @@ _BATCH = 32
 """Pictures per step where there are too few."""
 _BLOCKS = 3
 """Of a network that was too small: its default."""
+_LONGEST = 3.0
+"""Times its usual length that a step may have."""
 _WEIGHTLESS = 0.5
 """Momentum below it leaves SGD ten times slower than usual."""
 
@@ -121,29 +123,37 @@ def _for_norms(view: View) -> dict[str, Any]:
     return change
 
 
+def redrawn(view: View) -> dict[str, Any]:
+    """Weights of a sound size, whatever code gave them another: drawn anew, for ReLU, as He et al. do."""
+    return {"model.init": "kaiming_normal"} if view.facts.settings.model.init == "auto" else {}
+
+
 def revived(view: View) -> dict[str, Any]:
     """BatchNorm, which undoes any shift before it; where norm layers themselves shift all below zero, none."""
     settings = view.facts.settings
     if settings.model.name == SIMPLE_CNN and settings.model.batch_norm:
         return {"model.batch_norm": False}
-    return alive(view, settings.model.activation)
+    return alive(view, settings.model.activation) or redrawn(view)
 
 
 def normed(view: View, activation: str | None = None) -> dict[str, Any]:
-    """BatchNorm, which makes the size of the weights before it meaningless, and a clipped gradient."""
-    change: dict[str, Any] = {"optimizer.clip_norm": 1.0}
+    """Weights of a sound size, BatchNorm, which makes it meaningless, and a clipped gradient."""
+    change: dict[str, Any] = {**redrawn(view), "optimizer.clip_norm": 1.0}
     return {**alive(view, activation or view.facts.settings.model.activation), **change}
 
 
-def clipped(view: View) -> dict[str, Any]:
-    """Clip at what was usual before. Where there is no norm layer BatchNorm bears large steps, else LR/3."""
-    norms = view.course.steps.last(limits.SLOPE)[:, 4]
-    usual = median(norms)
-    limit = {"optimizer.clip_norm": _rounded(usual) if math.isfinite(usual) and usual > 0 else 1.0}
-    settings = view.facts.settings
-    if settings.model.name == SIMPLE_CNN and not settings.model.batch_norm:
-        return {**alive(view, settings.model.activation), **limit}
-    return {**limit, **rate(view, 1 / 3)}
+def bounded(view: View) -> dict[str, Any]:
+    """Bound what one step can do: clip the gradient at its usual norm, and the step at `_LONGEST` its usual length.
+
+    The second holds whatever made a step long, be it the learning rate or an optimizer's own scale.
+    """
+    norm, update = median(view.course.steps.last(limits.SLOPE)[:, 4]), view.update
+    if not (math.isfinite(update) and update > 0):
+        update = view.target
+    change: dict[str, Any] = {"optimizer.clip_update": _rounded(max(limits.TARGET, _LONGEST * update))}
+    if math.isfinite(norm) and norm > 0:
+        change["optimizer.clip_norm"] = _rounded(norm)
+    return change
 
 
 def calmer(view: View) -> dict[str, Any]:

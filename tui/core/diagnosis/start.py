@@ -41,9 +41,10 @@ def tell_nonfinite(view: View) -> Advice:
         text = f"{words} Half precision reaches only 65,504; train in single precision."
         return Advice(text, layer, {"compute.precision": "float32"}, restart)
     late = view.step > limits.EARLY and restart == "checkpoint"
-    change = offers.clipped(view) if late else {**offers.rate(view, 0.1), "optimizer.clip_norm": 1.0}
-    if change.get("model.batch_norm"):
-        return Advice(f"{words} BatchNorm and a clipped gradient keep them in range.", layer, change, "scratch")
+    if late:
+        text = f"{words} A clipped gradient and a bound on the length of a step keep the weights in range."
+        return Advice(text, layer, offers.bounded(view), restart)
+    change = {**offers.rate(view, 0.1), "optimizer.clip_norm": 1.0}
     return Advice(f"{words} Smaller steps keep the numbers in range.", layer, change, restart)
 
 
@@ -69,8 +70,8 @@ def tell_bad_start(view: View) -> Advice:
     (first,) = bad_start(view) or ()
     text = (
         f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.fresh:.2f}. "
-        "The outputs start far too large. BatchNorm takes the size of the weights out of it; a clipped gradient keeps "
-        "the first steps small."
+        "The outputs start far too large. Weights that are drawn anew have a sound size, BatchNorm takes their size "
+        "out of it, and a clipped gradient keeps the first steps small."
     )
     return Advice(text, _output(view), offers.normed(view), "scratch")
 
@@ -280,7 +281,7 @@ def tell_constant_weights(view: View) -> Advice:
     assert view.course.inputs is not None
     names = list(view.course.inputs.constant)
     text = f"All elements of {_listed(names)} start equal, so its units stay copies of each other. Draw them at random."
-    return Advice(text, names[0], {}, "scratch")
+    return Advice(text, names[0], offers.redrawn(view), "scratch")
 
 
 def small_norm_batch(view: View) -> Reading | None:

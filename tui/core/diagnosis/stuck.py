@@ -48,11 +48,11 @@ def tell_exploding(view: View) -> Advice:
             growth = np.where(usual > 0, np.nanmax(rows[-15:], axis=0) / usual, 0)
         name = view.facts.layers[int(np.nanargmax(growth))].name
     where = f" at {name}" if name else ""
-    text = f"The gradients blew up{where}, and the loss with them: clip them at their usual size"
-    change = offers.clipped(view)
-    if change.get("model.batch_norm"):
-        return Advice(f"{text}, and let BatchNorm bear large steps.", name, change, "scratch")
-    return Advice(f"{text}, take smaller steps.", name, change, "checkpoint" if view.course.validated else "scratch")
+    text = (
+        f"The gradients blew up{where}, and the loss with them: go on from before, clip them at their usual size, and "
+        "let no step move the weights much farther than is usual."
+    )
+    return Advice(text, name, offers.bounded(view), "checkpoint" if view.course.validated else "scratch")
 
 
 # --- 4: vanishing --------------------------------------------------------------------------------------
@@ -82,14 +82,14 @@ def tell_vanishing(view: View) -> Advice:
     if min(norms.values()) / max(norms.values()) >= limits.GRADIENT_RATIO:
         text = (
             "Nearly all of the gradient goes to biases: the outputs hardly depend on the picture, for its signal fades "
-            "on the way through the network. BatchNorm and ReLU keep it alive."
+            "on the way through the network. BatchNorm and ReLU keep it alive, from weights of a sound size."
         )
-        return Advice(text, name, offers.alive(view), "scratch")
+        return Advice(text, name, {**offers.redrawn(view), **offers.alive(view)}, "scratch")
     text = (
         f"{name} gets 1/{part:,.0f} of the gradient of the strongest layer, so the early layers do not learn. "
-        "BatchNorm and ReLU keep the signal alive."
+        "BatchNorm and ReLU keep the signal alive, from weights of a sound size."
     )
-    return Advice(text, name, offers.alive(view), "scratch")
+    return Advice(text, name, {**offers.redrawn(view), **offers.alive(view)}, "scratch")
 
 
 # --- 5: learning rate too high -------------------------------------------------------------------------

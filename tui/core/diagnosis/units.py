@@ -140,7 +140,7 @@ def tell_saturated(view: View) -> Advice:
         f"{layer.activation or 'their activation'}, where the gradient is nearly zero."
     )
     return Advice(
-        f"{text} BatchNorm and ReLU keep units in range, and a clipped gradient the first steps small.",
+        f"{text} BatchNorm, ReLU and weights of a sound size keep units in range, clipping the first steps small.",
         layer.name,
         offers.normed(view, "relu"),
         "scratch",
