@@ -650,6 +650,19 @@ def test_layers_that_cannot_learn_do_not_hide_a_rate_that_is_too_low() -> None:
     assert {"unwired", "rate_low"} <= set(raised(course))
 
 
+def test_no_setting_makes_up_for_pictures_that_are_not_there() -> None:
+    for code in ("imbalanced", "neglected", "overfit"):
+        rich = replace(FIRES[code], counts=(2000, *(400,) * 8, 30) if code != "overfit" else (160,) * 10)
+        assert raised(rich)[code].change, code
+        poor = raised(replace(rich, counts=(2000, *(400,) * 8, 29) if code != "overfit" else (20,) * 10))[code]
+        assert not poor.change, code
+        assert "o setting makes up for" in poor.message
+        assert "ollect more of" in poor.message
+    assert offer(FIRES["overfit"], "overfit").keys() == {"model.dropout"}  # the rest is in force
+    assert not offer(FIRES["label_noise"], "label_noise")
+    assert "look at the training pictures" in raised(FIRES["label_noise"])["label_noise"].message
+
+
 def test_the_first_bad_value_is_named() -> None:
     found = raised(replace(FIRES["nonfinite"], extra=(NonFinite(120, "output of blocks.1.0"),)))["nonfinite"]
     assert found.layer == "blocks.1.0"

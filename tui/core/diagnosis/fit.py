@@ -169,6 +169,13 @@ def tell_overfit(view: View) -> Advice:
         f"{100 * newest.accuracy:.0f} %, and the validation loss is {newest.loss / view.course.best_loss:.2f} times "
         "its best: the network learns the pictures by heart."
     )
+    counts = view.facts.class_counts
+    if sum(counts) < limits.FEW_PICTURES * len(counts):
+        text += (
+            f" With {sum(counts):,} training pictures of {len(counts)} classes there is not much else to learn, and no "
+            "setting makes up for that: collect more of them, or begin with pretrained weights."
+        )
+        return Advice(text, "", {}, "scratch")
     return Advice(text, "", offers.regularised(view), "scratch")
 
 
@@ -213,7 +220,7 @@ def validation_differs(view: View) -> Reading | None:
     if newest is None or math.isnan(newest.train_accuracy) or math.isnan(newest.accuracy):
         return None
     classes = max(2, len(view.facts.class_counts))
-    if sum(view.facts.class_counts) < limits.DIFFERS_PICTURES * classes:
+    if sum(view.facts.class_counts) < limits.FEW_PICTURES * classes:
         return None
     chance = 1 / classes
     share = newest.accuracy / max(newest.train_accuracy, 1e-9)
@@ -288,7 +295,15 @@ def tell_imbalanced(view: View) -> Advice:
     """Only to know."""
     counts = [count for count in view.facts.class_counts if count > 0]
     text = f"The largest class has {max(counts):,} pictures, the smallest {min(counts):,}."
-    return Advice(text, "", dict(offers.BALANCED), "scratch")
+    return _evened(view, text)
+
+
+def _evened(view: View, text: str) -> Advice:
+    """Offer balance where there are pictures to balance: the same few again and again are learned by heart."""
+    if min(count for count in view.facts.class_counts if count > 0) >= limits.FEW_PICTURES:
+        return Advice(f"{text} Let the classes count alike.", "", dict(offers.BALANCED), "scratch")
+    text += " No setting makes up for pictures that are not there: collect more of the rare classes."
+    return Advice(text, "", {}, "scratch")
 
 
 def neglected(view: View) -> Reading | None:
@@ -314,10 +329,9 @@ def tell_neglected(view: View) -> Advice:
     assert newest is not None
     worst = min(each for each in newest.recall if not math.isnan(each))
     text = (
-        f"A rare class is recognised in {100 * worst:.0f} % of its pictures: it hardly counts among the frequent ones. "
-        "Let the classes count alike."
+        f"A rare class is recognised in {100 * worst:.0f} % of its pictures: it hardly counts among the frequent ones."
     )
-    return Advice(text, "", dict(offers.BALANCED), "scratch")
+    return _evened(view, text)
 
 
 # --- 24: batch noise -------------------------------------------------------------------------------------

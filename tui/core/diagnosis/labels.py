@@ -87,9 +87,9 @@ def label_noise(view: View) -> Reading | None:
 
 
 def tell_label_noise(view: View) -> Advice:
-    """Smoothing bears wrong labels."""
+    """Ask to look at the pictures."""
     text = (
         "Training pictures are evaluated worse than validation pictures: some of their labels are probably wrong. "
-        "Label smoothing bears that better; look at the training pictures with the highest loss."
+        "No setting puts them right: look at the training pictures with the highest loss."
     )
-    return Advice(text, "", {"loss.label_smoothing": 0.1}, "scratch")
+    return Advice(text, "", {}, "scratch")

@@ -136,8 +136,8 @@ MISMATCH_WARNING = 3
 """Validations after which it is a warning."""
 DIFFERS_TRAIN = 0.3
 DIFFERS_SHARE = 0.4
-DIFFERS_PICTURES = 30
-"""Training pictures per class; of fewer a network learns nothing but themselves."""
+FEW_PICTURES = 30
+"""Training pictures per class; of fewer a network learns nothing but themselves, and no setting makes up for them."""
 NO_SIGNAL_STEPS = 300
 NO_SIGNAL_EPOCHS = 2
 NO_SIGNAL_SAMPLES = 8

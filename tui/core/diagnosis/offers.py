@@ -170,10 +170,9 @@ def calmer(view: View) -> dict[str, Any]:
 
 
 def regularised(view: View) -> dict[str, Any]:
-    """Against overfitting: what is not yet in force."""
+    """Against overfitting: what is not yet in force. No flip, which is on unless somebody knew better."""
     settings = view.facts.settings
     change: dict[str, Any] = {
-        "data.flip": True,
         "model.dropout": max(0.3, settings.model.dropout),
         "optimizer.weight_decay": max(5e-4, settings.optimizer.weight_decay),
     }
