@@ -593,12 +593,24 @@ def test_a_run_that_loses_what_it_had_learned_has_too_high_a_rate() -> None:
     def loss(step: int) -> float:
         return 2.3 - step / 500 if step < 150 else 2.4 + 0.02 * math.sin(1.7 * step)
 
-    found = raised(Course({"optimizer.momentum": 0.99}, loss=loss, validations=guessing))
+    found = raised(Course({"optimizer.momentum": 0.95}, loss=loss, validations=guessing))
     assert "had come down to 2.0" in found["rate_high"].message
-    assert "momentum of 0.99" in found["rate_high"].message
-    assert found["rate_high"].change == {"optimizer.momentum": 0.9}
+    assert "momentum of 0.95" in found["rate_high"].message
+    assert found["rate_high"].change == {"optimizer.learning_rate": 0.01, "optimizer.momentum": 0.9}
     # a restart of the schedule, or a spike, comes back down
     assert "rate_high" not in raised(Course(loss=lambda step: falling(step) + (2.0 if 200 < step < 240 else 0.0)))
+
+
+def test_momentum_that_adds_steps_up_is_a_learning_rate_that_is_too_high() -> None:
+    heavy = Course({"optimizer.momentum": 0.99}, PLAIN, loss=stuck, ratios=four(0.004), validations=guessing)
+    found = raised(heavy)["rate_high"]
+    assert "Momentum adds the steps up to 10 times what is usual" in found.message
+    assert found.change == {"optimizer.momentum": 0.9}
+    assert "no_signal" not in raised(heavy)
+    # one that learns has the momentum it needs, and a low learning rate makes up for it
+    assert "rate_high" not in raised(replace(heavy, loss=falling))
+    low = {"optimizer.momentum": 0.99, "optimizer.learning_rate": 0.01}
+    assert "rate_high" not in raised(replace(heavy, changes=low, rate=lambda step: 0.01))
 
 
 def test_units_of_which_most_died_are_found_by_the_gradient_that_left_the_weights() -> None:

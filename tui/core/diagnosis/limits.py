@@ -80,6 +80,8 @@ BEGUN = 0.97
 """Share of H0: a mean loss below it has begun to learn."""
 EXPLODING_FROM = 80
 """What blows up before is for the learning rate's rules, which know the first steps."""
+ADDED_UP = 5.0
+"""Times the usual length of the steps that momentum adds up."""
 LR_HIGH_FROM = 40
 """The first step at which a learning rate is called too high."""
 LOW_UPDATE = 1e-4

@@ -13,6 +13,7 @@ from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
 from tui.core.diagnosis.units import dead_now
 from tui.core.diagnosis.view import View
+from tui.core.groups.optimizer import USUAL_MOMENTUM
 
 # --- 3: exploding --------------------------------------------------------------------------------------
 
@@ -96,12 +97,31 @@ def tell_vanishing(view: View) -> Advice:
 
 
 def rate_high(view: View) -> Reading | None:
-    """Nothing is learned, and the first steps were huge or drove the loss up; or what was learned is lost again."""
+    """Nothing is learned, and the first steps were huge or drove the loss up; or what was learned is lost again.
+
+    Or momentum adds steps up to far more than is usual, which the first steps do not show yet.
+    """
     course = view.course
     if not course.from_start or view.step < limits.LR_HIGH_FROM or math.isnan(view.chance):
         return None
-    signs = [sign for sign in (_early(view), _lost(view)) if sign is not None]
-    return (max(signs, key=lambda each: each.closeness), *view.stuck) if signs else None
+    sign = _sign(view)
+    return None if sign is None else (sign, *view.stuck)
+
+
+def _sign(view: View) -> Evidence | None:
+    """Return the strongest sign that the learning rate is too high: of those seen, before what must follow."""
+    seen = max((each for each in (_early(view), _lost(view)) if each), key=lambda each: each.closeness, default=None)
+    added = _added_up(view)
+    return added if added and not (seen and (seen.holds or seen.closeness > added.closeness)) else seen
+
+
+def _added_up(view: View) -> Evidence | None:
+    """Return the length that steps in one direction come to, LR / (1 - momentum); None for a usual momentum."""
+    if not offers.has_momentum(view):
+        return None
+    length = view.course.peak_rate / (1 - view.facts.settings.optimizer.momentum)
+    times = length / (offers.usual_rate(view) / (1 - USUAL_MOMENTUM))
+    return Evidence("steps that momentum adds up, times the usual", times, limits.ADDED_UP, "above", "1 to 2")
 
 
 def _lost(view: View) -> Evidence | None:
@@ -162,8 +182,10 @@ def rate_blew_up(view: View) -> Reading | None:
 def tell_rate_high(view: View) -> Advice:
     """Say how large the steps were."""
     early = view.early_updates[~np.isnan(view.early_updates)]
-    lost = _lost(view)
-    if lost is not None and lost.holds and lost.closeness >= (_early(view) or lost).closeness:
+    lost, added, sign = _lost(view), _added_up(view), _sign(view)
+    if added and sign == added:
+        size = f"Momentum adds the steps up to {added.value:.3g} times what is usual"
+    elif lost and lost.holds and sign == lost:
         size = f"The loss had come down to {view.course.lowest_loss:.3g} and is back at {view.loss:.3g}"
     elif len(early) and float(np.median(early)) > 0:
         size = f"The first steps changed the weights by {100 * float(np.median(early)):.3g} % each"
