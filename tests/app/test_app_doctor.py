@@ -187,22 +187,29 @@ async def test_values_that_do_not_fit_beside_their_setting_stand_beneath_it(app_
 
 
 def test_what_became_of_a_trial_is_told_in_a_line() -> None:
-    def line(outcome: Any, instead: str = "", width: int = 120, gain: str = "") -> str:
+    def line(outcome: Any, instead: str = "") -> str:
         shown = FindingLine()
-        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead, gain)
-        return shown.lines(width, 1)[0][0][0].rstrip()
+        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead)
+        return shown.lines(120, 1)[0][0][0].rstrip()
 
     assert line("") == "· Does this mend “Learning rate too high”? Judged after 120 steps, 40 made."
     assert line("confirmed") == "✓ Confirmed: “Learning rate too high” did not come back in 120 steps."
     assert line("no effect") == "✗ No effect: “Learning rate too high” is there again."
     gone = "✗ No better: Vanishing gradients; “Learning rate too high” did not come back."
     assert line("no effect", "Vanishing gradients") == gone
-    # where there is no room, names are cut and the sentence stays whole
-    gone = "✗ No better: Vanishing …ients; “Learning r… high” did not come back."
-    assert line("no effect", "Vanishing gradients", 78) == gone
-    gain = "best accuracy 84 % instead of 21 %"
-    cut = "✓ Confirmed: “Learni…high” did not come back in 120 steps; best accuracy 84 % instead of 21 %."
-    assert line("confirmed", width=104, gain=gain) == cut
+
+
+def test_a_long_sentence_on_a_trial_takes_a_second_row_and_loses_none_of_its_words() -> None:
+    shown = FindingLine()
+    long = "A finding of a rule that somebody gave a name to which takes far more room than there is"
+    shown._trial = Trial("parent", long, 1200, 1200, "confirmed", "", "best accuracy 84 % instead of 21 %")
+    rows = ["".join(part for part, _ in row) for row in shown.lines(80, 1)]
+    assert len(rows) == 2
+    assert max(map(len, rows)) <= 80
+    words = " ".join(" ".join(rows).split())
+    assert words.startswith("✓ Confirmed: “A finding of a ru")
+    assert words.endswith("did not come back in 1,200 steps; best accuracy 84 % instead of 21 %. d Doctor")
+    assert len(shown.lines(200, 1)) == 1
 
 
 async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,3 +250,25 @@ def test_a_picture(app_on: Any, snap_compare: Any, size: tuple[int, int]) -> Non
         await opened(pilot)
 
     assert snap_compare(app_on(VANISHING, OVERFIT), terminal_size=size, run_before=show)
+
+
+def test_a_picture_of_a_sound_run(app_on: Any, snap_compare: Any) -> None:
+    async def show(pilot: Pilot[Any]) -> None:
+        await opened(pilot)
+        await until(pilot, lambda: "rules could judge" in " ".join(text(pilot).split()))
+        await pilot.pause(0.1)
+
+    assert snap_compare(app_on(), terminal_size=(80, 24), run_before=show)
+
+
+def test_a_picture_of_a_trial(app_on: Any, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Trial(
+        "parent", "Validation prepared differently", 400, 400, "confirmed", "", "best accuracy 84 % instead of 21 %"
+    )
+    monkeypatch.setattr("tui.runs.derive.trial", lambda state: made)
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await watching(pilot)
+        await until(pilot, lambda: "Confirmed" in text(pilot))
+
+    assert snap_compare(app_on(), terminal_size=(80, 24), run_before=show)

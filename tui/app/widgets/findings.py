@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textual.geometry import Size
+
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
 from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged
@@ -34,9 +36,12 @@ def headed(found: Found) -> str:
 
 
 class FindingLine(Rows):
-    """One row with the gravest finding that stands, or what became of a trial; hidden where there is neither."""
+    """One row with the gravest finding that stands, or what became of a trial, in two rows where one is too narrow.
 
-    DEFAULT_CSS = "FindingLine { height: 1; display: none; }"
+    It is hidden where there is neither.
+    """
+
+    DEFAULT_CSS = "FindingLine { height: auto; display: none; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -55,17 +60,25 @@ class FindingLine(Rows):
         shown = bool(self._found) or trial is not None
         if shown != self.display:
             self.display = shown
+        if shown and self.size and len(self.lines(*self.size)) != self.size.height:
+            self.refresh(layout=True)
         self.redraw()
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many rows it takes."""
+        return len(self.lines(width, 0))
+
     def lines(self, width: int, height: int) -> list[Row]:
-        """Return the row."""
+        """Return the rows."""
         keys = "  d Doctor"
         if self._trial is not None:
             confirmed = self._trial.outcome == "confirmed"
             if confirmed or not self._found:
                 tone: Tone = "muted" if not self._trial.outcome else "good" if confirmed else "bad"
-                room = width - len(keys)
-                return [((fit(_became(self._trial, room), room), tone), (keys, "muted"))]
+                room = max(20, width - len(keys))
+                rows = textwrap.wrap(_became(self._trial, 2 * room - 10), room)
+                rows = [*rows[:1], " ".join(rows[1:])] if len(rows) > 1 else rows
+                return [((fit(row, room), tone), (keys if row is rows[-1] else "", "muted")) for row in rows]
         if not self._found:
             return [()]
         first, more = self._found[0], len(self._found) - 1
