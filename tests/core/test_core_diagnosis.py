@@ -548,8 +548,12 @@ def test_norm_layers_come_with_what_they_need() -> None:
 def test_weights_of_another_size_are_drawn_anew_unless_the_settings_draw_them() -> None:
     assert offer(FIRES["bad_start"], "bad_start") == {"model.init": "kaiming_normal", "optimizer.clip_norm": 1.0}
     assert offer(FIRES["constant_weights"], "constant_weights") == {"model.init": "kaiming_normal"}
-    chosen = replace(FIRES["bad_start"], changes={"model.init": "orthogonal"})
-    assert offer(chosen, "bad_start") == {"optimizer.clip_norm": 1.0}
+    plain = {"model.batch_norm": False}
+    chosen = replace(FIRES["bad_start"], changes={"model.init": "orthogonal", **plain}, batch_norm=False)
+    assert offer(chosen, "bad_start") == {"model.batch_norm": True, "optimizer.clip_norm": 1.0}
+    bounded = replace(chosen, changes={"model.activation": "tanh", **plain})
+    expected = {"model.init": "kaiming_normal", "model.activation": "relu", "optimizer.clip_norm": 1.0}
+    assert offer(bounded, "bad_start") == expected
     own = {"model.name": "resnet18"}  # of which BatchNorm is no setting
     assert offer(replace(FIRES["dead_start"], changes=own), "dead_start") == {"model.init": "kaiming_normal"}
 

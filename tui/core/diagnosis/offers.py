@@ -24,6 +24,8 @@ _BATCH = 32
 """Pictures per step where there are too few."""
 _BLOCKS = 3
 """Of a network that was too small: its default."""
+_BOUNDED = ("tanh", "sigmoid")
+"""Activations that pass no gradient on at the ends of their range."""
 _LONGEST = 3.0
 """Times its usual length that a step may have."""
 _WEIGHTLESS = 0.5
@@ -136,10 +138,23 @@ def revived(view: View) -> dict[str, Any]:
     return alive(view, settings.model.activation) or redrawn(view)
 
 
-def normed(view: View, activation: str | None = None) -> dict[str, Any]:
-    """Weights of a sound size, BatchNorm, which makes it meaningless, and a clipped gradient."""
-    change: dict[str, Any] = {**redrawn(view), "optimizer.clip_norm": 1.0}
-    return {**alive(view, activation or view.facts.settings.model.activation), **change}
+def resized(view: View) -> dict[str, Any]:
+    """Weights of a sound size, no activation that they may have driven to its ends, and a clipped gradient.
+
+    Where the settings draw the weights already it is BatchNorm that makes their size meaningless.
+    """
+    settings = view.facts.settings
+    change = redrawn(view)
+    if not change:
+        change = alive(view, settings.model.activation)
+    elif settings.model.name == SIMPLE_CNN and settings.model.activation in _BOUNDED:
+        change["model.activation"] = "relu"
+    return {**change, "optimizer.clip_norm": 1.0}
+
+
+def normed(view: View) -> dict[str, Any]:
+    """Weights of a sound size, BatchNorm and ReLU, which keep units in range, and a clipped gradient."""
+    return {**redrawn(view), **alive(view), "optimizer.clip_norm": 1.0}
 
 
 def bounded(view: View) -> dict[str, Any]:

@@ -68,12 +68,17 @@ def bad_start(view: View) -> Reading | None:
 def tell_bad_start(view: View) -> Advice:
     """Say by how much, and make the size of the weights harmless."""
     (first,) = bad_start(view) or ()
+    change = offers.resized(view)
+    words = {
+        "model.init": "Weights that are drawn anew have a sound size.",
+        "model.batch_norm": "BatchNorm makes the size of the weights harmless.",
+    }
+    cures = "".join(f" {said}" for key, said in words.items() if key in change)
     text = (
-        f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.fresh:.2f}. "
-        "The outputs start far too large. Weights that are drawn anew have a sound size, BatchNorm takes their size "
-        "out of it, and a clipped gradient keeps the first steps small."
+        f"Before any step the loss is {first.value:.3g}; a network that knows nothing has {view.fresh:.2f}: "
+        f"the outputs start far too large.{cures} A clipped gradient keeps the first steps small."
     )
-    return Advice(text, _output(view), offers.normed(view), "scratch")
+    return Advice(text, _output(view), change, "scratch")
 
 
 def _output(view: View) -> str:

@@ -142,6 +142,6 @@ def tell_saturated(view: View) -> Advice:
     return Advice(
         f"{text} BatchNorm, ReLU and weights of a sound size keep units in range, clipping the first steps small.",
         layer.name,
-        offers.normed(view, "relu"),
+        offers.normed(view),
         "scratch",
     )
