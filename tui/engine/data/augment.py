@@ -100,8 +100,9 @@ class Augmentation:
         return draw(self.seed, epoch, stream, keys, count)
 
     def _cropped_and_flipped(self, pictures: Pictures, epoch: int, keys: Positions) -> Pictures:
-        bits = self._draw(epoch, draws.AUGMENT, keys, _DRAWS)
-        if self.data.crop == "random_resized":
+        resized = self.data.crop == "random_resized"
+        bits = self._draw(epoch, draws.AUGMENT, keys, _DRAWS if resized else _AREA)
+        if resized:
             boxes = geometry.resized_boxes(
                 bits[:, _AREA:],
                 bits[:, _TOP : _LEFT + 1],
