@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ BATCHES = 4
 """How many training batches are looked at."""
 _PICTURES = 256
 """Of the validation and of training pictures without augmentation."""
+_FEW = 2
+"""Pictures that go through the network to see which weights the loss depends on; a BatchNorm refuses a single one."""
 _ONE = 1e-3
 
 
@@ -38,12 +41,10 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
     """
     with attempt.data.training_batches(0) as batches:
         first = list(itertools.islice(batches, BATCHES))
-    mean, std, largest = _moments(attempt.normalise(batch.images) for batch in first)
-    validation_mean = validation_std = detail = validation_detail = math.nan
+    seen = _look(attempt.normalise(batch.images) for batch in first)
+    validation = plain = _look(())
     if attempt.data.images.get("validation"):
-        pictures = _evenly(attempt, "validation")
-        validation_mean, validation_std, _ = _moments(pictures)
-        validation_detail, detail = _detail(pictures), _detail(_evenly(attempt, "train"))
+        validation, plain = _look(_evenly(attempt, "validation")), _look(_evenly(attempt, "train"))
     trained = [
         (layer, weight)
         for layer, weight in zip(wiring.layers, wiring.weights, strict=True)
@@ -51,16 +52,19 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
     ]
     size = attempt.settings.training.batch_size
     with kept(attempt.model):
-        images = attempt.normalise(first[0].images[:size])
-        outputs, loss = forward(images, first[0].targets[:size].to(attempt.device))
-        gradients = torch.autograd.grad(loss, [weight for _, weight in trained], allow_unused=True)
+        images, targets = attempt.normalise(first[0].images[:size]), first[0].targets[:size].to(attempt.device)
+        with torch.no_grad():
+            outputs, loss = forward(images, targets)
+        # What a gradient reaches does not depend on how many pictures it is of.
+        few = forward(images[:_FEW], targets[:_FEW])[1]
+        gradients = torch.autograd.grad(few, [weight for _, weight in trained], allow_unused=True)
     classes = attempt.objective.task == "classification"
     return Inputs(
-        mean=mean,
-        std=std,
-        largest=largest,
-        validation_mean=validation_mean,
-        validation_std=validation_std,
+        mean=seen.mean,
+        std=seen.std,
+        largest=seen.largest,
+        validation_mean=validation.mean,
+        validation_std=validation.std,
         first_loss=float(loss.detach()),
         rows_sum_to_one=classes and _are_probabilities(outputs.detach().float()),
         label_entropy=_entropy([batch.targets for batch in first]) if classes else math.nan,
@@ -71,43 +75,56 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
             if weight.numel() > 1 and bool(weight.min() == weight.max())
         ),
         unreached=tuple(clean(layer.name, 200) for (layer, _), g in zip(trained, gradients, strict=True) if g is None),
-        detail=detail,
-        validation_detail=validation_detail,
+        detail=plain.detail,
+        validation_detail=validation.detail,
     )
 
 
-def _evenly(attempt: Attempt, split: Split) -> list[Tensor]:
-    """Return batches [B, C, H, W] from all over a split, as they are evaluated: in order are those of one class."""
+def _evenly(attempt: Attempt, split: Split) -> Iterator[Tensor]:
+    """Yield batches [B, C, H, W] from all over a split, as they are evaluated: in order are those of one class."""
     size = evaluate.batch_size(attempt.settings.training.batch_size, attempt.settings.data.image_size)
-    batches = attempt.data.evaluation_batches(split, size, _PICTURES)
-    return [attempt.normalise(batch.images) for batch in batches]
+    for batch in attempt.data.evaluation_batches(split, size, _PICTURES):
+        yield attempt.normalise(batch.images)
 
 
-def _detail(batches: Sequence[Tensor]) -> float:
-    """Return the root of the mean squared difference of neighbouring pixels, in deviations of all; NaN of none."""
-    count, squares = 0, 0.0
-    for images in batches:
-        for difference in (images.diff(dim=2), images.diff(dim=3)):
-            count += difference.numel()
-            squares += float(difference.double().square().sum())
-    deviation = _moments(batches)[1]
-    return math.sqrt(squares / count) / deviation if count and deviation > 0 and squares < math.inf else math.nan
+@dataclass(frozen=True)
+class _Look:
+    """What is seen of some pictures; NaN of none."""
+
+    mean: float = math.nan
+    std: float = math.nan
+    largest: float = math.nan
+    """Absolute value."""
+    detail: float = math.nan
+    """The root of the mean squared difference of neighbouring pixels, in deviations of all."""
 
 
-def _moments(batches: Iterable[Tensor]) -> tuple[float, float, float]:
-    """Return (mean, standard deviation, largest absolute value) over some batches; NaN of none."""
+def _look(batches: Iterable[Tensor]) -> _Look:
+    """Look at batches [B, C, H, W], one after the other: together they may be more than the memory holds."""
     count, total, squares, largest = 0, 0.0, 0.0, 0.0
+    pairs, differences = 0, 0.0
     for images in batches:
-        pixels = images.double()
+        pixels = images.permute(0, 2, 3, 1).flatten(1)  # as they lie in memory
         count += pixels.numel()
-        total += float(pixels.sum())
-        squares += float(pixels.square().sum())
-        largest = max(largest, float(pixels.abs().max())) if largest == largest else largest
+        total += float(pixels.sum(1).double().sum())
+        squares += _squares(pixels)
+        low, high = pixels.aminmax()
+        largest = max(largest, float(high), -float(low)) if largest == largest else largest
         largest = largest if math.isfinite(total) else math.nan
+        for difference in (images.diff(dim=2), images.diff(dim=3)):
+            pairs += difference.numel()
+            differences += _squares(difference.permute(0, 2, 3, 1).flatten(1))
     if not count:
-        return math.nan, math.nan, math.nan
+        return _Look()
     mean = total / count
-    return mean, math.sqrt(max(0.0, squares / count - mean**2)) if math.isfinite(squares) else math.nan, largest
+    std = math.sqrt(max(0.0, squares / count - mean**2)) if math.isfinite(squares) else math.nan
+    sharp = pairs and std > 0 and differences < math.inf
+    return _Look(mean, std, largest, math.sqrt(differences / pairs) / std if sharp else math.nan)
+
+
+def _squares(rows: Tensor) -> float:
+    """Return the sum of the squares of [n, values]."""
+    return float(torch.linalg.vector_norm(rows, dim=1).double().square().sum())
 
 
 def _are_probabilities(outputs: Tensor) -> bool:
