@@ -46,7 +46,7 @@ def ask(process: subprocess.Popen[bytes], job: Job) -> list[tuple[int, bytes]]:
 
 
 def test_jobs_survive_their_line() -> None:
-    job = Job("/x\n", ("a\x1b", os.fsdecode(b"\xff")), 8, 3, "crop", "/out", 7)
+    job = Job("/x\n", ("a\x1b", os.fsdecode(b"\xff")), 8, 3, "crop", "/out", (7, 3))
     assert decode_job(job.encode()) == job
     assert job.encode().count(b"\n") == 1
 
@@ -65,14 +65,14 @@ def test_rows_are_written_where_they_belong(tmp_path: Path, process: subprocess.
     write_picture(tmp_path / "a.png", size=(4, 4))
     out = tmp_path / "out"
     out.touch()
-    assert ask(process, Job(str(tmp_path), ("a.png",), 4, 3, "crop", str(out), 2)) == [(DECODED, b"")]
+    assert ask(process, Job(str(tmp_path), ("a.png",), 4, 3, "crop", str(out), (2,))) == [(DECODED, b"")]
     rows = np.frombuffer(out.read_bytes(), dtype=np.uint8).reshape(3, 4, 4, 3)
     assert np.array_equal(rows[2], load_picture(tmp_path / "a.png", size=4, channels=3, resize="crop"))
 
 
 def test_an_output_that_cannot_be_written_is_an_answer(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
     write_picture(tmp_path / "a.png")
-    job = Job(str(tmp_path), ("a.png",), 8, 3, "crop", str(tmp_path / "no" / "out"))
+    job = Job(str(tmp_path), ("a.png",), 8, 3, "crop", str(tmp_path / "no" / "out"), (0,))
     assert ask(process, job) == [(NOT_STORED, b"2")]
 
 

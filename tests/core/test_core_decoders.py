@@ -114,7 +114,7 @@ def test_decoders_that_keep_dying_are_a_failure(sick: Path, monkeypatch: pytest.
 def test_an_output_that_cannot_be_written_is_an_os_error(tmp_path: Path, pool: Decoders) -> None:
     name = write_picture(tmp_path / "a.png").name
     with pytest.raises(FileNotFoundError):
-        pool.submit(Job(str(tmp_path), (name,), 8, 3, "crop", str(tmp_path / "no" / "out"))).result(30)
+        pool.submit(Job(str(tmp_path), (name,), 8, 3, "crop", str(tmp_path / "no" / "out"), (0,))).result(30)
     assert pool.submit(job(tmp_path, name)).result(30)[0].reason == ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_a_manifest_of_the_first_format_is_read(tmp_path: Path) -> None:
             del table[added]
 
     _damaged(older)(path)
-    assert load_manifest(path) == manifest
+    assert load_manifest(path) == replace(manifest, gradual=False)
 
 
 @pytest.mark.parametrize(

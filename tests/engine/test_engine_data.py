@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,15 @@ import torch
 from picture_sets import class_folders, manifest_of, settings_for, write_picture
 from torchvision.transforms.v2 import functional
 
+from tui.core.dataset.decoder import Job
 from tui.core.dataset.manifest import Manifest
 from tui.core.dataset.pictures import load_picture
 from tui.core.errors import FailureError, UsageError
+from tui.core.files import cache_directory
 from tui.core.settings import Settings
 from tui.engine.data.batches import Batch
+from tui.engine.data.cache import Recipe
+from tui.engine.data.filling import Filling
 from tui.engine.data.training import Stopped, TrainingData
 
 STREAMED = {"cache_gib": 0.0}
@@ -208,8 +216,8 @@ def test_unreadable_pictures_are_named_and_skipped(root: Path) -> None:
         (root / path).write_text("no picture")
     manifest = manifest_of(root, settings)
     with prepared(root, settings, manifest) as data:
-        assert data.images == {"train": 26, "validation": 6, "test": 6}
-        assert data.steps_per_epoch == 6
+        assert data.images == {"train": 28, "validation": 6, "test": 6}
+        assert data.steps_per_epoch == 7
         assert len(data.skipped) == 1
         assert data.skipped[0].text.startswith("2 training pictures cannot be read and are skipped: ")
         assert data.skipped[0].paths == tuple(path for path, _ in manifest.splits["train"][3:5])
@@ -251,12 +259,180 @@ def test_fault_55_a_picture_that_goes_away_while_training_is_named_and_skipped(r
         assert problem.text == f'1 training picture cannot be read and is skipped: "{gone}" (the file is gone).'
 
 
-def test_too_few_readable_pictures_for_a_batch(root: Path) -> None:
+def test_a_run_of_an_older_version_keeps_to_what_it_began_with(root: Path) -> None:
+    settings = settings_for()
+    old = replace(manifest_of(root, settings), gradual=False)
+    with prepared(root, settings_for(data=STREAMED), old) as data:
+        before, mean = first(data, 14), data.mean
+    damaged(root, old, "train", slice(3, 5))
+    for _ in range(2):  # decoded now, and decoded before
+        with prepared(root, settings, old, early=True) as data:
+            assert data.images == {"train": 26, "validation": 6, "test": 6}
+            assert data.steps_per_epoch == 6
+            indices = [batch.indices for batch in first(data, 6)]
+            assert not {3, 4} & set(torch.cat(indices).tolist())
+            order = [index for batch in before[:7] for index in batch.indices.tolist() if index not in (3, 4)]
+            assert torch.cat(indices).tolist() == order[:24]
+            assert data.mean != mean
+
+
+def test_an_older_run_measures_all_pictures(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.engine.data.training._SAMPLE", 4)
+    settings = settings_for()
+    manifest = manifest_of(root, settings)
+    chosen = [manifest.splits["train"][place][0] for place in (0, 7, 14, 21)]
+    every = [path for path, _ in manifest.splits["train"]]
+    for gradual, paths in ((True, chosen), (False, every)):
+        pixels = np.stack([load_picture(root / path, size=12, channels=3, resize="crop") for path in paths])
+        with prepared(root, settings, replace(manifest, gradual=gradual)) as data:
+            assert data.mean == pytest.approx((pixels.mean(axis=(0, 1, 2)) / 255).tolist(), abs=1e-12)
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pictures that are decoded slowly enough to be trained on meanwhile, but for those that are waited for."""
+    monkeypatch.setattr("tui.engine.data.training._SAMPLE", 16)
+    monkeypatch.setattr("tui.engine.data.filling._MOST", 4)
+    next_rows = Filling.next_rows
+
+    def slowly(filling: Filling, *, urgent: bool) -> list[int]:
+        time.sleep(0 if urgent else 0.01)
+        return next_rows(filling, urgent=urgent)
+
+    monkeypatch.setattr(Filling, "next_rows", slowly)
+    return class_folders(tmp_path / "many", {"a": 400, "b": 400})
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"crop": "random_resized"}, {"sampler": "balanced", "hue": 0.1, "mixup": 0.4}], ids=str
+)
+@pytest.mark.parametrize("start", [0, 50, 190])
+def test_training_while_pictures_are_decoded_is_like_training_afterwards(
+    many: Path, more: dict[str, Any], start: int
+) -> None:
+    settings = settings_for(data={**more, "workers": 2})
+    manifest = manifest_of(many, settings)
+    damaged(many, manifest, "train", slice(20, 60))
+    bad = damaged(many, manifest, "validation", slice(3, 5))
+    manifest = manifest_of(many, settings)
+    with prepared(many, settings, manifest, early=True) as data:
+        assert data._missing
+        assert [problem.code for problem in data.notices] == ["decoding"]
+        early, mean = first(data, 160, start), data.mean
+        assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 16)) == 118
+        assert data._kept is not None
+        data._kept.join()
+        assert not data._missing
+        assert {path for problem in data.skipped for path in problem.paths} >= set(bad)
+        assert same(first(data, 160, start), early)
+        assert data._decoders._processes == []
+    with prepared(many, settings, manifest) as data:  # decoded before
+        assert data.notices == []
+        assert (data.mean, data.std) == (mean, data.std)
+        assert same(first(data, 160, start), early)
+    with prepared(many, settings_for(data={**more, **STREAMED}), manifest) as data:
+        assert data.mean == mean
+        assert same(first(data, 60, start), early[:60])
+
+
+def decoded() -> list[str]:
+    """What there is of caches, finished or not."""
+    return [path.name for path in (cache_directory() / "decoded").iterdir() if path.suffix != ".lock"]
+
+
+def test_a_run_that_ends_while_pictures_are_decoded_leaves_nothing_half_done(many: Path) -> None:
+    with prepared(many, settings_for(), early=True) as data:
+        first(data, 3)
+        assert data._missing
+        assert [name.endswith(".tmp") for name in decoded()] == [True]
+    assert decoded() == []
+    assert data._decoders._processes == []
+
+
+def test_a_disk_that_is_full_while_training_costs_the_cache_and_nothing_else(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for()
+    manifest = manifest_of(many, settings)
+    with prepared(many, settings_for(data=STREAMED), manifest) as data:
+        streamed = first(data, 170)
+    job, asked = Recipe.job, []
+
+    def full(recipe: Recipe, rows: Sequence[int], output: str) -> Job:
+        asked.append(rows)
+        return job(recipe, rows, output if len(asked) < 12 else "/dev/full")
+
+    monkeypatch.setattr(Recipe, "job", full)
+    with prepared(many, settings, manifest, early=True) as data:
+        assert same(first(data, 170), streamed)
+        assert data._kept is not None
+        data._kept.join()
+        assert [problem.code for problem in data.notices] == ["decoding", "streamed"]
+        assert "No space left on device" in data.notices[1].text
+        assert 0 < data._kept.missing < 800
+        assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 16)) == 120
+    assert decoded() == []
+
+
+def test_decoders_that_cannot_be_had_end_the_training(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.core.dataset.decoders._MOST_DEATHS", 0)
+    with prepared(many, settings_for(), early=True) as data, data.training_batches(0) as batches:
+        next(batches)
+        for process in list(data._decoders._processes):
+            process._child.kill()
+        with pytest.raises(FailureError, match="decoding processes were lost 1 times"):
+            list(itertools.islice(batches, 200))
+
+
+def test_fault_55_a_picture_found_late_stops_the_run_when_the_settings_say_so(many: Path) -> None:
+    settings = settings_for(data={"unreadable": "stop"})
+    manifest = manifest_of(many, settings)
+    with prepared(many, settings_for(data=STREAMED), manifest) as data:
+        last = int(first(data, data.steps_per_epoch)[-1].indices[-1])
+    (bad,) = damaged(many, manifest, "train", slice(last, last + 1))
+    with prepared(many, settings, manifest, early=True) as data, data.training_batches(0) as batches:
+        next(batches)
+        with pytest.raises(FailureError) as stopped:
+            list(itertools.islice(batches, 200))
+    assert f'the training picture "{bad}" cannot be read' in str(stopped.value)
+
+
+def test_copies_are_told_once_all_pictures_are_decoded(many: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(many, settings)
+    shutil.copy(many / manifest.splits["train"][0][0], many / manifest.splits["validation"][0][0])
+    with prepared(many, settings, manifest, early=True) as data:
+        assert data.duplicates == 0
+        assert data._kept is not None
+        data._kept.join()
+        assert data.duplicates == 1
+        assert [problem.code for problem in data.notices] == ["changed", "decoding", "leak"]
+
+
+def test_a_split_of_which_nothing_can_be_read_fails_when_it_is_evaluated(many: Path) -> None:
+    settings = settings_for()
+    manifest = manifest_of(many, settings)
+    damaged(many, manifest, "validation", slice(None))
+    with prepared(many, settings, manifest, early=True) as data:
+        first(data, 2)
+        with pytest.raises(FailureError, match="None of the validation pictures can be read"):
+            list(data.evaluation_batches("validation", 16))
+
+
+def test_a_stop_while_the_first_pictures_are_decoded(many: Path) -> None:
+    with pytest.raises(Stopped):
+        prepared(many, settings_for(), early=True, stopping=lambda: True)
+    assert decoded() == []
+
+
+def test_too_few_readable_pictures_for_a_batch_of_an_older_run(root: Path) -> None:
     settings = settings_for(training={"batch_size": 28})
-    for path, _ in manifest_of(root, settings).splits["train"][:1]:
-        (root / path).write_text("x")
+    manifest = manifest_of(root, settings)
+    (root / manifest.splits["train"][0][0]).write_text("x")
     with pytest.raises(UsageError, match=r"training\.batch_size is 28 but only 27 can be read"):
-        prepared(root, settings)
+        prepared(root, settings, replace(manifest, gradual=False))
+    with prepared(root, settings, manifest) as data:
+        assert len(first(data, 1)[0].targets) == 28
 
 
 def test_no_readable_validation_picture(root: Path) -> None:
@@ -367,7 +543,7 @@ def test_hostile_names_train_and_never_show_raw(tmp_path: Path) -> None:
     for name in names:
         (root / name / "\x1b[2J.png").write_text("no picture")
     with prepared(root, settings_for()) as data:
-        assert sum(data.images.values()) == 32
+        assert sum(data.images.values()) == 36
         assert data.skipped
         assert all(problem.text.isprintable() for problem in data.skipped)
         assert len(first(data, 4)) == 4

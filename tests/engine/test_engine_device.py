@@ -94,3 +94,14 @@ def test_divergence_names_the_step_and_the_learning_rate() -> None:
     text = str(failures.diverged(Diverged("gradient", float("inf"), 1, 0.25), 0))
     assert "The gradient became infinite in step 1" in text
     assert "no checkpoint had been saved yet" in text
+
+
+def test_more_threads_than_cores_are_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "processors", lambda: 2)
+    cpu = torch.device("cpu")
+    for threads in (0, 1, 2):
+        assert devices.too_many_threads(cpu, settings(**{"training.threads": threads}).training) == ""
+    told = devices.too_many_threads(cpu, settings(**{"training.threads": 3}).training)
+    assert told.startswith("training.threads is 3, but this process may use only 2 processor cores: ")
+    assert "0 takes as many as there are" in told
+    assert devices.too_many_threads(torch.device("cuda"), settings(**{"training.threads": 3}).training) == ""

@@ -101,7 +101,8 @@ def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
     devices.prepare(device, settings.training, deterministic=settings.compute.deterministic)
     slip(leash)
     short = memory.shortages(worker_count(settings.data.workers))
-    for note in (devices.unused_accelerator(device), devices.crowded(device), *short):
+    threads = devices.too_many_threads(device, settings.training)
+    for note in (devices.unused_accelerator(device), devices.crowded(device), threads, *short):
         if note:
             link.message("warning", note)
     classes = [clean(name, 120) for name in manifest.classes or manifest.target_names]
@@ -114,6 +115,7 @@ def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
             stopping=link.stop_wanted,
             pin=device.type == "cuda",
             resumed=resumed,
+            early=settings.diagnosis.preflight != "stop",  # what would stop it may need every picture
         ) as data:
             return Trainer(begin(link, settings, data, classes, device)).run()
     except DataStopped as end:

@@ -97,6 +97,8 @@ class Attempt:
     stopping: Stopping
     told: int = 0
     """Unreadable pictures that have been named."""
+    noticed: int = 0
+    """Notices about the pictures that have been told."""
     repeats: list[RateChange] = field(default_factory=list)
     """Changes of the learning rate that an attempt before has made behind where this one begins."""
     extended: list[int] = field(default_factory=list)
@@ -186,8 +188,12 @@ class Attempt:
             again = self.repeats.pop(0)
             self.link.event(Controlled(step=again.step, action="rate", value=again.factor))
 
-    def tell_skipped(self) -> None:
-        """Name the pictures that could not be read since this was last asked."""
+    def tell_found(self) -> None:
+        """Tell what was found out about the pictures since this was last asked, and name those that cannot be read."""
+        notices = self.data.notices[self.noticed :]
+        self.noticed += len(notices)
+        for notice in notices:
+            self.link.message(notice.severity, notice.text)
         problems = self.data.skipped[self.told :]
         self.told += len(problems)
         for problem in problems[:_NAMED]:
@@ -320,6 +326,4 @@ def _announce(attempt: Attempt) -> None:
         )
     )
     link.message("info", attempt.compute.sentence())
-    for notice in data.notices:
-        link.message(notice.severity, notice.text)
-    attempt.tell_skipped()
+    attempt.tell_found()

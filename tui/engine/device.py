@@ -110,6 +110,16 @@ def prepare(device: torch.device, training: TrainingSettings, *, deterministic: 
         torch.backends.cudnn.benchmark = not deterministic
 
 
+def too_many_threads(device: torch.device, training: TrainingSettings) -> str:
+    """Return a sentence when a step is to have more threads than there are cores for it, else an empty text."""
+    cores = processors()
+    if device.type != "cpu" or training.threads <= cores:
+        return ""
+    there = f"{cores} processor core{'s' if cores != 1 else ''}"
+    text = f"training.threads is {training.threads}, but this process may use only {there}: threads that have to wait"
+    return f"{text} for a core make each step slower. 0 takes as many as there are."
+
+
 def processors() -> int:
     """How many processor cores this process may use: affinity and the container's quota count."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

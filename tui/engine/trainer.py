@@ -136,7 +136,8 @@ class Trainer:
             )
         )
         progress.start_epoch()
-        self._attempt.tell_skipped()
+        self._attempt.tell_found()
+        self._step.instruments.compared(self._data.duplicates)
 
     def _validation_due(self) -> bool:
         training, step = self._settings.training, self._progress.step

@@ -39,8 +39,8 @@ class Job:
     resize: Resize
     output: str = ""
     """A file to write the pixels to; empty: they are part of the answers."""
-    first_row: int = 0
-    """The output's row of the first picture; the others follow."""
+    rows: tuple[int, ...] = ()
+    """The output's row of each picture."""
     examine: Depth | Literal[""] = ""
     """Answer with `Facts` of this depth instead of pixels; size, channels, resize and output say nothing then."""
 
@@ -52,7 +52,7 @@ class Job:
 def decode_job(line: bytes) -> Job:
     """Return the job on a line."""
     fields: dict[str, Any] = json.loads(line)
-    return Job(**{**fields, "paths": tuple(fields["paths"])})
+    return Job(**{**fields, "paths": tuple(fields["paths"]), "rows": tuple(fields["rows"])})
 
 
 class _Output:
@@ -90,7 +90,7 @@ def _answer(job: Job, number: int, output: _Output) -> bytes:
     if not job.output:
         return ANSWER.pack(DECODED, digest, len(pixels)) + pixels
     try:
-        output.write(job.output, job.first_row + number, pixels)
+        output.write(job.output, job.rows[number], pixels)
     except OSError as error:
         reason = str(error.errno).encode()
         return ANSWER.pack(NOT_STORED, digest, len(reason)) + reason

@@ -59,11 +59,13 @@ class Decoders:
     Args:
         count: how many processes.
         timeout: seconds without an answer after which a decoder is taken for stuck.
+        niceness: how far they stand back where others need the processor.
     """
 
-    def __init__(self, count: int, *, timeout: float = 120.0) -> None:
+    def __init__(self, count: int, *, timeout: float = 120.0, niceness: int = 0) -> None:
         self._jobs: queue.SimpleQueue[tuple[Job, Future[list[Answer]]] | None] = queue.SimpleQueue()
-        self._timeout = timeout
+        self.count = count
+        self._timeout, self._niceness = timeout, niceness
         self._closed = False
         self._deaths = 0
         self._lock = threading.Lock()
@@ -76,9 +78,11 @@ class Decoders:
         """Queue a job; the future gives one answer per path, or raises.
 
         Its exceptions: OSError when the output cannot be written (disk full), FailureError when decoders
-        keep dying.
+        keep dying. After `close` it is cancelled.
         """
         future: Future[list[Answer]] = Future()
+        if self._closed:
+            future.cancel()
         self._jobs.put((job, future))
         return future
 
@@ -110,7 +114,7 @@ class Decoders:
                 step, kills = len(job.paths), 0
                 while len(answers) < len(job.paths):
                     done = len(answers)
-                    part = replace(job, paths=job.paths[done : done + step], first_row=job.first_row + done)
+                    part = replace(job, paths=job.paths[done : done + step], rows=job.rows[done : done + step])
                     process = process or self._start()
                     try:
                         process.run(part, answers, self._timeout)
@@ -139,7 +143,7 @@ class Decoders:
         with self._lock:
             if self._closed:
                 raise FailureError("The pictures cannot be decoded", "the decoders were closed")
-            process = _Process()
+            process = _Process(self._niceness)
             self._processes.append(process)
             return process
 
@@ -162,7 +166,7 @@ class Decoders:
 class _Process:
     """One decoding process."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int = 0) -> None:
         self._leash = Leash()
         self._child = self._leash.start(
             [sys.executable, "-m", "tui.core.dataset.decoder"],
@@ -170,6 +174,9 @@ class _Process:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
+        if niceness:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._child.pid, niceness)
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._in, self._out = self._child.stdin, self._child.stdout

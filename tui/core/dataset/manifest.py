@@ -30,8 +30,8 @@ from tui.core.settings import Settings
 from tui.core.tasks import check_fits
 from tui.core.text import clean_path
 
-FORMAT = 2
-"""1: class folders only, without a task; still read."""
+FORMAT = 3
+"""1: class folders only, without a task; 2: see `Manifest.gradual`; both are still read."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ class Manifest:
     stamps: dict[str, array[int]] = field(default_factory=dict)
     """Size and time of change (ns) of each picture when the run was made, one after the other, by the keys of
     ``splits``; empty in runs of older versions."""
+    gradual: bool = True
+    """Whether nothing of the run depends on all pictures having been decoded: one that cannot be read keeps its place
+    in the order, and mean and deviation are of a sample. Runs of older versions keep to what they began with."""
 
     def pictures(self) -> dict[str, tuple[int, int]]:
         """Return (size, time of change in ns) of every picture by its path, as the run was made; maybe nothing."""
@@ -227,6 +230,7 @@ def _manifest(table: Mapping[str, Any]) -> Manifest:
         ],
         task=task,
         target_names=names,
+        gradual=table["format"] > 2,
     )
 
 

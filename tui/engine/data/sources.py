@@ -6,18 +6,21 @@ Both are asked in the same way: `request` now, `Pending.take` when the pixels ar
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tui.core.dataset.decoder import Job
 from tui.core.dataset.decoders import Answer, Decoders
 from tui.core.dataset.pictures import Resize
 from tui.engine.data.draws import Pictures, Positions
+from tui.engine.data.stored import Cache
 
 
 class Pending(Protocol):
@@ -64,30 +67,44 @@ def ahead(
 
 
 class CachedSource:
-    """Rows of a cache.
+    """Rows of a cache, which may still be filled.
 
     Args:
-        pixels: uint8 ``[rows, S, S, C]``.
+        cache: has them.
         rows: the cache's row of each position of the split.
+        rest: decodes those that will never be there, because the disk was full.
     """
 
     ahead = 1
 
-    def __init__(self, pixels: Pictures, rows: Positions) -> None:
-        self._pixels = pixels
-        self._rows = rows
+    def __init__(self, cache: Cache, rows: Positions, rest: Source) -> None:
+        self._cache, self._rows, self._rest = cache, rows, rest
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that torch could write into them; nobody does
+            self._pixels = torch.from_numpy(cache.pixels.reshape(len(cache.pixels), -1))
 
     def request(self, positions: Positions) -> Pending:
         """Ask for the pictures at these positions of the split."""
-        return _Rows(self._pixels, self._rows[positions])
+        return _Rows(self._cache, self._pixels, self._rows[positions], positions, self._rest)
 
 
 class _Rows:
-    def __init__(self, pixels: Pictures, rows: Positions) -> None:
-        self._pixels, self._rows = pixels, rows
+    def __init__(self, cache: Cache, pixels: torch.Tensor, rows: Positions, positions: Positions, rest: Source) -> None:
+        self._cache, self._pixels, self._rows = cache, pixels, rows
+        self._positions, self._rest = positions, rest
 
     def take(self) -> tuple[Pictures, dict[int, str]]:
-        return self._pixels[self._rows], {}
+        there = self._cache.wait(self._rows)
+        # Rows come from all over the memory: torch fetches them with all its threads.
+        found = self._pixels.index_select(0, torch.from_numpy(self._rows)).numpy()
+        pictures = found.reshape(len(self._rows), *self._cache.pixels.shape[1:])
+        bad = self._cache.unreadable
+        reasons = {place: bad[row] for place, row in enumerate(self._rows.tolist()) if row in bad} if bad else {}
+        if there is not None:
+            missing = np.flatnonzero(~there)
+            pictures[missing], others = self._rest.request(self._positions[missing]).take()
+            reasons |= {int(missing[place]): reason for place, reason in others.items()}
+        return pictures, reasons
 
     def cancel(self) -> None:
         pass

@@ -6,12 +6,12 @@ once, in the order of the manifest.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
+from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from tui.core.dataset.changes import all_changes, changes_of
 from tui.core.dataset.decoders import Decoders, worker_count
 from tui.core.dataset.duplicates import find_duplicates
 from tui.core.dataset.manifest import Manifest
-from tui.core.dataset.problems import Problem, many, some_of
+from tui.core.dataset.problems import Problem, many
 from tui.core.dataset.scan import Cancelled
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
@@ -30,19 +30,28 @@ from tui.core.tasks import moved_targets
 from tui.core.text import clean, clean_path
 from tui.engine.data.augment import Augmentation, stored_size
 from tui.engine.data.batches import Batch, Prefetch
-from tui.engine.data.cache import SMALL, Cache, NoCache, Progress, Recipe, Stopped, is_cached, open_cache
+from tui.engine.data.cache import NoCache, no_cache
 from tui.engine.data.draws import Pictures, Positions
+from tui.engine.data.filling import Progress, Stopped
 from tui.engine.data.geometry import resized
+from tui.engine.data.kept import Kept, are_kept, budget_of, groups
 from tui.engine.data.order import balanced, shuffled
 from tui.engine.data.sources import CachedSource, Source, StreamedSource, ahead
 from tui.engine.data.statistics import MOST_VALUES, mean_and_deviation, spread_evenly
+from tui.engine.data.stored import SMALL
+from tui.engine.data.unreadable import NOUNS, Unreadable
 from tui.engine.device import processors
 
 __all__ = ["Stopped", "TrainingData"]
 
-_STREAMED_SAMPLE = 1024
-_EVALUATION = ("validation", "test")
-_NOUNS = {"train": "training", "validation": "validation", "test": "test"}
+_SAMPLE, _STREAMED_SAMPLE = 256, 1024
+"""Training pictures whose mean and deviation are measured; of streamed ones in runs of older versions."""
+_GROUP = 4
+"""Steps whose batches are copied together at once: most of what a small batch costs is to begin."""
+_NICENESS = 10
+"""Of decoders: while a step has all processors, they would make its threads wait for each other."""
+_STREAMED = "Decoded pictures are not kept, each epoch decodes them again: {}."
+_DECODING = "{} are decoded while the first epoch trains, which waits for them. They are kept for all that follows."
 
 
 class TrainingData:
@@ -55,15 +64,16 @@ class TrainingData:
         stopping: asked several times a second while preparing.
         pin: make batches in page-locked memory, for copies to CUDA that do not wait.
         resumed: the run began before, so that its directory may have changed: it is looked through.
+        early: training may begin when some pictures are decoded; else all are, if they are kept.
 
     Attributes:
-        mean: per channel in 0..1, as given or as measured over the training pictures.
+        mean: per channel in 0..1, as given or as measured over a sample of the training pictures.
         std: likewise.
-        skipped: pictures that cannot be read, a problem per split; a streamed set finds more while it trains.
+        skipped: pictures that cannot be read; more are found while the set is decoded, or streamed.
         targets: of the training pictures, those that cannot be read with them.
-        duplicates: validation pictures that are exact copies of training pictures; 0 too where none are kept decoded.
+        duplicates: validation pictures that are exact copies of training pictures, as far as all are kept decoded.
         notices: what else a person should know: no room for the cache, changed files, copies between splits.
-        images: pictures per split that can be read.
+        images: pictures per split, with those that cannot be read; without them in runs of older versions.
         root: of the dataset.
         steps_per_epoch: full batches in the training split; the rest of an epoch is dropped.
 
@@ -82,8 +92,10 @@ class TrainingData:
         stopping: Callable[[], bool],
         pin: bool = False,
         resumed: bool = False,
+        early: bool = False,
     ) -> None:
         self._splits = manifest.splits
+        self._gradual = manifest.gradual
         self.root = str(manifest.root)
         self._settings = settings
         self._pin = pin
@@ -94,19 +106,23 @@ class TrainingData:
         }
         self.targets = self._targets["train"]
         self.duplicates = 0
-        self._caches: list[Cache] = []
         self._workers = worker_count(settings.data.workers)
-        self._decoders = Decoders(self._workers)
-        self._named: set[str] = set()
-        self.skipped: list[Problem] = []
+        self._decoders = Decoders(self._workers, niceness=_NICENESS)
+        self._kept: Kept | None = None
+        self._unreadable = Unreadable(manifest.splits, stop=settings.data.unreadable == "stop")
+        self.skipped = self._unreadable.problems
+        self._usable: dict[str, Positions] = {
+            name: np.arange(len(samples), dtype=np.int64) for name, samples in manifest.splits.items()
+        }
         self.notices = moved_targets(settings.data, manifest.target_names)
         self._resumed = resumed
         try:
-            self._sources, self._usable = self._prepare(manifest, progress, stopping)
+            whole = not (early and manifest.gradual)
+            self._sources = self._prepare(manifest, progress, stopping, whole=whole)
             self.images = {name: len(positions) for name, positions in self._usable.items()}
             self.steps_per_epoch = self.images["train"] // self._batch_size
             self._check_enough()
-            self.mean, self.std = self._measured(progress)
+            self.mean, self.std = self._measured(progress, stopping)
         except BaseException:
             self.close()
             raise
@@ -117,6 +133,9 @@ class TrainingData:
         Args:
             first_step: steps already done: 0 gives the first batch of the first epoch.
         """
+        if self._kept is not None and self._kept.missing:
+            epoch, place = divmod(first_step, self.steps_per_epoch)
+            self._kept.plan(np.roll(self._order(epoch) % len(self.targets), -place * self._batch_size))
         if self._at_once:
             return closing(self._training(first_step))
         return Prefetch(lambda: self._training(first_step))
@@ -127,7 +146,7 @@ class TrainingData:
 
         A thread would have to take a core away from the step's own threads, which then wait for each other.
         """
-        kept = sum(cache.pixels.nbytes for cache in self._caches)
+        kept = self._kept.bytes if self._kept is not None else 0
         busy = torch.get_num_threads() >= processors() and not self._pin
         return busy and 0 < kept < SMALL and self._augmentation.only_copies
 
@@ -144,15 +163,18 @@ class TrainingData:
             usable = spread_evenly(usable, most)
         starts = range(0, len(usable), batch_size)
         chunks = (usable[start : start + batch_size] for start in starts)
+        some = not len(usable)
         for positions, pending in ahead(source, chunks):
             pictures, reasons = pending.take()
             if reasons:
-                self._name(split, positions, reasons)
+                self._unreadable.name(split, positions, reasons)
                 good = np.array([place for place in range(len(positions)) if place not in reasons], dtype=np.int64)
                 pictures, positions = pictures[good], positions[good]
             if len(positions):
-                images = resized(pictures, self._settings.data.image_size)
+                images, some = resized(pictures, self._settings.data.image_size), True
                 yield self._batch(images, self._targets[split].take(positions), positions)
+        if not some:
+            raise FailureError(f"None of the {NOUNS[split]} pictures can be read", self.skipped[0].text)
 
     def path(self, split: str, position: int) -> str:
         """Return the path of a picture by its place in the split's list, raw, relative to the root."""
@@ -165,8 +187,8 @@ class TrainingData:
     def close(self) -> None:
         """Give back decoders and cache; batches that are asked for later fail."""
         self._decoders.close()
-        for cache in self._caches:
-            cache.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def __enter__(self) -> TrainingData:
         return self
@@ -178,29 +200,38 @@ class TrainingData:
 
     def _training(self, first_step: int) -> Generator[Batch, None, None]:
         epochs: dict[int, Positions] = {}
+        size, together = self._batch_size, self._at_once
 
         def chunks() -> Iterator[Positions]:
-            for step in itertools.count(first_step):
+            step = first_step
+            while True:
                 epoch, place = divmod(step, self.steps_per_epoch)
                 if epoch not in epochs:
                     epochs.clear()
                     epochs[epoch] = self._order(epoch)
-                yield epochs[epoch][place * self._batch_size : (place + 1) * self._batch_size]
+                steps = min(_GROUP, self.steps_per_epoch - place) if together and not self._missing else 1
+                yield epochs[epoch][place * size : (place + steps) * size]
+                step += steps
 
-        total = len(self.targets)
+        total, step = len(self.targets), first_step
         requests = ahead(self._sources["train"], chunks(), total)
         with closing(requests):
-            for step, (keys, pending) in enumerate(requests, first_step):
+            for keys, pending in requests:
+                if self._unreadable.stop:
+                    self._name_found()
                 pictures, reasons = pending.take()
                 if reasons:
-                    self._name("train", keys % total, reasons)
-                    pictures, keys = _replaced(pictures, keys, reasons)
+                    self._unreadable.name("train", keys % total, reasons)
+                    pictures, keys = _replaced(pictures, keys, reasons, size)
                 epoch, positions = step // self.steps_per_epoch, keys % total
                 images = self._augmentation.apply(pictures, epoch, keys)
                 targets = self.targets.take(positions)
                 if self._augmentation.mixes:
                     images, targets = self._augmentation.mix(images, targets, self.targets.width, epoch, keys)
-                yield self._batch(images, targets, positions)
+                for start in range(0, len(keys), size):
+                    part = slice(start, start + size)
+                    yield self._batch(images[part], targets[part], positions[part])
+                step += len(keys) // size
 
     def _order(self, epoch: int) -> Positions:
         """Return the keys of an epoch: position + total x (times the picture was drawn before in it)."""
@@ -216,18 +247,17 @@ class TrainingData:
         return Batch(images, torch.from_numpy(targets), torch.from_numpy(positions.copy()))
 
     def _prepare(
-        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
-    ) -> tuple[dict[str, Source], dict[str, Positions]]:
+        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool], *, whole: bool
+    ) -> dict[str, Source]:
         try:
-            prepared = self._cached(manifest, progress, stopping)
+            return self._cached(manifest, progress, stopping, whole=whole)
         except NoCache as reason:
-            text = f"Decoded pictures are not kept, each epoch decodes them again: {reason}."
-            self.notices.append(Problem("streamed", "warning", text))
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
+            self.notices.append(Problem("streamed", "warning", _STREAMED.format(reason)))
             self._look_again(manifest, progress, stopping, kept=False)
-            sources: dict[str, Source] = {name: self._streamed(name) for name in self._splits}
-            return sources, {name: np.arange(len(samples), dtype=np.int64) for name, samples in self._splits.items()}
-        self._decoders.close()
-        return prepared
+            return {name: self._streamed(name) for name in self._splits}
 
     def _streamed(self, split: str) -> StreamedSource:
         data = self._settings.data
@@ -236,52 +266,59 @@ class TrainingData:
         return StreamedSource(self._decoders, self._workers, self.root, paths, size, data.channels, data.resize)
 
     def _cached(
-        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool]
-    ) -> tuple[dict[str, Source], dict[str, Positions]]:
+        self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool], *, whole: bool
+    ) -> dict[str, Source]:
         data = self._settings.data
-        budget = int(data.cache_gib * (1 << 30))
-        recipes = self._recipes(manifest.signature)
-        needed = sum(recipe.total_bytes for _, recipe in recipes)
-        if needed > budget:
-            raise NoCache(f"they take {needed / (1 << 30):.2g} GiB and data.cache_gib is {data.cache_gib:g}")
-        kept = all(is_cached(recipe) for _, recipe in recipes)
-        signature = self._look_again(manifest, progress, stopping, kept=kept)
-        if not kept:
-            recipes = self._recipes(signature)
-        sources: dict[str, Source] = {}
-        usable: dict[str, Positions] = {}
-        digests = {}
-        for group, recipe in recipes:
-            cache = open_cache(recipe, budget=budget, decoders=self._decoders, progress=progress, stopping=stopping)
-            self._caches.append(cache)
-            row_of = {path: row for row, path in enumerate(recipe.paths)}
-            for split in group:
-                rows = np.array([row_of[path] for path, _ in self._splits[split]], dtype=np.int64)
-                sources[split] = CachedSource(cache.pixels, rows)
-                bad = np.isin(rows, np.array(list(cache.unreadable), dtype=np.int64))
-                usable[split] = np.flatnonzero(~bad)
-                digests[split] = cache.digests[rows]
-                reasons = {place: cache.unreadable[int(rows[place])] for place in np.flatnonzero(bad).tolist()}
-                self._name(split, np.arange(len(rows)), reasons)
-        self.notices += find_duplicates(self._splits, digests)
-        if "validation" in digests:
-            known = digests["train"][digests["train"] != 0]
-            self.duplicates = int(np.isin(digests["validation"], known).sum())
-        return sources, usable
+        found = groups(data, self.root, manifest.signature, self._splits)
+        there = are_kept(found)
+        signature = self._look_again(manifest, progress, stopping, kept=there)
+        if not there:
+            found = groups(data, self.root, signature, self._splits)
+        self._kept = kept = Kept(found, self._splits, budget_of(data), progress=progress, stopping=stopping)
+        if kept.missing:
+            kept.plan(self._order(0) % len(self.targets))
+            kept.fill(self._decoders, partial(self._filled, whole))
+            if whole:
+                kept.finish(progress, stopping)
+            else:
+                self.notices.append(Problem("decoding", "info", _DECODING.format(many(kept.missing, "picture"))))
+        else:
+            self._filled(whole, None)
+        if whole or not kept.missing:
+            self._name_found()
+        if not self._gradual:
+            self._usable = {split: kept.readable(split) for split in self._splits}
+        return {name: CachedSource(cache, rows, self._streamed(name)) for name, (cache, rows) in kept.of.items()}
 
-    def _recipes(self, signature: str) -> list[tuple[tuple[str, ...], Recipe]]:
-        """Return which splits share a cache, and what it holds."""
-        data = self._settings.data
-        room = stored_size(data)
-        # Training pictures that are decoded with some room have a cache of their own.
-        groups = [(tuple(self._splits), room)]
-        if room != data.image_size:
-            groups = [(("train",), room), (_EVALUATION, data.image_size)]
-        found = []
-        for group, size in groups:
-            paths = tuple(sorted(path for split in group for path, _ in self._splits[split]))
-            found.append((group, Recipe(self.root, signature, paths, size, data.channels, data.resize)))
-        return found
+    def _filled(self, whole: bool, refused: OSError | None) -> None:
+        """Take notice that all is decoded: who is a copy of whom is known then. Or that the disk has refused it."""
+        if refused is not None:
+            if not whole:
+                self.notices.append(Problem("streamed", "warning", _STREAMED.format(no_cache(refused))))
+            return
+        assert self._kept is not None
+        self._decoders.close()
+        digests = self._kept.digests()
+        self.notices += find_duplicates(self._splits, digests)
+        known = digests["train"][digests["train"] != 0]
+        self.duplicates = int(np.isin(digests["validation"], known).sum())
+        if not self._unreadable.stop:
+            self._name_found()
+
+    @property
+    def _missing(self) -> int:
+        """Pictures that are not decoded yet and will be kept."""
+        return self._kept.missing if self._kept is not None else 0
+
+    def _name_found(self) -> None:
+        """Name all pictures of which it is known by now that they cannot be read.
+
+        Raises:
+            FailureError: there is one, and ``data.unreadable`` says stop.
+        """
+        if self._kept is not None:
+            for split, positions, reasons in self._kept.unreadable():
+                self._unreadable.name(split, positions, reasons)
 
     def _look_again(self, manifest: Manifest, progress: Progress, stopping: Callable[[], bool], *, kept: bool) -> str:
         """Say what became of the pictures since the run was made; return their signature as they are now.
@@ -316,53 +353,40 @@ class TrainingData:
 
     def _check_enough(self) -> None:
         for split in ("train", "validation"):
-            if self._splits[split] and not self.images[split]:
-                raise FailureError(f"None of the {_NOUNS[split]} pictures can be read", self.skipped[0].text)
+            if self._splits[split] and self._none_readable(split):
+                raise FailureError(f"None of the {NOUNS[split]} pictures can be read", self.skipped[0].text)
         if not self.steps_per_epoch:
             cause = f"{self._settings.step_words} but only {self.images['train']} can be read"
             raise UsageError(
                 "A step needs more than the training pictures", cause, "Set a smaller training.batch_size."
             )
 
-    def _measured(self, progress: Progress) -> tuple[list[float], list[float]]:
+    def _none_readable(self, split: str) -> bool:
+        """Whether it is known already that no picture of a split can be read."""
+        return self._kept is not None and not self._kept.missing and not len(self._kept.readable(split))
+
+    def _measured(self, progress: Progress, stopping: Callable[[], bool]) -> tuple[list[float], list[float]]:
         data = self._settings.data
         if data.mean and data.std:
             return list(data.mean), list(data.std)
         progress("measuring mean and deviation", 0, 0)
-        most = MOST_VALUES // (stored_size(data) ** 2 * data.channels) if self._caches else _STREAMED_SAMPLE
+        most = _SAMPLE
+        if not self._gradual:
+            most = MOST_VALUES // (stored_size(data) ** 2 * data.channels) if self._kept else _STREAMED_SAMPLE
         sample = spread_evenly(self._usable["train"], max(1, most))
+        if self._kept is not None:
+            self._kept.wait("train", sample, stopping)
         mean, std = mean_and_deviation(self._sources["train"], sample, data.channels)
         return list(data.mean) or mean, list(data.std) or std
 
-    def _name(self, split: str, positions: Positions, reasons: dict[int, str]) -> None:
-        """Report pictures that cannot be read, each once."""
-        paths = {self._splits[split][int(positions[place])][0]: reason for place, reason in reasons.items()}
-        new = {path: reason for path, reason in paths.items() if path not in self._named}
-        if not new:
-            return
-        self._named.update(new)
-        if self._settings.data.unreadable == "stop":
-            self._refuse(split, new)
-        shown = ", ".join(f'"{clean(path, 120)}" ({clean(reason, 160)})' for path, reason in list(new.items())[:3])
-        more = f" and {len(new) - 3:,} more" if len(new) > 3 else ""
-        are = "is" if len(new) == 1 else "are"
-        text = f"{many(len(new), f'{_NOUNS[split]} picture')} cannot be read and {are} skipped: {shown}{more}."
-        self.skipped.append(Problem("unreadable", "warning", text, some_of(list(new))))
 
-    def _refuse(self, split: str, new: dict[str, str]) -> NoReturn:
-        path, reason = next(iter(new.items()))
-        more = f", and so are {len(new) - 1:,} more" if len(new) > 1 else ""
-        cause = f'the {_NOUNS[split]} picture "{clean(path, 120)}" cannot be read ({clean(reason, 160)}){more}'
-        step = "Mend or exclude it, or set data.unreadable to skip, and resume the run."
-        raise FailureError("The run stopped at a picture, as data.unreadable says", cause, step)
-
-
-def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
-    """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its size."""
-    good = [place for place in range(len(keys)) if place not in reasons]
-    if not good:
-        raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
+def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str], size: int) -> tuple[Pictures, Positions]:
+    """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its ``size``."""
     places = np.arange(len(keys))
-    for number, place in enumerate(sorted(reasons)):
-        places[place] = good[number % len(good)]
+    for start in range(0, len(keys), size):
+        good = [place for place in range(start, start + size) if place not in reasons]
+        if not good:
+            raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
+        for number, place in enumerate(sorted(place for place in reasons if start <= place < start + size)):
+            places[place] = good[number % len(good)]
     return pictures[places], keys[places]

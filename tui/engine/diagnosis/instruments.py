@@ -17,13 +17,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tui.core.diagnosis.sequence import validation
-from tui.core.diagnosis.signals import Activations, Agreement, Facts, NonFinite, Signal, Step, Updates
+from tui.core.diagnosis.signals import Activations, Agreement, Facts, Inputs, NonFinite, Signal, Step, Updates
 from tui.core.events import Governed, Inspected, Nonfinite, Wired
 from tui.core.metrics import LARGEST_ANSWER, LOSS, of_task
 from tui.core.records import AGREEMENT, DEAD, SATURATED, UPDATES, WEIGHTS
@@ -95,6 +96,7 @@ class Instruments:
         self._listening = self._told = False
         self._scaled = attempt.compute.scaler is not None  # a gradient that overflows is usual then
         self._newest = attempt.progress.step
+        self._inputs: Inputs | None = None
         self._counts = tuple(attempt.data.targets.per_class().tolist())
         self._prior = _entropy(self._counts)
 
@@ -151,6 +153,7 @@ class Instruments:
         self._link.preparing("preflight")
         self._seed(1)
         inputs = inspect(self._attempt, self.wiring, self._forward)
+        self._inputs = inputs
         self._link.event(Inspected(inputs=inputs))
         self._judge.hear(inputs)
         severe = [finding for finding in self._judge.start() if finding.severity in _SEVERE]
@@ -159,6 +162,14 @@ class Instruments:
             what = " ".join(finding.message for finding in severe)
             advice = "Mend it in a new run, or resume this one to train it as it is."
             raise Stopped(f"Stopped before the first step: {what} {advice}")
+
+    def compared(self, duplicates: int) -> None:
+        """Take notice of how many validation pictures are copies, which the pictures that were not decoded yet hid."""
+        if self._inputs is None or self._inputs.duplicates == duplicates:
+            return
+        self._inputs = replace(self._inputs, duplicates=duplicates)
+        self._link.event(Inspected(inputs=self._inputs))
+        self._hear(self._inputs)
 
     @property
     def listening(self) -> bool:
