@@ -170,16 +170,20 @@ def markdown(found: Judgements, repairs: list[dict[str, Any]]) -> str:
 def _repair_table(repairs: list[dict[str, Any]]) -> list[str]:
     """Return the README's table of repairs: by where a fault lies and by way, and what was not healed."""
     ill = [table for table in repairs if _ill(table)]
-    lines = ["", "| the fault lies in | " + " | ".join(WAYS) + " |", "|---" * (len(WAYS) + 1) + "|"]
+    ways = [way for way in WAYS if any(table["way"] == way for table in repairs)]
+    lines = ["", "| the fault lies in | " + " | ".join(ways) + " |", "|---" * (len(ways) + 1) + "|"]
     for place in (*PLACES, "anywhere"):
         cells = []
-        for way in WAYS:
+        for way in ways:
             of = [each for each in ill if each["way"] == way and place in (_lies(each), "anywhere")]
             cells.append(f"{sum(map(_well, of))} of {len(of)}")
         lines.append(f"| {place} | {' | '.join(cells)} |")
     ours = [each for each in ill if each["way"] == WAYS[0]]
     offered = [each for each in ours if each["offer"]]
-    lines += ["", f"With an offer: {sum(map(_well, offered))} of {len(offered)} healed."]
+    lines += [
+        "",
+        f"With an offer: {sum(map(_well, offered))} of {len(offered)} healed; {len(ours) - len(offered)} without.",
+    ]
     for place in PLACES:
         missed = [
             f"{each['case']} ({max([0.0, *(tried['best'] for tried in each['tries'])]):.0%} of {each['twin']:.0%})"
