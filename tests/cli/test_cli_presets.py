@@ -97,6 +97,21 @@ def test_check_says_what_is_wrong(cnntrain, tmp_path: Path, case: str) -> None:
         assert word in result.stderr
 
 
+def test_check_names_every_problem_on_a_line_of_its_own(cnntrain, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(
+        '[optimizer]\nlr = 0.1\nmomentum = 2.0\n[training]\nepochs = "many"\n[model]\nname = "resnet19"\n'
+        '[optimiser]\nname = "sgd"\n'
+    )
+    result = cnntrain("presets", "check", str(path))
+    head, *lines = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert head == f"cnntrain: The settings in {path} cannot be used, 5 problems:"
+    for word in ("optimizer.lr", "optimizer.momentum is 2.0", "training.epochs is 'many'", '"resnet19"', "optimiser"):
+        assert sum(word in line for line in lines) == 1, word
+    assert len(lines) == 5
+
+
 def test_check_goes_through_all_files(cnntrain, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
     good.write_text("[training]\nepochs = 3\n")

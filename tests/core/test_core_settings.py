@@ -152,10 +152,39 @@ def test_bad_settings_are_refused_in_words(values: dict[str, object], words: str
 
 
 def test_every_problem_is_named_at_once() -> None:
-    with pytest.raises(UsageError) as refused:
-        schema.validated({"training": {"epochs": 0, "batch_size": 0}}, source="my.toml")
-    assert "training.epochs" in refused.value.cause
-    assert "training.batch_size" in refused.value.cause
+    table = {
+        "data": {"mean": [0.5, 0.5], "std": [0.0, 0.5, 0.5], "image_size": 4},
+        "optimizer": {"nesterov": True, "momentum": 0.0},
+        "training": {"epochs": 0, "batch_size": "many", "best_by": "ema_accuracy", "stop_metric": "ema_loss"},
+    }
+    with pytest.raises(schema.SettingsError) as refused:
+        schema.validated(table, source="my.toml")
+    about = [problem.split()[0] for problem in refused.value.problems]
+    assert sorted(about) == [
+        "data.image_size",
+        "data.mean",
+        "data.std",
+        "optimizer.nesterov",
+        "training.batch_size",
+        "training.best_by",
+        "training.epochs",
+        "training.stop_metric",
+    ]
+    assert set(refused.value.by_setting()) == {*about, "data.channels", "optimizer.momentum", "optimizer.ema_decay"}
+
+
+def test_a_wrong_name_hides_no_wrong_value_and_makes_no_other_problem() -> None:
+    table = {"training": {"epoch": 30, "batch_size": 0}, "schedule": {"warmup_epochs": 20.0}}
+    with pytest.raises(schema.SettingsError) as refused:
+        schema.validated(table, source="my.toml")
+    assert [problem.partition(" is ")[0] for problem in refused.value.problems] == [
+        'unknown setting "training.epoch", did you mean "training.epochs"?',
+        "training.batch_size",
+    ]
+    table = {"training": {"epochs": 0}, "schedule": {"warmup_epochs": 20.0}}  # not too long for what was meant
+    with pytest.raises(schema.SettingsError) as refused:
+        schema.validated(table, source="my.toml")
+    assert len(refused.value.problems) == 1
 
 
 def test_an_assignment_without_equals_is_explained() -> None:

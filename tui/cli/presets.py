@@ -8,6 +8,7 @@ from tui.cli.table import aligned
 from tui.cli.terminal import complain, emit, say, width, wrapped
 from tui.core import presets
 from tui.core.errors import CnntrainError
+from tui.core.refusal import SettingsError
 from tui.core.schema import Setting, all_settings, changes, in_effect, in_words, value_of
 from tui.core.settings import Settings
 from tui.core.text import clean_lines, clean_path
@@ -67,6 +68,13 @@ def check_presets(files: Sequence[str]) -> int:
         try:
             preset = presets.find(name)
             count = len(changes(Settings(), presets.load(preset)))
+        except SettingsError as error:
+            told = error.problems
+            if len(told) > 1:
+                complain(f"{error.title}, {len(told)} problems:", told)
+            else:
+                complain(str(error))
+            code = error.exit_code
         except CnntrainError as error:
             complain(str(error))
             code = error.exit_code

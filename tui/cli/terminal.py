@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol, TextIO
 
@@ -34,10 +34,15 @@ def say(text: str = "") -> None:
     emit(clean(text) + "\n")
 
 
-def complain(text: str) -> None:
-    """Write one sentence to stderr, sanitized, under the program's name; nobody there to read it is no error."""
+def complain(text: str, below: Iterable[str] = ()) -> None:
+    """Write one sentence to stderr, sanitized, under the program's name; nobody there to read it is no error.
+
+    Args:
+        text: the sentence.
+        below: what belongs to it, a line each.
+    """
     with suppress(OSError):
-        _write(sys.stderr, f"cnntrain: {clean(text)}\n")
+        _write(sys.stderr, "".join([f"cnntrain: {clean(text)}\n", *(f"  {clean(line)}\n" for line in below)]))
 
 
 def emit(text: str) -> None:

@@ -5,42 +5,20 @@ One validator for the form, ``--set``, presets and a run's own file: each goes t
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from tui.core.errors import UsageError, did_you_mean
+from tui.core.refusal import SettingsError, fitting
 from tui.core.settings import Settings
 from tui.core.text import clean
 
 Kind = Literal["choice", "bool", "int", "float", "text", "numbers"]
-
-
-class SettingsError(UsageError):
-    """Settings were refused.
-
-    Args:
-        source: where they are from: a file's path, ``--set``, the form.
-        problems: one sentence for each; each names the settings that it is about.
-    """
-
-    def __init__(self, source: str, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(f"The settings in {clean(source, 200)} cannot be used", "; ".join(self.problems))
-
-    def by_setting(self) -> dict[str, str]:
-        """Return ``{dotted key: sentence}`` for the settings that the problems name."""
-        named = ((key, problem) for problem in reversed(self.problems) for key in _KEY.findall(problem))
-        return {key: problem for key, problem in named if key in all_settings()}
-
-
-_KEY = re.compile(r"\b[a-z]+\.[a-z0-9_]+\b")
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 
 
 @dataclass(frozen=True)
@@ -237,44 +215,10 @@ def validated(values: Mapping[str, Any], *, source: str, base: Settings | None =
                 else:
                     key = clean(f"{group}.{name}", 80)
                     problems.append(f'unknown setting "{key}", {_suggest_key(key).rstrip(".").replace("Did", "did")}')
-    if not problems:
-        try:
-            return Settings.model_validate(_with_tuples(merged), strict=True)
-        except ValidationError as error:
-            problems = list(_sentences(error))
-    raise SettingsError(source, problems)
-
-
-def _with_tuples(table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {
-        group: {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        for group, values in table.items()
-    }
-
-
-def _sentences(error: ValidationError) -> Iterable[str]:
-    for detail in error.errors(include_url=False, include_context=True):
-        key = ".".join(str(part) for part in detail["loc"][:2])
-        message = detail["msg"].removeprefix("Value error, ")
-        setting = all_settings().get(key)
-        if setting is None:
-            yield message
-        elif detail["type"] == "value_error":
-            yield f"{key}: {message}"
-        else:
-            given = clean(repr(detail["input"]), 60)
-            expected = setting.limits or setting.kind
-            hint = did_you_mean(str(detail["input"]), map(str, setting.choices)) if setting.choices else ""
-            noun = {
-                "int": "a whole number",
-                "float": "a number",
-                "numbers": "a list of numbers",
-                "text": "a text",
-            }
-            if setting.kind == "float" and _DECIMAL_COMMA.fullmatch(str(detail["input"])):
-                hint = f"write {str(detail['input']).strip().replace(',', '.')} with a decimal point"
-            word = noun.get(setting.kind, "one of")
-            yield f"{key} is {given} but must be {word}: {expected}" + (f", {hint}" if hint else "")
+    settings, more = fitting(merged, known, flattened(base or Settings()), whole=not problems)
+    if settings is None or problems:
+        raise SettingsError(source, [*problems, *more], known)
+    return settings
 
 
 def with_changes(settings: Settings, new: Mapping[str, Any], *, source: str) -> Settings:
