@@ -126,6 +126,31 @@ def test_other_pictures_are_judged_by_the_runs_class_map(finished: RunDir, tmp_p
         evaluate_run({**job, "set": ["optimizer.name=sgd"]}, Ear())
 
 
+def test_labels_that_are_numbers_are_told_as_such(finished: RunDir, tmp_path: Path) -> None:
+    manifest = load_manifest(finished.dataset)
+    root = tmp_path / "other"
+    root.mkdir()
+    rows = ["image,number,name"]
+    for place, (path, label) in enumerate(manifest.splits["validation"][:20]):
+        assert isinstance(label, int)
+        shutil.copy(manifest.root / path, root / f"{place}.png")
+        rows.append(f"{place}.png,{label},{manifest.classes[label]}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    job = {"run": str(finished.path), "weights": "last", "data": str(root)}
+    with pytest.raises(UsageError) as refused:
+        evaluate_run({**job, "set": ["data.label_columns=number"]}, Ear())
+    assert refused.value.cause.startswith('its labels are numbers, "0", "1"')
+    assert 'where the run expects names of classes (list "labels.csv"' in refused.value.cause
+    assert "--set data.label_columns=COLUMN" in refused.value.next_step
+    assert evaluate_run({**job, "set": ["data.label_columns=name"]}, Ear())["images"] == len(rows) - 1
+    for path in root.glob("*.png"):
+        folder = root / "folders" / str(int(path.stem) % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(folder / path.name)
+    with pytest.raises(UsageError, match=r'the class folders are numbers, "0", "1", where.*Give the folders'):
+        evaluate_run({**job, "data": str(root / "folders")}, Ear())
+
+
 def test_fault_60_a_link_that_leads_out_of_the_dataset_is_not_tested_on(copy: RunDir, tmp_path: Path) -> None:
     table = json.loads(copy.dataset.read_bytes())
     (tmp_path / "given").mkdir()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.core.dataset.labels import number_of
 from tui.core.dataset.samples import Sample, classes_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.text import clean, clean_path
@@ -128,7 +130,14 @@ def _translated(samples: list[Sample], found: Scan, manifest: Manifest) -> list[
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         cause = f"the run was not trained on {names}{more}" if unknown else f"{names} is missing"
         known = ", ".join(clean(name, 40) for name in ours[:6]) + (", ..." if len(ours) > 6 else "")
-        raise UsageError("These pictures do not fit the run", cause, f"It knows {known}.")
+        step = f"It knows {known}."
+        if manifest.task != "regression" and _numbers(unknown) and not _numbers(ours[:1]):
+            listed = found.layout == "list"
+            cause = f"{'its labels' if listed else 'the class folders'} are numbers, {names}{more}, "
+            cause += f"where the run expects names of classes ({found.described or clean_path(found.root, 100)})"
+            way = "Write names in place of the numbers, or name the column of names: --set data.label_columns=COLUMN."
+            step += f" {way if listed else 'Give the folders these names.'}"
+        raise UsageError("These pictures do not fit the run", cause, step)
     if manifest.task == "regression":
         order = [theirs.index(name) for name in ours]
         return [(path, tuple(target[index] for index in order)) for path, target in samples]  # type: ignore[index]
@@ -136,6 +145,10 @@ def _translated(samples: list[Sample], found: Scan, manifest: Manifest) -> list[
     if manifest.task == "multilabel":
         return [(path, tuple(sorted(indices))) for (path, _), indices in zip(samples, mapped, strict=True)]
     return [(path, indices[0]) for (path, _), indices in zip(samples, mapped, strict=True)]
+
+
+def _numbers(names: Sequence[str]) -> bool:
+    return all(number_of(name) is not None for name in names)
 
 
 if __name__ == "__main__":
