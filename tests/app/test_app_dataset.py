@@ -131,8 +131,24 @@ async def test_settings_that_do_not_fit_are_a_warning(app: CnntrainApp, tmp_path
     recent.remember(class_folders(tmp_path / "pictures", {"cat": 9, "dog": 1}))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, tmp_path)
-        assert '"dog" has only one picture' in words(screen)
+        assert '"dog" has only one picture' in findings(screen)
+        assert "✗ These pictures cannot be split" in text_of(app)
+        assert text_of(app).count("cannot be split") == 1
         assert "2 classes, 10 pictures" in words(screen)
+
+
+async def test_a_folder_that_a_setting_would_make_usable_says_so_once(app: CnntrainApp, tmp_path: Path) -> None:
+    pictures = class_folders(tmp_path / "pictures", {"cat": 9, "dog": 9})
+    (pictures / "owl").mkdir()
+    recent.remember(pictures)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen._draft.write("data.empty_classes", "refuse")
+        screen.choose(pictures)
+        await settle(pilot)
+        assert findings(screen).count('no pictures: "owl"') == 1
+        assert "data.empty_classes" in findings(screen)
+        assert "owl" not in words(screen)
 
 
 class SlowScan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from textual.content import Content
 
 from tui.app.checkup import Checkup
@@ -19,8 +21,8 @@ SIGNS = {"error": ("✗", "$text-error"), "warning": ("!", "$text-warning"), "in
 _BINS = 10
 
 
-def summary(survey: Survey | None) -> Content:
-    """Return what is in the folder, in a few lines."""
+def summary(survey: Survey | None, findings: Collection[Finding] = ()) -> Content:
+    """Return what is in the folder, in a few lines; a warning that is one of the ``findings`` is told there."""
     if survey is None:
         return Content.styled(
             "Choose a folder that holds one folder per class, or train, val and test folders of them; "
@@ -38,12 +40,17 @@ def summary(survey: Survey | None) -> Content:
         Content(clean(survey.scan.described, 400)),
         Content(_size_words(survey.sizes) if survey.sizes else "measuring sizes…" if survey.measured else ""),
     ]
-    if survey.warning:
+    if survey.warning and not any(_same(survey.warning, finding.text) for finding in findings):
         lines.append(Content.styled(f"! {clean(survey.warning, 400)}", "$text-warning"))
     if len(survey.scan.target_names) > 1:
         below = f"below: the values of {names_of(survey.scan.target_names[:1])}"
         lines.append(Content.styled(below, "$foreground-muted"))
     return Content("\n").join(words for words in lines if words.plain)
+
+
+def _same(warning: str, found: str) -> bool:
+    """Whether a refusal, its title first, and a finding, which may have none, are one sentence."""
+    return clean(warning).rstrip(".").endswith(found.rstrip("."))
 
 
 def progress(survey: Survey) -> Content:

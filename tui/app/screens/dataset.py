@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app.checkup import Checkup
 from tui.app.draft import Draft
@@ -24,6 +24,7 @@ from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.folder_tree import FolderTree
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.path_input import PathInput
 from tui.app.widgets.row_list import RowList
 from tui.core import recent
@@ -101,7 +102,7 @@ class DatasetScreen(Screen[None]):
                 yield ClassBars(id="bars")
                 yield Static(id="check")
                 yield RowList(id="findings")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         known = [path for path in recent.directories() if path.exists()][:_MOST_RECENT]
@@ -364,7 +365,8 @@ class DatasetScreen(Screen[None]):
     def _show(self) -> None:
         survey, checkup = self._survey, self._checkup
         scan = survey.scan if survey is not None else None
-        self.query_one("#summary", Static).update(summary(survey))
+        self._findings = self._found()
+        self.query_one("#summary", Static).update(summary(survey, self._findings))
         self.query_one(ClassBars).display = scan is not None
         self.query_one("#check").display = self.query_one("#findings").display = scan is not None
         if scan is None:
@@ -373,15 +375,23 @@ class DatasetScreen(Screen[None]):
         self.query_one(ClassBars).show(names, counts)
         self.query_one(ClassBars).styles.height = max(1, len(names))  # the stylesheet says how much at most
         self.query_one("#check", Static).update(check_words(checkup), layout=False)
-        if checkup is not None and checkup.report is not None:
-            self._findings = checkup.report.findings
-        elif checkup is None or not checkup.deep:  # else the quick one's stay until the deep one is done
-            order = ("error", "warning", "info")
-            found = sorted(scan.problems, key=lambda problem: order.index(problem.severity))
-            self._findings = [of_problem(problem) for problem in found]
         out = self._exclusion.paths if self._exclusion is not None else set()
         rows = {str(index): partial(_finding_line, finding, out) for index, finding in enumerate(self._findings)}
         self.query_one("#findings", RowList).show(rows)
+
+    def _found(self) -> list[Finding]:
+        """Return what the check has found; while none is done, what the look through the folder has."""
+        scan = self._survey.scan if self._survey is not None else None
+        checkup = self._checkup
+        if scan is None:
+            return []
+        if checkup is not None and checkup.report is not None:
+            return checkup.report.findings
+        if checkup is not None and checkup.deep:
+            return self._findings  # the quick one's stay until the deep one is done
+        order = ("error", "warning", "info")
+        found = sorted(scan.problems, key=lambda problem: order.index(problem.severity))
+        return [of_problem(problem) for problem in found]
 
 
 def _finding_line(finding: Finding, out: set[str], width: int) -> Content:
