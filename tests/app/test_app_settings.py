@@ -15,9 +15,11 @@ from walking import breathe, make_app, settle, text_of
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
+from tui.app.draft_words import findable
 from tui.app.screens.ask import AskLine
-from tui.app.screens.pick import Pick, matching
+from tui.app.screens.pick import Pick
 from tui.app.screens.settings import SettingsScreen
+from tui.app.search import matching, nearest
 from tui.app.widgets.form import Editor, Form
 from tui.app.widgets.text_field import TextField
 from tui.core import presets
@@ -192,6 +194,29 @@ def test_the_search_finds(typed: str, first: str) -> None:
 def test_the_search_finds_nothing_and_everything() -> None:
     assert matching(MODELS, "zzz") == []
     assert matching(MODELS, "") == list(MODELS)
+
+
+def test_a_search_for_a_setting_looks_further_than_its_name() -> None:
+    keys = {findable(setting): key for key, setting in fields().items()}
+    more = {text: f"{fields()[key].group_title} {fields()[key].help}" for text, key in keys.items()}
+
+    def found(typed: str) -> list[str]:
+        return [keys[text] for text in matching(list(keys), typed, more)]
+
+    def near(typed: str) -> list[str]:
+        assert found(typed) == []
+        return [keys[text] for text in nearest(list(keys), typed)]
+
+    assert found("weight decay")[0] == "optimizer.weight_decay"
+    assert found("lr")[0] == "optimizer.learning_rate"
+    assert set(found("gpu")) >= {key for key in found("compute") if "GPU" in fields()[key].help}
+    assert found("early stopping") == ["training.stop_patience"]
+    assert near("compute.device")[0] == "training.device"
+    assert near("training.learning_rate")[0] == "optimizer.learning_rate"
+    assert near("data.batch_size")[0] == "training.batch_size"
+    assert near("num_workers")[0] == "data.workers"
+    assert len(near("data.batch_size")) <= 12
+    assert near("zzz") == []
 
 
 async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> None:
@@ -375,6 +400,31 @@ async def test_nothing_is_cut_off(size: tuple[int, int], app: CnntrainApp, tmp_p
         assert "esc Back" in lines[-1]
 
 
+async def test_a_narrow_terminal_keeps_units_and_changes(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(60, 50)) as pilot:
+        draft, form = await opened(pilot, tmp_path, "simple-cnn")
+        form.enter("data.crop_padding")
+        draft.write("data.image_size", "96")
+        draft.write("training.epochs", "none")
+        app.screen.typed(Form.Changed("data.rotation", "15"))  # type: ignore[attr-defined]
+        await settle(pilot)
+        rows = {line[:21].strip(): line[45:].split("▇")[0].strip() for line in text_of(app).split("\n")}
+        assert rows["Image size"].startswith("px · was ")
+        assert rows["Rotation"].startswith("was ")  # "degrees" goes where both have no room
+        assert rows["Brightness"] == ""
+        assert "^l Rates  ^o Dry run  ^n Network  ^f Find  ^z Undo" in text_of(app)
+        footer = text_of(app).split("\n")[-1]
+        assert "? Help" in footer
+        assert "palette" not in footer
+        form.enter("training.epochs")
+        await settle(pilot)
+        assert "✗" in next(line for line in text_of(app).split("\n") if line.startswith(" Epochs"))[45:]
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert app.screen.query_one("#left").display
+        assert "palette" in text_of(app).split("\n")[-1]
+
+
 async def test_a_setting_is_found_by_its_name(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         draft, form = await opened(pilot, tmp_path)
@@ -388,6 +438,14 @@ async def test_a_setting_is_found_by_its_name(app: CnntrainApp, tmp_path: Path) 
         await pilot.press("enter")
         await settle(pilot)
         assert form.current == "optimizer.weight_decay"
+        await pilot.press("ctrl+f", *"compute.device")
+        await settle(pilot)
+        assert "nothing is called that" in text_of(app)
+        assert f"of {len(fields())} are near it" in text_of(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert form.current == "training.device"
+        form.enter("optimizer.weight_decay")
         await pilot.press("ctrl+f", *"zzz", "enter", "escape")
         await settle(pilot)
         assert form.current == "optimizer.weight_decay"

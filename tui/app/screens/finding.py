@@ -11,13 +11,14 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app.exclusion import Exclusion
 from tui.app.outline import SIGNS
 from tui.app.screens.begin import explain
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.exhibit import Exhibit, Piece
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.row_list import RowList
 from tui.core.dataset.findings import Finding
 from tui.core.dataset.thumbnails import Thumbnail, Thumbnails
@@ -71,7 +72,7 @@ class FindingScreen(Screen[None]):
         with Horizontal(id="body"):
             yield RowList(id="files")
             yield Exhibit(id="picture")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         sign, style = SIGNS[self._finding.severity]

@@ -10,12 +10,13 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app.draft import Draft
 from tui.app.samples import Group, grouped, labeller
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.gallery import Gallery
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.row_list import RowList
 from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
@@ -53,7 +54,7 @@ class GalleryScreen(Screen[None]):
             yield RowList(id="classes")
             yield Gallery(self._thumbnails.get, id="gallery")
         yield Static(id="about")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self._groups = grouped(self._scan)

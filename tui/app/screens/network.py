@@ -9,11 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.draft import Draft
 from tui.app.rehearsals import Waiting
 from tui.app.widgets.columns import Cell, line
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.row_list import RowList
 from tui.core.summary import ASSUMED_OUTPUTS, Summary
 from tui.core.text import clean
@@ -43,7 +44,7 @@ class NetworkScreen(Screen[None]):
         yield Static(id="head")
         yield RowList(id="layers")
         yield Static(id="facts")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.run_worker(self._waiting.work, thread=True, exit_on_error=False)

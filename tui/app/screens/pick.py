@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -15,6 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
+from tui.app.search import matching, nearest
 from tui.app.widgets.row_list import RowList
 from tui.app.widgets.text_field import TextField
 from tui.core.text import clean
@@ -30,6 +30,7 @@ class Pick(ModalScreen[str | None]):
         typed: what stands in the search field first.
         about: what is said of a choice, at the right.
         accepts: whether something that was typed is a choice too, though it is not listed.
+        more: what else is searched of a choice; then, where nothing has what was typed, the nearest are offered.
     """
 
     CSS_PATH = "pick.tcss"
@@ -50,10 +51,11 @@ class Pick(ModalScreen[str | None]):
         typed: str = "",
         about: Mapping[str, str] | None = None,
         accepts: Callable[[str], bool] = lambda typed: False,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self._title, self._choices, self._chosen, self._typed = title, tuple(choices), chosen, typed
-        self._about, self._accepts = about or {}, accepts
+        self._about, self._accepts, self._more = about or {}, accepts, more
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -103,34 +105,18 @@ class Pick(ModalScreen[str | None]):
         getattr(self.query_one(RowList), f"action_{how}")()
 
     def _show(self, typed: str) -> None:
-        found = matching(self._choices, typed)
+        found = matching(self._choices, typed, self._more)
+        near = [] if found or self._more is None else nearest(self._choices, typed)
+        found = found or near
         if typed not in self._choices and self._accepts(typed):
             found = [typed, *found]
         rows = self.query_one(RowList)
         rows.show({choice: partial(_row, choice, self._about.get(choice, ""), typed) for choice in found})
         rows.mark(self._chosen if not typed else (found[0] if found else ""))
         words = f"{len(found)} of {len(self._choices)}" if typed else f"{len(self._choices)}, type to search"
+        if near:
+            words = f"nothing is called that; {words} are near it"
         self.query_one("#count", Static).update(Content(words))
-
-
-def matching(choices: Sequence[str], typed: str) -> list[str]:
-    """Return the choices that contain every word that was typed, or else its letters in their order.
-
-    Those that start with what was typed come first.
-    """
-    words = [_letters(word) for word in re.split(r"[\s_-]+", typed) if _letters(word)]
-    found = [choice for choice in choices if all(word in _letters(choice) for word in words)]
-    found = found or [choice for choice in choices if _in_order(_letters(typed), _letters(choice))]
-    return sorted(found, key=lambda choice: not _letters(choice).startswith(_letters(typed)))
-
-
-def _in_order(letters: str, text: str) -> bool:
-    left = iter(text)
-    return all(letter in left for letter in letters)
-
-
-def _letters(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _row(choice: str, about: str, typed: str, width: int) -> Content:

@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.draft import DIRECTORY, Draft
 from tui.app.previews import DRAWS, RESIZES, Previews, Seen, Wanted
 from tui.app.widgets.exhibit import Exhibit, Piece
+from tui.app.widgets.keys import Keys
 from tui.core.dataset.scan import Scan
 from tui.core.dataset.thumbnails import Thumbnail, Thumbnails
 from tui.core.groups.data import DataSettings
@@ -55,7 +56,7 @@ class PreviewScreen(Screen[None]):
         yield Exhibit(id="evaluated")
         yield Exhibit(id="trained")
         yield Static(id="about")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self._want()

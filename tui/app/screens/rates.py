@@ -10,12 +10,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app.rehearsals import Waiting
 from tui.app.screens.trial import TrialScreen
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.columns import Cell, line
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
 from tui.core.rate_range import HIGHEST, LOWEST, STEPS, RateRange, Suggestion
@@ -50,7 +51,7 @@ class RatesScreen(TrialScreen[RateRange]):
         yield Chart("loss", id="curve", waiting="")
         yield Static(id="words")
         yield RowList(id="suggestions")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#curve").can_focus = False

@@ -12,12 +12,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.draft import Draft, problem_words
 from tui.app.outline import SIGNS, summary
 from tui.app.survey import Survey
 from tui.app.widgets.form import Form
+from tui.app.widgets.keys import Keys
 from tui.core.schema import Setting
 from tui.core.text import clean, clean_path
 
@@ -65,7 +66,7 @@ class ReadingScreen(Screen[None]):
             yield Static(id="help")
             yield Static(id="limits")
         yield Static(id="found")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.query_one(Form).enter, KEYS[0])

@@ -8,12 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app import starts
 from tui.app.rehearsals import Waiting
 from tui.app.screens.begin import begin
 from tui.app.screens.trial import TrialScreen
+from tui.app.widgets.keys import Keys
 from tui.core.rehearsal import Line, Rehearsal, report, smaller_batch
 from tui.core.text import clean
 
@@ -43,7 +44,7 @@ class RehearsalScreen(TrialScreen[Rehearsal]):
         yield Static(id="title")
         with VerticalScroll(id="report"):
             yield Static(id="lines")
-        yield Footer()
+        yield Keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer a smaller batch where one is needed, and nothing twice."""

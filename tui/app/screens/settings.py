@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app import starts
 from tui.app.draft import DIRECTORY, Draft, fields, problem_words
@@ -23,6 +23,7 @@ from tui.app.screens.begin import begin, explain
 from tui.app.survey import Survey
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.form import Form, choices_of
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.rate_curve import RateCurve
 from tui.app.widgets.row_list import RowList
 from tui.core import presets
@@ -45,7 +46,7 @@ class SettingsScreen(Screen[None]):
 
     CSS_PATH = "settings.tcss"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-small"), (76, "-narrow"), (116, "-wide")]
     BINDINGS = [
         Binding("ctrl+t", "train", "Train", id="settings.train", tooltip="Start the run and watch it.", priority=True),
         Binding("ctrl+s", "save", "Save", id="settings.save", tooltip="Save these settings as your own preset."),
@@ -78,7 +79,7 @@ class SettingsScreen(Screen[None]):
             "Find",
             id="settings.find",
             show=False,
-            tooltip="Find a setting by its name.",
+            tooltip="Find a setting by its name, its group or its explanation.",
             priority=True,
         ),
         Binding(
@@ -119,16 +120,18 @@ class SettingsScreen(Screen[None]):
                 yield RateCurve(id="rates")
                 yield Static(id="network")
                 yield Static(id="changes")
+        yield Static(id="keys-below")
         with Vertical(id="about"):
             yield Static(id="help")
             yield Static(id="limits")
             yield Static(id="command")
             yield RateCurve(id="curve")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#groups").can_focus = False
-        self.query_one("#keys", Static).update(self._keys())
+        self.query_one("#keys", Static).update(Content("\n").join(self._keys()))
+        self.query_one("#keys-below", Static).update(Content("  ").join(self._keys()))
         self._show()
         # The name and the folder are decided when one comes here: the first thing to think about is the next.
         self.call_after_refresh(self.query_one(Form).enter, "data.image_size" if self._draft.directory else DIRECTORY)
@@ -224,7 +227,8 @@ class SettingsScreen(Screen[None]):
             if answer is not None:
                 self.query_one(Form).enter(keys[answer], top=True)
 
-        self.app.push_screen(Pick("Find a setting", list(keys), about=values), go)
+        more = {text: f"{fields()[key].group_title} {fields()[key].help}" for text, key in keys.items()}
+        self.app.push_screen(Pick("Find a setting", list(keys), about=values, more=more), go)
 
     def action_network(self) -> None:
         """Show the network, if the settings can be used."""
@@ -311,11 +315,11 @@ class SettingsScreen(Screen[None]):
         for curve in self.query(RateCurve):
             curve.show(self._draft.settings, self._draft.epoch_steps)
 
-    def _keys(self) -> Content:
+    def _keys(self) -> list[Content]:
         """Return the keys for which the footer has no room."""
         known = {one.id: one for one in self.BINDINGS if isinstance(one, Binding)}
         keys = [(self.app.get_key_display(known[name]), known[name].description) for name in _BESIDE]
-        return Content("\n").join([Content.assemble((key, "$accent"), f" {word}") for key, word in keys])
+        return [Content.assemble((key, "$accent"), f" {word}") for key, word in keys]
 
     def _show_command(self) -> None:
         """Show as much of the command line as there is room for; it is copied whole."""
@@ -351,7 +355,6 @@ class SettingsScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
-        self.query_one(Footer).show_command_palette = self.size.width >= 80  # below that the keys need the room
         self.call_after_refresh(self._show_command)
 
     def _show_help(self) -> None:

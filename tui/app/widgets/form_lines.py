@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -28,6 +29,8 @@ TITLE = 21
 VALUE = 24
 """Cells of a field's value."""
 _NOTE = 15
+_AFTER_UNIT = " · "
+"""Between the unit and what the value was: where both have no room, the unit goes."""
 YES_NO = {"true": "yes", "false": "no"}
 
 
@@ -162,10 +165,12 @@ class FormLines(ScrollView, can_focus=True, inherit_bindings=False):
             mark = "◂ ▸" if current and self.has_focus else "▾"
         room = VALUE - 2 - len(mark) - (1 if mark else 0)
         value = f" {fit(shown.value, room)} {mark + ' ' if mark else ''}"
+        beside = max(1, width - TITLE - VALUE)
+        words = shown.note if cell_len(shown.note) < beside else shown.note.rpartition(_AFTER_UNIT)[2]
         return [
             Segment(fit(f" {setting.title}", TITLE), title),
             Segment(fit(value, VALUE), style(*box, *idle, *wrong)),
-            Segment(fit(f" {shown.note}", max(1, width - TITLE - VALUE)), note),
+            Segment(fit(f" {words}", beside), note),
         ]
 
 
@@ -181,7 +186,7 @@ def look(draft: Draft, key: str) -> Look:
     if draft.differs(key):
         before = draft.original(key) or "empty"
         before = clean(YES_NO.get(before, before) if setting.kind == "bool" else before, 60)
-        unit = f"{setting.unit} · " if setting.unit else ""
+        unit = f"{setting.unit}{_AFTER_UNIT}" if setting.unit else ""
         return Look(value, f"{unit}was {before}", "changed")
     if not draft.in_effect(key):
         return Look(value, "no effect", "idle")

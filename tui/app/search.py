@@ -1,0 +1,79 @@
+"""Finding names by what is typed; no widget here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+_NEAR = 0.6
+"""How alike two words are at least, from 0 to 1, for the one to be a slip of the other."""
+
+_ENOUGH = 0.5
+"""Of the best score: what has less is not offered."""
+_MOST = 12
+
+
+def matching(choices: Sequence[str], typed: str, more: Mapping[str, str] | None = None) -> list[str]:
+    """Return the choices that contain every word that was typed, or else its letters in their order.
+
+    Those that start with what was typed come first, then those that have it as their initials. What is said of a
+    choice in ``more`` is looked through, too, where no choice has the words itself.
+    """
+    words = [letters(word) for word in re.split(r"[\s_-]+", typed) if letters(word)]
+    found = [choice for choice in choices if all(word in letters(choice) for word in words)]
+    if not found and more:
+        whole = {choice: f" {_spoken(choice)} {_spoken(more.get(choice, ''))}" for choice in choices}
+        found = [choice for choice in choices if all(f" {word}" in whole[choice] for word in _words(typed))]
+    found = found or [choice for choice in choices if _in_order(letters(typed), letters(choice))]
+    return sorted(found, key=lambda choice: _rank(choice, letters(typed)))
+
+
+def _rank(choice: str, typed: str) -> int:
+    """Return 0 for what starts with what was typed, 1 for what begins with it as initials, else 2."""
+    if letters(choice).startswith(typed):
+        return 0
+    return 1 if "".join(word[0] for word in _words(choice)).startswith(typed) else 2
+
+
+def nearest(choices: Sequence[str], typed: str) -> list[str]:
+    """Return the choices that have some of the words that were typed, slips allowed, the most alike first.
+
+    The last word counts most: of ``compute.device`` that is what it is about, the rest where it was looked for.
+    """
+    wanted, name = _words(typed), letters(typed.rpartition(".")[2])
+    scores = {choice: _score(wanted, _words(choice)) + 2 * (name in letters(choice)) for choice in choices}
+    least = max(_ENOUGH * max(scores.values(), default=0), _NEAR)
+    found = sorted((choice for choice in choices if scores[choice] >= least), key=lambda choice: -scores[choice])
+    return found[:_MOST]
+
+
+def _score(wanted: Sequence[str], words: Sequence[str]) -> float:
+    return sum((2 if place == len(wanted) - 1 else 1) * _alike(word, words) for place, word in enumerate(wanted))
+
+
+def _alike(word: str, words: Sequence[str]) -> float:
+    """Return 1 for a word that is there, less for one like it, 0 for none."""
+    if word in words:
+        return 1.0
+    close = difflib.get_close_matches(word, words, n=1, cutoff=_NEAR)
+    return difflib.SequenceMatcher(None, word, close[0]).ratio() if close else 0.0
+
+
+def _in_order(wanted: str, text: str) -> bool:
+    left = iter(text)
+    return all(letter in left for letter in wanted)
+
+
+def _words(text: str) -> list[str]:
+    return _spoken(text).split()
+
+
+def _spoken(text: str) -> str:
+    """Return the words of a text, small, with a blank between them."""
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of a text, small."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
