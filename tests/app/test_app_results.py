@@ -324,6 +324,20 @@ def test_paths_of_files_are_completed(tmp_path: Path) -> None:
     assert completed(f"{tmp_path}/pi") is None
 
 
+async def test_validations_that_are_being_closed_are_not_shown_any_more(run: RunDir, app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("a")
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ValidationScreen)
+        await screen.query("*").remove()  # as the app does at its end; what was to follow still comes
+        assert screen.is_attached
+        screen.look()
+        screen._keep([])
+        await settle(pilot)
+
+
 def test_static_is_not_markup(app: CnntrainApp) -> None:
     line = JobLine()
     line.say("[red]text[/]")

@@ -115,8 +115,8 @@ class ValidationScreen(Screen[None]):
 
     def look(self) -> None:
         """Read what is chosen, if that is not known yet, and show it."""
-        if not self.is_attached or self._follower.busy:
-            return
+        if not self.is_attached or self._follower.busy or not self.query("#head"):
+            return  # without its parts it is being closed
         self._evaluations.state = self._follower.state
         if unread := self._evaluations.unread():
             work = partial(self._read, unread)
@@ -131,7 +131,7 @@ class ValidationScreen(Screen[None]):
 
     def _keep(self, found: list[tuple[Key, Loaded]]) -> None:
         self._evaluations.keep(found)
-        if self.is_attached and not self._follower.busy:
+        if self.is_attached and not self._follower.busy and self.query("#head"):
             self._show()
 
     def _show(self) -> None:
