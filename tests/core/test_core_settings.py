@@ -12,6 +12,7 @@ import tomli_w
 from tui.core import schema
 from tui.core.errors import UsageError
 from tui.core.presets import to_toml
+from tui.core.refusal import SettingsError
 from tui.core.settings import Settings
 
 SETTINGS = list(schema.all_settings().values())
@@ -157,7 +158,7 @@ def test_every_problem_is_named_at_once() -> None:
         "optimizer": {"nesterov": True, "momentum": 0.0},
         "training": {"epochs": 0, "batch_size": "many", "best_by": "ema_accuracy", "stop_metric": "ema_loss"},
     }
-    with pytest.raises(schema.SettingsError) as refused:
+    with pytest.raises(SettingsError) as refused:
         schema.validated(table, source="my.toml")
     about = [problem.split()[0] for problem in refused.value.problems]
     assert sorted(about) == [
@@ -175,14 +176,14 @@ def test_every_problem_is_named_at_once() -> None:
 
 def test_a_wrong_name_hides_no_wrong_value_and_makes_no_other_problem() -> None:
     table = {"training": {"epoch": 30, "batch_size": 0}, "schedule": {"warmup_epochs": 20.0}}
-    with pytest.raises(schema.SettingsError) as refused:
+    with pytest.raises(SettingsError) as refused:
         schema.validated(table, source="my.toml")
     assert [problem.partition(" is ")[0] for problem in refused.value.problems] == [
         'unknown setting "training.epoch", did you mean "training.epochs"?',
         "training.batch_size",
     ]
     table = {"training": {"epochs": 0}, "schedule": {"warmup_epochs": 20.0}}  # not too long for what was meant
-    with pytest.raises(schema.SettingsError) as refused:
+    with pytest.raises(SettingsError) as refused:
         schema.validated(table, source="my.toml")
     assert len(refused.value.problems) == 1
 

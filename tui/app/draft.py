@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core import schema
 from tui.core.errors import UsageError
+from tui.core.refusal import SettingsError
 from tui.core.rundir import new_run
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
@@ -243,7 +244,7 @@ class Draft:
         values = self._typed()
         try:
             self.settings = self._effective = schema.with_changes(self.base, values, source="the form")
-        except schema.SettingsError as error:
+        except SettingsError as error:
             self.problems = error.by_setting() or {DIRECTORY: "; ".join(error.problems)}
             self._effective = self._nearly(values)
         if not self.texts[DIRECTORY].strip():
@@ -266,9 +267,12 @@ class Draft:
     def _nearly(self, values: Mapping[str, Any]) -> Settings:
         """Return the last right settings with all that can be laid over them: they tell what has an effect."""
         settings = self.settings
-        for key, value in values.items():
-            if key in self.problems:
-                continue
+        right = {key: value for key, value in values.items() if key not in self.problems}
+        try:
+            return schema.with_changes(settings, right, source="the form")
+        except UsageError:
+            pass  # they do not go together with what is left of the last right settings
+        for key, value in right.items():
             try:
                 settings = schema.with_changes(settings, {key: value}, source="the form")
             except UsageError:

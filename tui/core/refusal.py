@@ -44,7 +44,7 @@ class SettingsError(UsageError):
 def fitting(
     table: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, Setting],
-    usual: Mapping[str, Any],
+    usual: Settings,
     *,
     whole: bool = True,
 ) -> tuple[Settings | None, list[str]]:
@@ -56,7 +56,7 @@ def fitting(
     Args:
         table: ``{group: {name: value}}`` of known settings only, as TOML gives it.
         known: all settings by their dotted keys.
-        usual: values that can be used, by dotted keys.
+        usual: settings that can be used.
         whole: whether the table holds all that was meant; else only what a setting has wrong by itself is told.
     """
     values = {
@@ -82,7 +82,7 @@ def fitting(
             return None, told
         for key in aside - before:
             group, name = key.split(".")
-            values[group][name] = usual[key]
+            values[group][name] = getattr(getattr(usual, group), name)
 
 
 def _key(detail: ErrorDetails) -> str:

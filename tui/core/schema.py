@@ -200,7 +200,8 @@ def validated(values: Mapping[str, Any], *, source: str, base: Settings | None =
         SettingsError: every problem in one sentence, with the closest known name for an unknown one.
     """
     problems: list[str] = []
-    merged: dict[str, dict[str, Any]] = nested(base or Settings())
+    usual = base or Settings()
+    merged: dict[str, dict[str, Any]] = nested(usual)
     known = all_settings()
     for group, table in values.items():
         if group not in Settings.model_fields:
@@ -215,7 +216,7 @@ def validated(values: Mapping[str, Any], *, source: str, base: Settings | None =
                 else:
                     key = clean(f"{group}.{name}", 80)
                     problems.append(f'unknown setting "{key}", {_suggest_key(key).rstrip(".").replace("Did", "did")}')
-    settings, more = fitting(merged, known, flattened(base or Settings()), whole=not problems)
+    settings, more = fitting(merged, known, usual, whole=not problems)
     if settings is None or problems:
         raise SettingsError(source, [*problems, *more], known)
     return settings
