@@ -161,6 +161,27 @@ def test_picture_of_predictions(
     assert engine.asked[0][1]["paths"] == [str(tmp_path / "new" / f"{number}.jpg") for number in (1, 2, 3)]
 
 
+def test_predicted_classes_have_their_whole_names_at_80_columns() -> None:
+    panel = Answers()
+    panel.answers = [
+        {"path": "/p/1.jpg", "answers": [["longsleeve", 0.514], ["t-shirt", 0.215], ["hat", 0.089]]},
+        {"path": "/p/2.jpg", "answers": [["x" * 60, 0.5], ["hat", 0.3], ["shoe", 0.1]]},
+    ]
+
+    def shown(width: int) -> list[str]:
+        return ["".join(run[0] for run in row).rstrip() for row in panel.rows(0, 1, width)]
+
+    [long] = shown(80)
+    assert "longsleeve" in long  # one name of 60 letters does not cost the others theirs
+    assert "51.4 %" in long
+    panel.answers.pop()
+    [row] = shown(80)
+    assert [word in row for word in ("longsleeve", "t-shirt", "hat")] == [True, True, False]
+    [wide] = shown(120)
+    assert "hat" in wide
+    assert len(wide) <= 120
+
+
 async def test_the_summary_tells_how_it_ended_and_what_was_changed(
     run: RunDir, app: CnntrainApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

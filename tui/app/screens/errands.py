@@ -106,7 +106,7 @@ def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
         if not safe_name(text):
             return "A name needs a letter or a digit."
         same = safe_name(text) == text
-        return "" if same else f'Letters, digits, dots and dashes, at most 60: "{safe_name(text)}".'
+        return "" if same else f'Letters, digits, dots and dashes, at most 60, like "{safe_name(text)}".'
 
     def work(name: str) -> None:
         renamed.append(upkeep.rename(run, name))
@@ -115,7 +115,7 @@ def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
         if name is not None and name != run.given_name:
             _in_thread(app, partial(work, name), lambda: done(renamed[0]))
 
-    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong), answer)
+    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong, enter="renames it"), answer)
 
 
 def delete(app: App[Any], run: RunDir, done: Done) -> None:

@@ -127,7 +127,8 @@ def _row(form: str, words: str, width: int) -> Content:
 
 def _told(done: dict[str, Any]) -> str:
     beside = clean(Path(done["beside"]).name, 100)
+    same = f"outputs differ by at most {done['difference']:.2g}" if done["difference"] else "outputs are the same"
     return (
         f"Written: {clean_path(done['path'])}, {size(done['bytes'])}, with class map and preprocessing in {beside}. "
-        f"Read back and compared: outputs differ by at most {done['difference']:.2g}."
+        f"Read back and compared: {same}."
     )

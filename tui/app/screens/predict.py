@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -26,6 +27,10 @@ from tui.runs.trained import Weights, predicting_job
 
 _TOP = 3
 _TICK = 0.25
+_VALUE = 9
+"""Cells of a probability or number with the blanks around it."""
+_LEAST, _MOST = 12, 23
+"""Cells of an answer: rather fewer of them than names that cannot be told apart."""
 
 
 class Answers(ScrollPanel):
@@ -44,18 +49,19 @@ class Answers(ScrollPanel):
     def rows(self, first: int, last: int, width: int) -> list[Row]:
         """Return some of them."""
         name = max(16, width * 2 // 5)
-        return [self._row(one, name, width - name - 2) for one in self.answers[first:last]]
+        labels = [cell_len(str(label)) for one in self.answers for label, _ in one.get("answers", ())]
+        each = max(_LEAST, min(_MOST, max(labels, default=0) + _VALUE))
+        return [self._row(one, name, width - name - 2, each) for one in self.answers[first:last]]
 
-    def _row(self, one: dict[str, Any], name: int, room: int) -> Row:
+    def _row(self, one: dict[str, Any], name: int, room: int, each: int) -> Row:
         runs: list[Run] = [(fit(os.path.basename(str(one["path"])), name) + "  ", "text")]
         if "error" in one:
             return (*runs, (fit(f"cannot be read: {one['error']}", room), "bad"))
-        each = max(12, min(28, room // _TOP))
         for place, (label, value) in enumerate(one["answers"]):
             if (place + 1) * each > max(each, room):
                 break
             number = f"{value:.6g}" if self.numbers else ACCURACY.format(value)
-            runs.append((fit(str(label), each - 9) + f" {number:>7} ", "strong" if place == 0 else "muted"))
+            runs.append((fit(str(label), each - _VALUE) + f" {number:>7} ", "strong" if place == 0 else "muted"))
         return (*runs, ("no label", "muted")) if not one["answers"] else tuple(runs)
 
 
