@@ -184,7 +184,7 @@ class _Story:
         self.best = -1.0
 
     def event(self, event: events.Event) -> None:
-        append_event(self.run, event.model_copy(update={"time": START + self.clock, "step": self.step}))
+        append_event(self.run, event.but(time=START + self.clock, step=self.step))
 
     def tell(self, attempt: int, first: int, last: int) -> None:
         self.step = 0

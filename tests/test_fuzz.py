@@ -111,7 +111,7 @@ def texts(value: Any) -> Iterator[str]:
         for item in value:
             yield from texts(item)
     elif isinstance(value, events.Event):
-        yield from texts(value.model_dump())
+        yield from texts(value.fields())
 
 
 def hostile_finding(text: str) -> events.Found:

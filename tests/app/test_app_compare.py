@@ -155,7 +155,7 @@ def test_the_clock_of_a_resumed_run_leaves_out_what_lay_between(tmp_path: Path) 
         event = events.decode(line)
         assert event is not None
         attempt += isinstance(event, events.Launched)
-        builders.append_event(parted, event.model_copy(update={"time": event.time + 86_400 * (attempt - 1)}))
+        builders.append_event(parted, event.but(time=event.time + 86_400 * (attempt - 1)))
     at = np.array([50.0, 100.0])
     expected = whole._places(at, "time")
     found = _track(parted)._places(at, "time")

@@ -113,7 +113,7 @@ async def test_the_line_over_the_panels_names_the_gravest_finding(app_on: Any) -
 
 
 async def test_a_run_without_findings_has_no_such_line(app_on: Any) -> None:
-    info = OVERFIT.model_copy(update={"severity": "info"})
+    info = OVERFIT.but(severity="info")
     async with app_on(info).run_test(size=(120, 40)) as pilot:
         await watching(pilot)
         assert not pilot.app.screen.query_one(FindingLine).display
@@ -230,7 +230,7 @@ async def test_one_key_starts_a_new_run_with_the_change(app_on: Any, monkeypatch
 
 
 async def test_the_layers_open_where_the_finding_is(app_on: Any) -> None:
-    late = VANISHING.model_copy(update={"code": "rate_low", "layer": "blocks.3.convolution.weight"})
+    late = VANISHING.but(code="rate_low", layer="blocks.3.convolution.weight")
     async with app_on(late).run_test(size=(120, 40)) as pilot:
         await opened(pilot)
         await pilot.press("y")

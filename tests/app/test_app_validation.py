@@ -132,14 +132,14 @@ async def test_a_live_run_shows_its_newest_validation_as_it_comes(made: Any, mon
         async with app_on(run).run_test(size=(80, 24)) as pilot:
             await opened(pilot)
             assert "4 of 4" in text_of(pilot.app)
-            event = evaluated(run)[-1].model_copy(update={"step": 500, "epoch": 5.0, "recall": [1.0] * 6})
+            event = evaluated(run)[-1].but(step=500, epoch=5.0, recall=[1.0] * 6)
             builders.write_evaluation(run, event)
             builders.append_event(run, event)
             await until(pilot, lambda: "epoch 5" in text_of(pilot.app))
             assert "5 of 5" in text_of(pilot.app)
             assert pilot.app.screen.query_one(ClassTable)._given[0].change > 0
             assert "4 of 5" in await pressed(pilot, "comma")
-            later = event.model_copy(update={"step": 600, "epoch": 6.0})
+            later = event.but(step=600, epoch=6.0)
             builders.write_evaluation(run, later)
             builders.append_event(run, later)
             await until(pilot, lambda: "4 of 6" in text_of(pilot.app))

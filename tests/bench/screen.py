@@ -38,6 +38,7 @@ from tests.bench.slow_line import Terminal
 from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, LAYERS, Encoder, Header
 from tui.core.rundir import RunDir
+from tui.runs.launched import keep_settings
 
 LAYER_NAMES = tuple(f"blocks.{i}.convolution.weight" for i in range(12))
 _START = """
@@ -89,6 +90,7 @@ def growing(arguments: argparse.Namespace) -> Iterator[Path]:
             Path(folder), steps=arguments.steps, epochs=max(1, arguments.steps // 300), layers=LAYER_NAMES,
             total_steps=arguments.steps + 20_000, status="running",
         )  # fmt: skip
+        keep_settings(run)
         writer = Writer(run, arguments.steps, arguments.rate)
         writer.start()
         try:
@@ -141,6 +143,7 @@ def costs(arguments: argparse.Namespace) -> None:
             print("tmux is not installed: left out")
     with tempfile.TemporaryDirectory() as folder:
         still = builders.make_run(Path(folder), steps=arguments.steps, epochs=3, layers=LAYER_NAMES)
+        keep_settings(still)
         cost("120x40 idle (a finished run)", ours(still.path), arguments)
 
 

@@ -60,9 +60,9 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
 def test_it_goes_on_from_the_best_checkpoint_that_is_older_than_the_finding(parent: RunDir) -> None:
     change = {"optimizer.clip_norm": 1.0}
     assert checkpoints(derive(parent, change, finding=FOUND, checkpoint=True)) == ["step-000000200"]
-    early = FOUND.model_copy(update={"step": 150})
+    early = FOUND.but(step=150)
     assert checkpoints(derive(parent, change, finding=early, checkpoint=True)) == ["step-000000100"]
-    first = FOUND.model_copy(update={"step": 50})
+    first = FOUND.but(step=50)
     assert checkpoints(derive(parent, change, finding=first, checkpoint=True)) == []
 
 
@@ -159,7 +159,7 @@ def test_a_run_that_is_no_better_is_not_called_mended(parent: RunDir) -> None:
     assert (found.outcome, found.instead) == ("confirmed", "")
     assert found.gain.endswith(f", {100 * before:.1f} % before")
     # rare classes are another matter
-    rare = derive(parent, {"data.sampler": "balanced"}, finding=FOUND.model_copy(update={"code": "neglected"}))
+    rare = derive(parent, {"data.sampler": "balanced"}, finding=FOUND.but(code="neglected"))
     assert "bar" not in state_of(rare).info
 
 

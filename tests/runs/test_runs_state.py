@@ -146,12 +146,12 @@ def test_a_pause_lasts_until_continue_or_the_end() -> None:
         events.Controlled(action=HOSTILE),
         events.CheckpointSaved(directory=HOSTILE, best=True, bytes=1),
         events.Unknown(name=HOSTILE),
-        started().model_copy(update={"classes": [HOSTILE], "layers": [HOSTILE], "versions": {HOSTILE: HOSTILE}}),
-        evaluated(1, 0.5).model_copy(update={"metrics": {HOSTILE: 1.0}}),
+        started().but(classes=[HOSTILE], layers=[HOSTILE], versions={HOSTILE: HOSTILE}),
+        evaluated(1, 0.5).but(metrics={HOSTILE: 1.0}),
     ],
 )
 def test_every_text_of_an_event_is_sanitized(event: events.Event) -> None:
-    texts = list(strings(cleaned(event).model_dump()))
+    texts = list(strings(cleaned(event).fields()))
     assert all(text.isprintable() for text in texts)
     assert any("\\x1b]52;c;aGk=\\x07[/]\\u202e" in text for text in texts)
 
@@ -184,7 +184,7 @@ def test_a_very_long_run_stays_small() -> None:
     fold(state, started())
     wide = [0.5] * 1000
     for step in range(1, 12_001):
-        fold(state, evaluated(step, step / 12_000, best=True).model_copy(update={"recall": wide, "counts": [1] * 1000}))
+        fold(state, evaluated(step, step / 12_000, best=True).but(recall=wide, counts=[1] * 1000))
         fold(state, events.Message(level="info", text="hello"))
     assert len(state.evaluations) <= 10_001
     assert len(state.log) <= 1001
@@ -195,7 +195,7 @@ def test_a_very_long_run_stays_small() -> None:
 
 
 def test_numbers_that_make_no_sense_do_no_harm() -> None:
-    state = folded(started().model_copy(update={"steps_per_epoch": 0, "total_steps": -5}), evaluated(10, math.nan))
+    state = folded(started().but(steps_per_epoch=0, total_steps=-5), evaluated(10, math.nan))
     assert (state.epoch, state.total_steps) == (0.0, 0)
 
 
@@ -210,7 +210,7 @@ def test_findings_stand_until_they_are_cleared_or_another_attempt_starts() -> No
     assert list(state.findings) == ["vanishing", "overfit"]
     assert "\x1b" not in state.findings["overfit"].message
     assert "\x1b" not in state.findings["vanishing"].evidence[0]["what"]
-    fold(state, critical.model_copy(update={"step": 25, "effects": ["died"]}))
+    fold(state, critical.but(step=25, effects=["died"]))
     assert state.findings["vanishing"].effects == ["died"]
     assert state.findings["vanishing"].step == 20  # told again, and found when it was found
     fold(state, events.Cleared(step=30, code="overfit"))

@@ -55,7 +55,7 @@ class Alarm:
         before, known = self._live, self._codes
         self._live = state.live
         self._codes = {found.code for found in state.found if found.severity == "critical"}
-        wanted = state.settings.notices.screen if state.settings is not None else "off"
+        wanted = str(state.setting("notices.screen") or "off")
         name = clean(state.run.given_name, 60)
         if before and not state.live:
             call_back(app, wanted, f"{name}: {state.status}. {state.status_text}")

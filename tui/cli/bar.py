@@ -46,7 +46,7 @@ class Bar:
             words = f"{done:,} of {total:,}" if total else ""
         else:
             done, total = state.step, state.total_steps or None
-            epochs = f" of {state.settings.training.epochs}" if state.settings else ""
+            epochs = f" of {state.setting('training.epochs')}" if state.table else ""
             title = f"epoch {state.epoch:.1f}{epochs}"
             left = [f"{duration(state.eta_seconds)} left"] if state.eta_seconds is not None else []
             words = ", ".join(left + numbers(state))

@@ -141,7 +141,7 @@ def _as_object(state: RunState) -> dict[str, Any]:
         "step": state.step,
         "total_steps": state.total_steps,
         "epoch": state.epoch,
-        "epochs": state.settings.training.epochs if state.settings else None,
+        "epochs": state.setting("training.epochs"),
         "eta_seconds": state.eta_seconds,
         "last_time": state.last_time,
         "latest": state.latest,

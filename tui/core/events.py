@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import msgspec
 
 from tui.core.diagnosis.signals import Inputs, Layer, NonFinite
 
@@ -19,22 +19,32 @@ Split = Literal["train", "validation", "test"]
 Level = Literal["info", "warning", "error"]
 
 
-class Event(BaseModel):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What all events have: when it happened (seconds since 1970, UTC) and after how many steps."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     kind: ClassVar[str] = ""
 
-    time: float = Field(default_factory=time.time)
+    time: float = msgspec.field(default_factory=time.time)
     step: int = 0
 
     def encode(self) -> bytes:
-        """Return the event's line. NaN and infinities are written as Python's JSON writes them."""
-        fields = {"kind": self.kind, **self.model_dump(mode="python")}
-        return (json.dumps(fields, ensure_ascii=True, separators=(",", ":")) + "\n").encode()
+        """Return the event's line. NaN and infinities are written as Python's JSON writes them.
+
+        Raises:
+            TypeError: a field has a value that JSON has no form for.
+        """
+        return (json.dumps(self.fields(), ensure_ascii=True, separators=(",", ":")) + "\n").encode()
+
+    def fields(self) -> dict[str, Any]:
+        """Return the event in the types of JSON, with its kind."""
+        return {"kind": self.kind, **msgspec.to_builtins(self, enc_hook=_plain)}
+
+    def but(self, **changes: Any) -> Self:
+        """Return a copy in which some fields differ."""
+        return msgspec.structs.replace(self, **changes)
 
 
-class Launched(Event):
+class Launched(Event, frozen=True, kw_only=True):
     """The supervisor holds the lock and has started an engine."""
 
     kind = "launched"
@@ -43,7 +53,7 @@ class Launched(Event):
     pid: int
 
 
-class Preparing(Event):
+class Preparing(Event, frozen=True, kw_only=True):
     """The engine is busy before the first step; ``done`` of ``total`` (0: unknown)."""
 
     kind = "preparing"
@@ -52,7 +62,7 @@ class Preparing(Event):
     total: int = 0
 
 
-class Started(Event):
+class Started(Event, frozen=True, kw_only=True):
     """The first step of an attempt is about to be made; ``step`` is where it continues (0: from scratch)."""
 
     kind = "started"
@@ -77,7 +87,7 @@ class Started(Event):
     """The numbers that a regression learns, by name."""
 
 
-class EpochEnded(Event):
+class EpochEnded(Event, frozen=True, kw_only=True):
     """All training pictures were gone through once more."""
 
     kind = "epoch"
@@ -90,16 +100,8 @@ class EpochEnded(Event):
     """The name of that score."""
     seconds: float
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_older_runs(cls, fields: Any) -> Any:
-        """Runs knew only classification once, and called the score by its name."""
-        if isinstance(fields, dict) and "accuracy" in fields:
-            fields = {"score": fields["accuracy"], **fields}
-        return fields
 
-
-class Evaluated(Event):
+class Evaluated(Event, frozen=True, kw_only=True):
     """A whole split was evaluated, each picture counted exactly once."""
 
     kind = "evaluated"
@@ -116,7 +118,7 @@ class Evaluated(Event):
     """Whether this is the best validation so far."""
 
 
-class CheckpointSaved(Event):
+class CheckpointSaved(Event, frozen=True, kw_only=True):
     """A checkpoint was written, verified and published."""
 
     kind = "checkpoint"
@@ -126,7 +128,7 @@ class CheckpointSaved(Event):
     bytes: int
 
 
-class Rewound(Event):
+class Rewound(Event, frozen=True, kw_only=True):
     """A resumed attempt continues after ``step``; what earlier attempts recorded later than that is void."""
 
     kind = "rewound"
@@ -134,7 +136,7 @@ class Rewound(Event):
     checkpoint: str
 
 
-class Controlled(Event):
+class Controlled(Event, frozen=True, kw_only=True):
     """A request was acted on."""
 
     kind = "controlled"
@@ -143,7 +145,7 @@ class Controlled(Event):
     """What was asked for with it: epochs, or a factor."""
 
 
-class Wired(Event):
+class Wired(Event, frozen=True, kw_only=True):
     """How the network stands at the start of an attempt: what the doctor must know of it."""
 
     kind = "wired"
@@ -154,21 +156,21 @@ class Wired(Event):
     batch_norm: bool
 
 
-class Inspected(Event):
+class Inspected(Event, frozen=True, kw_only=True):
     """What was measured before the first step."""
 
     kind = "inspected"
     inputs: Inputs
 
 
-class Nonfinite(Event):
+class Nonfinite(Event, frozen=True, kw_only=True):
     """The first NaN or infinity was traced to its origin."""
 
     kind = "nonfinite"
     found: NonFinite
 
 
-class Found(Event):
+class Found(Event, frozen=True, kw_only=True):
     """The doctor has raised a finding (`tui.core.diagnosis`), or raised it again with other effects or evidence."""
 
     kind = "found"
@@ -189,7 +191,7 @@ class Found(Event):
     """Codes of findings that follow from this one."""
 
 
-class Cleared(Event):
+class Cleared(Event, frozen=True, kw_only=True):
     """What a finding said is no longer so."""
 
     kind = "cleared"
@@ -197,7 +199,7 @@ class Cleared(Event):
     title: str = ""
 
 
-class Governed(Event):
+class Governed(Event, frozen=True, kw_only=True):
     """The diagnostics took more than their share of the time, so they look more rarely from now on."""
 
     kind = "governed"
@@ -207,7 +209,7 @@ class Governed(Event):
     """By which all intervals are longer than the settings say."""
 
 
-class Extended(Event):
+class Extended(Event, frozen=True, kw_only=True):
     """The run was made longer; it goes on after ``step``."""
 
     kind = "extended"
@@ -218,7 +220,7 @@ class Extended(Event):
     total_steps: int
 
 
-class Message(Event):
+class Message(Event, frozen=True, kw_only=True):
     """Something a person should know: one sentence."""
 
     kind = "message"
@@ -229,7 +231,7 @@ class Message(Event):
 Reason = Literal["finished", "stopped", "failed", "killed"]
 
 
-class Ended(Event):
+class Ended(Event, frozen=True, kw_only=True):
     """An attempt is over. ``stopped`` can be resumed where it was, ``failed`` and ``killed`` from a checkpoint."""
 
     kind = "ended"
@@ -239,7 +241,7 @@ class Ended(Event):
     """One sentence for the person: why, and what to do next."""
 
 
-class Unknown(Event):
+class Unknown(Event, frozen=True, kw_only=True):
     """An event of a kind that this version does not know."""
 
     kind = "unknown"
@@ -270,6 +272,13 @@ KINDS: dict[str, type[Event]] = {
 }
 
 
+def _plain(value: Any) -> Any:
+    """Return the number in a NumPy or torch scalar; nothing else has to be written."""
+    if not hasattr(value, "item"):
+        raise TypeError(f"an event cannot hold a {type(value).__name__}")
+    return value.item()
+
+
 def decode(line: bytes) -> Event | None:
     """Return the event on one line of ``events.jsonl``, or None when the line is damaged."""
     try:
@@ -279,8 +288,11 @@ def decode(line: bytes) -> Event | None:
         if event is None:
             moment = float(fields.get("time", math.nan))
             return Unknown(time=moment, step=int(fields.get("step", 0)), name=str(name))
-        return event.model_validate(fields)
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        if event is EpochEnded and "accuracy" in fields:
+            # Runs knew only classification once, and called the score by its name.
+            fields = {"score": fields["accuracy"], **fields}
+        return msgspec.convert(fields, event)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -139,7 +139,7 @@ class Link:
     def event(self, event: Event) -> None:
         """Append an event; when the disk is full it is kept and written later."""
         if event.step == 0 and self.step:
-            event = event.model_copy(update={"step": self.step})
+            event = event.but(step=self.step)
         with self._lock:
             if self._ended:
                 return  # the other thread has said the last word

@@ -211,11 +211,10 @@ class RunFollower:
             return False
         self._settings_seen = seen
         from tui.core.presets import read_toml
-        from tui.core.schema import validated
-        from tui.runs.launched import check_whole, with_the_copy
+        from tui.runs.launched import as_launched, check_whole, with_the_copy
 
         state = self.state
-        state.settings, state.info, state.problems, state.read_only = None, {}, [], ""
+        state.table, state.info, state.problems, state.read_only = None, {}, [], ""
         try:
             table = read_toml(self.run.settings)
             check_whole(self.run, table)
@@ -223,13 +222,16 @@ class RunFollower:
             if isinstance(info, dict):
                 state.info = {clean(str(key), 80): clean(str(value), 200) for key, value in info.items()}
             state.read_only = newer(state.info.get("format", ""))
-            state.settings = validated(table, source=str(self.run.settings))
+            state.table = table
+            if not as_launched(self.run):
+                from tui.core.schema import validated
+
+                validated(table, source=str(self.run.settings))
         except CnntrainError as error:
             if state.read_only:
+                state.table = None
                 return True
-            text = clean(str(with_the_copy(self.run, error) if isinstance(error, UsageError) else error), 1000)
-            state.problems.append(text)
-            state.log.append(Message(time=state.last_time, level="error", text=text))
+            state.refuse(with_the_copy(self.run, error) if isinstance(error, UsageError) else error)
         return True
 
     def _judge(self) -> bool:

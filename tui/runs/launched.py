@@ -20,6 +20,14 @@ def keep_settings(run: RunDir) -> None:
             write_atomic(run.launched, content)
 
 
+def as_launched(run: RunDir) -> bool:
+    """Return whether the settings are those that an engine was last started with, so that they were checked then."""
+    try:
+        return run.settings.read_bytes() == run.launched.read_bytes()
+    except OSError:
+        return False
+
+
 def check_whole(run: RunDir, table: Mapping[str, object]) -> None:
     """See to it that the settings are all there: what is missing would silently be trained with its default.
 

@@ -84,7 +84,7 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
 
 
 def _ending(state: RunState) -> str:
-    epochs = state.settings.training.epochs if state.settings else 0
+    epochs = state.setting("training.epochs")
     of = f" of {epochs}" if epochs else ""
     made = f"{state.epoch:.3g}{of} epochs, {state.step:,} steps"
     taken = _seconds(state)

@@ -6,10 +6,13 @@ The follower (`tui.runs.follow`) fills in what records, lock and clock say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
+from tui.core.errors import CnntrainError
 from tui.core.events import (
     CheckpointSaved,
     Cleared,
@@ -67,8 +70,8 @@ class RunState:
     """Everything that can be shown about a run; `fold` and the follower change it in place."""
 
     run: RunDir
-    settings: Settings | None = None
-    """None while they cannot be read; `problems` says why."""
+    table: Mapping[str, Any] | None = None
+    """Its settings as their file has them; None while they cannot be used: `problems` says why."""
     info: dict[str, str] = field(default_factory=dict)
     """The ``[run]`` table of its settings: name, preset, created, versions."""
     status: Status = "stopped"
@@ -123,6 +126,42 @@ class RunState:
     launched: bool = False
     """An engine was started at least once."""
     running_attempt_started: bool = False
+    _checked: tuple[Mapping[str, Any], Settings] | None = None
+
+    @property
+    def settings(self) -> Settings | None:
+        """All settings, checked; None while they cannot be used. The first look takes 100 ms and 10 MB."""
+        if self.table is None:
+            return None
+        if self._checked is None or self._checked[0] is not self.table:
+            from tui.core.schema import SettingsError, validated
+
+            try:
+                self._checked = self.table, validated(self.table, source=str(self.run.settings))
+            except SettingsError as error:
+                self.refuse(error)
+                return None
+        return self._checked[1]
+
+    def setting(self, key: str) -> Any:
+        """Return one setting as the file has it, text sanitized; None where it has none.
+
+        Args:
+            key: dotted: ``training.epochs``.
+        """
+        group, _, name = key.partition(".")
+        values = self.table.get(group) if self.table is not None else None
+        value = values.get(name) if isinstance(values, Mapping) else None
+        if isinstance(value, str):
+            return clean(value, _LONGEST_NAME)
+        return value if isinstance(value, int | float) else None
+
+    def refuse(self, error: CnntrainError) -> None:
+        """Do without the settings, and say why."""
+        self.table = None
+        text = clean(str(error), 1000)
+        self.problems.append(text)
+        self.log.append(Message(time=self.last_time, level="error", text=text))
 
     @property
     def metrics(self) -> TaskMetrics:
@@ -139,8 +178,12 @@ class RunState:
 
 def cleaned(event: Event) -> Event:
     """Return the event with every text in it sanitized."""
-    changes = {name: new for name, value in event if (new := _cleaned(value)) != value and new is not None}
-    return event.model_copy(update=changes) if changes else event
+    changes = {
+        name: new
+        for name, value in msgspec.structs.asdict(event).items()
+        if (new := _cleaned(value)) != value and new is not None
+    }
+    return event.but(**changes) if changes else event
 
 
 def _cleaned(value: Any) -> Any:
@@ -201,7 +244,7 @@ def fold(state: RunState, event: Event) -> None:
         case Found():
             before = state.findings.get(event.code)
             if before is not None:  # told again with other effects: it stands since it was found
-                event = event.model_copy(update={"step": before.step})
+                event = event.but(step=before.step)
             else:
                 state.found = [*state.found[-_MOST_LOGGED:], event]
             by_weight = sorted({**state.findings, event.code: event}.items(), key=lambda item: _weight(item[1]))
@@ -290,7 +333,7 @@ def _forget_recalls(state: RunState) -> None:
     kept = max(16, _MOST_RECALLS // max(1, len(evaluations[-1].recall)))
     if len(evaluations) > kept and evaluations[-kept - 1].recall:
         old = evaluations[-kept - 1]
-        evaluations[-kept - 1] = old.model_copy(update={"recall": [], "counts": []})
+        evaluations[-kept - 1] = old.but(recall=[], counts=[])
 
 
 def facts(state: RunState) -> Facts:

@@ -254,7 +254,7 @@ class Supervisor:
             code = Exit.STOPPED  # it was told to stop before it could listen
         event = ending(self._run, self._attempt, code, before, forced=self._forced)
         if self._no_use:
-            event = event.model_copy(update={"text": f"{event.text} {_NOT_AGAIN}"})
+            event = event.but(text=f"{event.text} {_NOT_AGAIN}")
         if self._last_word() != "ended":
             try:
                 append_event(self._run, event)

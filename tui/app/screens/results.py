@@ -246,7 +246,7 @@ class ResultsScreen(Screen[None]):
             case "answers" | "doctor":
                 return True
             case "derive":
-                return state.settings is not None
+                return state.table is not None
         return bool(state.checkpoints)
 
     def action_back(self) -> None:

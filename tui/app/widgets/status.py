@@ -134,13 +134,13 @@ def stale_line(state: RunState, since: float, width: int) -> Row:
 def run_line(state: RunState, width: int) -> Row:
     """Return status and name of the run, and what is trained on what."""
     badge, tone = BADGES[state.status]
-    started, settings = state.started, state.settings
+    started, model = state.started, state.setting("model.name")
     details = [state.info.get("preset", "")]
     if started is not None:
         details += [started.model, f"{started.parameters:,} weights", started.device]
         details.append(f"{started.images.get('train', 0):,} pictures")
-    elif settings is not None:
-        details += [settings.model.name]
+    elif model:
+        details += [str(model)]
     if state.attempt > 1:
         details.append(f"attempt {state.attempt}")
     left: list[Run] = [(f"{badge}  ", tone), (clean(state.run.name, max(10, width - 20)), "strong")]
@@ -167,7 +167,7 @@ def progress_line(state: RunState, width: int, reading: bool = False) -> Row:
         return _with_bar(left, share, words, width)
     if not state.total_steps:
         return ((fit(state.status_text, width), "muted"),)
-    epochs = f" of {state.settings.training.epochs}" if state.settings else ""
+    epochs = f" of {state.setting('training.epochs')}" if state.table else ""
     left = [("epoch ", "muted"), (f"{state.epoch:.2f}{epochs}  ", "text")]
     words = f"step {state.step:,} of {state.total_steps:,}"
     if width < 100:
