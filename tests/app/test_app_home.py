@@ -17,10 +17,12 @@ from tui.app.app import CnntrainApp
 from tui.app.listing import Listing
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.results import ResultsScreen
+from tui.app.screens.watch import WatchScreen
 from tui.app.starts import runs_typed
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.run_list import RunList, ago, headings
 from tui.core import events, presets
+from tui.core.rundir import RunDir
 from tui.runs.catalog import Summary
 
 
@@ -258,6 +260,35 @@ print(json.dumps([name for name, module in sys.modules.items() if module]))
 
 
 def test_the_first_paint_waits_for_nothing_heavy() -> None:
-    code = "import json, sys, tui.app.app; print(json.dumps(list(sys.modules)))"
+    code = "import json, sys, tui.app.app, tui.app.screens.home; print(json.dumps(list(sys.modules)))"
     loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))
     assert not loaded & {"numpy", "PIL", "pydantic", "torch", "tui.core.settings", "tui.app.screens.watch", "tomli_w"}
+
+
+def test_a_run_that_was_asked_for_waits_for_neither_the_list_nor_numpy() -> None:
+    code = (
+        "import json, sys; from pathlib import Path; from tui.app.app import CnntrainApp;"
+        "from tui.core.rundir import RunDir; from tui.app.screens.watch import WatchScreen;"
+        "app = CnntrainApp(runs_root=Path('x'), open_run=RunDir(Path('x/y'))); app.get_default_screen();"
+        "WatchScreen(RunDir(Path('x/y'))); print(json.dumps(list(sys.modules)))"
+    )
+    loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))
+    assert not loaded & {"numpy", "PIL", "pydantic", "torch", "tui.app.screens.home", "tui.runs.catalog"}
+
+
+async def test_behind_a_run_that_was_asked_for_is_the_list_with_the_cursor_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("20260131-100000-first", "20260131-110000-second", "20260131-120000-third"):
+        builders.make_run(tmp_path / "runs", name=name, steps=20)
+    run = RunDir(tmp_path / "runs" / "20260131-110000-second")
+    app = make_app(tmp_path, monkeypatch, open_run=run)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, WatchScreen)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, HomeScreen)
+        summary = app.screen.query_one(RunList).summary
+        assert summary is not None
+        assert summary.run.name == run.name

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import builders
 from tui.cli.failures import exit_code_of
 from tui.core.errors import FailureError, UsageError
 
@@ -67,6 +68,21 @@ def test_opening_the_screen_does_not_wait_for_typer() -> None:
         "main()"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60) == "opened runs []\n"
+
+
+def test_watching_a_run_does_not_wait_for_typer(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, steps=20)
+    code = (
+        f"import sys; sys.argv = ['cnntrain', 'watch', {run.given_name!r}]\n"
+        "import tui.cli.views as views\n"
+        "views.require_screen = lambda: None\n"
+        "views.open_app = lambda root, run: print('opened', run.name, sorted({'typer', 'rich'} & set(sys.modules)))\n"
+        "from tui.cli.main import main\n"
+        "main()"
+    )
+    environment = {**os.environ, "CNNTRAIN_RUNS": str(tmp_path)}
+    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60, env=environment)
+    assert told == f"opened {run.name} []\n"
 
 
 def test_without_a_terminal_the_screen_says_what_works_instead() -> None:

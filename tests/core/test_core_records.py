@@ -6,7 +6,9 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
 from tui.core import control, events
@@ -58,6 +60,37 @@ def test_an_event_is_one_line_that_comes_back(event: events.Event) -> None:
     assert line.count(b"\n") == 1
     assert b"\x1b" not in line
     assert repr(events.decode(line)) == repr(event)
+
+
+def test_numbers_of_numpy_are_written_and_what_json_has_no_form_for_is_refused() -> None:
+    loss = cast(float, np.float32(0.5))
+    event = events.EpochEnded(epoch=cast(int, np.int64(2)), loss=loss, seconds=cast(float, np.float64(1.5)))
+    assert repr(events.decode(event.encode())) == repr(event.but(epoch=2, loss=0.5, seconds=1.5))
+    with pytest.raises(TypeError):
+        events.Message(level="info", text=cast(str, object())).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind":"message","time":1.0,"step":0,"level":"loud","text":"x"}',
+        b'{"kind":"message","time":1.0,"step":0,"level":"info","text":5}',
+        b'{"kind":"message","time":"now","step":0,"level":"info","text":"x"}',
+        b'{"kind":"epoch","time":1.0,"step":1,"epoch":1,"loss":null,"seconds":1}',
+        b'{"kind":"launched","time":1.0,"step":1,"attempt":1,"host":"h"}',
+        b'{"kind":"wired","time":1.0,"step":0,"layers":[{"nam":"x"}],"class_counts":[],"batch_norm":true}',
+        b'{"kind":["message"],"time":1.0}',
+    ],
+)
+def test_an_event_of_another_shape_is_damage(line: bytes) -> None:
+    assert events.decode(line) is None
+
+
+def test_the_score_of_an_epoch_was_called_accuracy_once() -> None:
+    line = b'{"kind":"epoch","time":1.0,"step":9,"epoch":1,"loss":2,"accuracy":0.25,"seconds":1.0}'
+    event = events.decode(line)
+    assert isinstance(event, events.EpochEnded)
+    assert (event.score, event.metric, event.loss) == (0.25, "accuracy", 2.0)
 
 
 def test_events_of_the_future_are_kept_and_damage_is_passed_over() -> None:

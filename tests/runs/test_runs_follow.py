@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
 from tui.runs.follow import RunFollower
+from tui.runs.launched import keep_settings
 from tui.runs.status import Status
 
 BATCH_NAMES = tuple(metric.name for metric in BATCH)
@@ -251,6 +253,35 @@ def test_damage_inside_the_records_is_told_once_and_what_follows_is_shown(tmp_pa
     assert len([text for text in said if "damaged" in text]) <= 2
     assert follower.batches.count == 399
     assert follower.state.step == 400
+
+
+def test_settings_that_are_as_launched_are_not_checked_again(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path)
+    keep_settings(run)
+    code = (
+        "import json, sys; from pathlib import Path; from tui.core.rundir import RunDir;"
+        "from tui.runs.follow import RunFollower; f = RunFollower(RunDir(Path(sys.argv[1]))); f.poll();"
+        "epochs = f.state.setting('training.epochs'); early = 'pydantic' in sys.modules;"
+        "print(json.dumps([early, epochs, f.state.settings.training.epochs]))"
+    )
+    early, shown, checked = json.loads(subprocess.check_output([sys.executable, "-c", code, str(run.path)], timeout=60))
+    assert not early
+    assert shown == checked > 0
+
+
+def test_settings_and_their_copy_that_cannot_be_used_are_told_when_they_are_needed(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path)
+    text = run.settings.read_text()
+    run.settings.write_text(re.sub("(?m)^epochs = .*$", r'epochs = "\\u001b[2Jten"', text))
+    assert "epochs" in followed(run).state.problems[0]
+    keep_settings(run)
+    follower = followed(run)
+    assert follower.state.problems == []
+    assert follower.state.setting("training.epochs") == "\\x1b[2Jten"
+    assert follower.state.setting("training.nonsense") is None
+    assert follower.state.settings is None
+    assert "epochs" in follower.state.problems[0]
+    assert follower.state.setting("training.epochs") is None
 
 
 def test_a_run_of_a_newer_version_is_only_read(tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ from textual.widget import Widget
 from tui.app import palette, preferences
 from tui.app.ascii import Ascii
 from tui.app.display import CellExactApp
-from tui.app.screens.home import HomeScreen
+from tui.app.screens.threshold import Threshold
 from tui.app.starts import runs_typed
 from tui.core.rundir import RunDir
 
 if TYPE_CHECKING:
     from tui.app.screens.dashboard import Dashboard
+    from tui.app.screens.home import HomeScreen
 
 
 class CnntrainApp(CellExactApp[None]):
@@ -114,8 +115,13 @@ class CnntrainApp(CellExactApp[None]):
         self.prefer(panels=event.order, hidden=event.hidden)
 
     def get_default_screen(self) -> Screen[Any]:
-        """Home is below all other screens."""
-        return HomeScreen(self.runs_root, runs_typed(self.runs_root), behind=self._open_run is not None)
+        """Home is below all other screens, or comes when they are left."""
+        return self._home() if self._open_run is None else Threshold(self._home, self._open_run)
+
+    def _home(self) -> HomeScreen:
+        from tui.app.screens.home import HomeScreen
+
+        return HomeScreen(self.runs_root, runs_typed(self.runs_root))
 
     def on_mount(self) -> None:
         """Show the run that was asked for."""

@@ -19,12 +19,14 @@ from rich.console import Console, RenderableType
 from textual import _compositor, events
 from textual.app import App, ReturnType
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.strip import Strip
 
 from tui.app.descriptors import terminal_alone, use_utf8
 from tui.app.frame import Frame, Piece
+from tui.app.gate import GatedDriver
 from tui.app.hangup import terminals, watch_hangup
 from tui.app.pacing import Pacer
 
@@ -95,6 +97,11 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
                 return super().run(*args, **kwargs)
         finally:
             self._over.set()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's choice; for a terminal one that wakes only for input."""
+        usual = super().get_driver_class()
+        return GatedDriver if usual is LinuxDriver else usual
 
     def on_mount(self) -> None:
         """Watch the terminal, if there is one."""

@@ -1,6 +1,7 @@
 """The door of the command ``cnntrain``.
 
-Without arguments it opens the screen at once: Typer is not even imported, because the first paint counts.
+Without arguments, and for ``watch RUN``, it opens the screen at once: Typer is not even imported, because the first
+paint counts.
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     accept_any_text()
     # A shell that asks for completions calls without arguments too.
-    if len(sys.argv) == 1 and "_CNNTRAIN_COMPLETE" not in os.environ:
-        from tui.cli.places import runs_root
-        from tui.cli.views import open_app
+    if "_CNNTRAIN_COMPLETE" not in os.environ:
+        match sys.argv[1:]:
+            case []:
+                from tui.cli.places import runs_root
+                from tui.cli.views import open_app
 
-        sys.exit(exit_code_of(lambda: open_app(runs_root(None))))
+                sys.exit(exit_code_of(lambda: open_app(runs_root(None))))
+            case ["watch", run] if not run.startswith("-"):
+                from tui.cli.views import watch_named
+
+                sys.exit(exit_code_of(lambda: watch_named(run)))
     from tui.cli.program import app
 
     app(prog_name="cnntrain")

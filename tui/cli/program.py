@@ -201,12 +201,9 @@ def check(
 @app.command()
 def watch(run: Run, runs: Runs = None) -> int:
     """Open the live screen of a run, whatever its state."""
-    from tui.cli import views
-    from tui.runs.catalog import find
+    from tui.cli.views import watch_named
 
-    found = find(run, runs_root(runs))
-    views.require_screen()
-    return views.watch(found, runs_root(runs))
+    return watch_named(run, runs)
 
 
 for name, (command, epilog) in program_runs.COMMANDS.items():

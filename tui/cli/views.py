@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from tui.cli.places import reference
+from tui.cli.places import reference, runs_root
 from tui.cli.terminal import can_show_screen, complain, say
 from tui.core.errors import UsageError
 from tui.core.rundir import RunDir
@@ -76,6 +76,23 @@ def watch(run: RunDir, root: Path) -> int:
         name = reference(run)
         say(f"The training goes on: `cnntrain watch {name}` shows it again, `cnntrain stop {name}` ends it.")
     return code
+
+
+def watch_named(run: str, root: str | None = None) -> int:
+    """Open the live screen of the run that was typed.
+
+    Args:
+        run: as `tui.runs.catalog.find` takes it.
+        root: the directory of runs as it was typed, if it was.
+
+    Raises:
+        UsageError: there is no such run, or no terminal.
+    """
+    from tui.runs.catalog import find
+
+    found = find(run, runs_root(root))
+    require_screen()
+    return watch(found, runs_root(root))
 
 
 def show(run: RunDir, view: View, root: Path, begin: Callable[[], None]) -> int:

@@ -47,14 +47,16 @@ async def show_results(app: App[Any], run: RunDir) -> None:
 
 async def _show(app: App[Any], run: RunDir, screen: Screen[Any]) -> None:
     from tui.app.screens.home import HomeScreen
+    from tui.app.screens.threshold import Threshold
 
-    home = app.screen_stack[0]
-    if isinstance(home, HomeScreen):
+    at = 1 if any(isinstance(one, HomeScreen) for one in app.screen_stack[1:2]) else 0
+    home, below = app.screen_stack[at], at + 1
+    if isinstance(home, HomeScreen | Threshold):
         home.point_at(run)
     with app.batch_update():
-        while len(app.screen_stack) > 2:
+        while len(app.screen_stack) > below + 1:
             await app.pop_screen()
-        if len(app.screen_stack) > 1:
+        if len(app.screen_stack) > below:
             await app.switch_screen(screen)
         else:
             await app.push_screen(screen)

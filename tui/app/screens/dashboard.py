@@ -62,6 +62,7 @@ class Dashboard(Container):
         """Those that they do not want."""
         self._chosen = "loss"
         self._view = View()
+        self._panels: list[Panel] = []
         self._stale: set[str] = set()
         """The panels that have not drawn what came."""
 
@@ -82,12 +83,14 @@ class Dashboard(Container):
     @property
     def panels(self) -> list[Panel]:
         """All panels, by their numbers; those without one are last."""
-        return sorted(self.query(Panel), key=lambda panel: panel.number or 99)
+        if not self._panels:
+            self._panels = sorted(self.query(Panel), key=lambda panel: panel.number or 99)
+        return self._panels
 
     @property
     def chosen(self) -> Panel:
         """The panel that keys act on."""
-        return self.query_one(f"#{self._chosen}", Panel)
+        return next(panel for panel in self.panels if panel.id == self._chosen)
 
     # --- layout -------------------------------------------------------------------------------------
 

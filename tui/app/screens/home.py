@@ -73,9 +73,8 @@ class HomeScreen(Screen[None]):
     ]
     LEGEND = HELP
 
-    def __init__(self, root: Path, root_typed: str = "", *, behind: bool = False) -> None:
+    def __init__(self, root: Path, root_typed: str = "") -> None:
         super().__init__()
-        self._behind = behind
         self._root, self._root_typed = root, root_typed
         self._listing = Listing(root)
         self._touched = False
@@ -100,15 +99,10 @@ class HomeScreen(Screen[None]):
         self._show_title()
         self.set_interval(_PERIOD, self._look)
 
-    def on_screen_suspend(self) -> None:
-        """The other screen is there."""
-        self._behind = False
-
     def on_screen_resume(self) -> None:
         """It is in front: something may have changed meanwhile, and at first nothing is known."""
-        if not self._behind:
-            self._show_presets()
-            self._look_now()
+        self._show_presets()
+        self._look_now()
 
     def on_resize(self) -> None:
         self._show_title()
@@ -120,7 +114,7 @@ class HomeScreen(Screen[None]):
 
     def _look(self) -> None:
         """Read the runs anew in a thread, unless the last look was too dear to repeat already."""
-        if self.is_current and not self._behind and self._listing.begin():
+        if self.is_current and self._listing.begin():
             self._read()
 
     @work(thread=True, exit_on_error=False)

@@ -125,6 +125,8 @@ class WatchScreen(Screen[None]):
         self.run = run
         self.follower: RunFollower | None = None
         """None until the first paint, which would have to wait for the import of numpy and pydantic."""
+        self.dashboard = Dashboard(id="panels")
+        self._bar, self._finding = StatusBar(id="status"), FindingLine(id="finding")
         self._reader: Reader | None = None
         self._alarm = Alarm()
         self._status: tuple[object, ...] = ()
@@ -139,11 +141,11 @@ class WatchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the head, the panels and the footer."""
-        yield StatusBar(id="status")
+        yield self._bar
         yield Outcome(id="outcome")
-        yield FindingLine(id="finding")
+        yield self._finding
         yield Pages(id="pages")
-        yield Dashboard(id="panels")
+        yield self.dashboard
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -152,7 +154,7 @@ class WatchScreen(Screen[None]):
         self.dashboard.order, self.dashboard.hidden = liked.panels, liked.hidden
         self.query_one(Pages).numbers = {str(panel.id): panel.number for panel in self.dashboard.panels}
         self.dashboard.fit_panels()
-        self.query_one(StatusBar).announce(self.run.name)
+        self._bar.announce(self.run.name)
         if isinstance(self.app, CellExactApp):
             self.app.after_paint(self._open)
         else:
@@ -177,11 +179,6 @@ class WatchScreen(Screen[None]):
     def on_resize(self) -> None:
         """Choose between one page and several."""
         self.dashboard.fit_panels()
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The panels."""
-        return self.query_one(Dashboard)
 
     def on_dashboard_arranged(self, event: Dashboard.Arranged) -> None:
         """Name the pages where there are any."""
@@ -240,7 +237,7 @@ class WatchScreen(Screen[None]):
     def _tell_of_silence(self, since: float | None) -> None:
         """Say since when the disk does not answer, or that it does again."""
         silent = since is not None and time.time() - since >= _STALE
-        self.query_one(StatusBar).stale = since if silent else None
+        self._bar.stale = since if silent else None
 
     def draw(self) -> None:
         """Draw everything that can be seen."""
@@ -255,8 +252,8 @@ class WatchScreen(Screen[None]):
 
         self._stale = False
         state = self.follower.state
-        self.query_one(StatusBar).show(state, reading=self.follower.behind)
-        self.query_one(FindingLine).show(list(state.findings.values()), trial(state))
+        self._bar.show(state, reading=self.follower.behind)
+        self._finding.show(list(state.findings.values()), trial(state))
 
     def on_rows_shown(self, event: Rows.Shown) -> None:
         """A widget appeared or changed its size: it wants its content again."""

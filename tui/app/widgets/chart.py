@@ -173,6 +173,8 @@ class Chart(Panel):
 
     def _limits(self) -> tuple[float, float] | None:
         """Return the smallest and largest value to show; far outliers are left to stick out."""
+        if not (self._plot.traces or self._plot.marks or self._plot.levels):
+            return None  # at once: the first paint does not wait for NumPy
         import numpy as np
 
         lows: list[Array] = []

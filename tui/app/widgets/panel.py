@@ -91,16 +91,17 @@ class Rows(Widget):
 
         Textual's own way asks for the styles of every widget in every update. Borders and padding are not drawn.
         """
-        if self._drawn_for != self.size or len(self._strips) != self.size.height:
-            self._strips = [None] * self.size.height
-            self._drawn_for = self.size
+        size = self.size
+        if self._drawn_for != size or len(self._strips) != size.height:
+            self._strips = [None] * size.height
+            self._drawn_for = size
         strips = []
         for y in range(crop.y, min(crop.bottom, len(self._strips))):
             strip = self._strips[y]
             if strip is None:
                 strip = self._strips[y] = self.render_line(y)
             strips.append(strip)
-        if crop.x or crop.width != self.size.width:
+        if crop.x or crop.width != size.width:
             strips = [strip.crop(crop.x, crop.right) for strip in strips]
         return strips
 
@@ -112,9 +113,8 @@ class Rows(Widget):
         background, ground, theme = self._ground
         row = self._shown[y] if y < len(self._shown) else ()
         # Told how long a row is, Textual need not look up each of its characters in a table.
-        length = sum(len(text) if NARROW.issuperset(text) else cell_len(text) for text, _ in row)
-        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row], length)
-        strip = strip.adjust_cell_length(self.size.width, ground)
+        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row], cells(row))
+        strip = strip.adjust_cell_length(self._drawn_for.width, ground)
         for line_filter in self.get_line_filters():
             strip = strip.apply_filter(line_filter, background)
         return strip
@@ -181,7 +181,7 @@ class Panel(Rows, can_focus=True):
 
 def cells(row: Row | list[Run]) -> int:
     """Return how many cells the text of a row takes."""
-    return Strip([Segment(text) for text, _ in row]).cell_length
+    return sum(len(text) if NARROW.issuperset(text) else cell_len(text) for text, _ in row)
 
 
 def fit(text: str, width: int) -> str:
