@@ -25,6 +25,7 @@ from tui.core.metrics import BATCH
 from tui.core.records import BATCHES, LAYERS, Header
 from tui.core.rundir import RunDir
 from tui.engine.pyramid import Pyramid
+from tui.runs.launched import keep_settings
 
 CHUNK = 100_000
 
@@ -121,6 +122,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             layers = tuple(f"blocks.{i}.convolution.weight" for i in range(chosen.layers))
             run = builders.make_run(chosen.keep or Path(folder), steps=batches // 10_000, epochs=10, layers=layers)
+            keep_settings(run)
             columns = tuple(metric.name for metric in BATCH)
             write_records(run, BATCHES, columns, batches, summaries=not chosen.plain)
             if layers:

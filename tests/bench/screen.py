@@ -8,7 +8,8 @@
     cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing
     rivals    the same dashboard with textual-plotext and textual-plot, in one run with ours
     slow      from a key to its effect on slow lines
-    paint     time from exec to the first paint and to the first chart (medians), and the bytes until then
+    paint     time from exec of the command to the first paint and to the first chart (medians), and the bytes until
+              then; with --run of a long run, too
 
 Load on the machine makes every figure worse; it is printed at the end.
 """
@@ -99,6 +100,11 @@ def growing(arguments: argparse.Namespace) -> Iterator[Path]:
             writer.over.set()
             writer.join()
             builders.let_go(run)
+
+
+def program(*arguments: str) -> list[str]:
+    """Return the program's command line."""
+    return [sys.executable, "-c", "from tui.cli.main import main; main()", *arguments]
 
 
 def ours(run: Path | None, *, exact: bool = True) -> list[str]:
@@ -215,14 +221,14 @@ def paint(arguments: argparse.Namespace) -> None:
     """Start the app several times."""
     with growing(arguments) as run:
         sights = (
-            ("list of runs", None, re.compile(b"palette")),
-            ("a run: its name", run, re.compile(re.escape(run.name[-10:].encode()))),
-            ("a run: its first chart", run, re.compile(b"\xe2[\xa0-\xa3]")),  # braille
+            ("list of runs", (), re.compile(b"palette")),
+            ("watch: the run's name", ("watch", str(run)), re.compile(re.escape(run.name[:8].encode()))),
+            ("watch: its first chart", ("watch", str(run)), re.compile(b"\xe2[\xa0-\xa3]")),  # braille
         )
-        for label, path, sign in sights:
+        for label, typed, sign in sights:
             times, sizes = [], []
             for _ in range(arguments.starts):
-                terminal = Terminal(ours(path), (120, 40))
+                terminal = Terminal(program(*typed), (120, 40), environment={"CNNTRAIN_RUNS": tempfile.gettempdir()})
                 came = terminal.read(10, lambda data, sign=sign: bool(sign.search(data)))
                 times.append(1000 * ((came or math.inf) - terminal.began))
                 sizes.append(terminal.received)

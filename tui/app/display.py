@@ -85,6 +85,8 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         """How often: what the newest key changed is more urgent than what is left of the one before."""
         self._over = threading.Event()
         self._after_paint: list[Callable[[], None]] = []
+        self._painted = False
+        """Whether anything has gone to the terminal since somebody waits for that."""
         self._resized = -_CALM
         self._late: events.Resize | None = None
         """The newest change of size that is still to be followed."""
@@ -173,12 +175,13 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
                 self._wait()
 
     def after_paint(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when the next update has gone to the terminal: for work that would hold it up."""
+        """Call ``callback`` when the next update is on its way to the terminal: for work that would hold it up."""
         self._after_paint.append(callback)
+        self._painted = self.is_headless
 
     def post_display_hook(self) -> None:
-        """Call what waited for a whole update; while the app starts, Textual drops some and this comes too early."""
-        if self._after_paint and not self._batch_count and not self._frame.behind:
+        """Call what waited for an update; while the app starts, Textual drops some and this comes too early."""
+        if self._after_paint and self._painted and not self._batch_count:
             waiting, self._after_paint = self._after_paint, []
             for callback in waiting:
                 self.call_later(callback)
@@ -201,6 +204,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             # The stock path reports what is really wrong, and draws what cells cannot hold.
             self._frame.forget()
             written = renderable
+        self._painted |= written is not None and self._will_be_written()
         if written is None and renderable is not None:
             self.post_display_hook()
         else:
@@ -239,6 +243,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             assert self._driver is not None
             self._driver.write(text)
             self._driver.flush()
+            self._painted = True
             return None
         if text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
             return _Written(text)

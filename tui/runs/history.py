@@ -27,9 +27,9 @@ from tui.runs.series import Average, Series
 from tui.runs.sources import ALL, Source
 from tui.runs.tail import Block, RecordTail, attempt_of
 
-BUCKETS = 8192
+BUCKETS = 4096
 RECENT = 4096
-_CELLS = 1 << 17
+_CELLS = 1 << 16
 """Buckets times columns stay below this, so that the layers of a deep model fit in a few megabytes."""
 _MOST_COLUMNS = 16_384
 _RELIST = 1.0

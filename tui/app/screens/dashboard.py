@@ -63,6 +63,7 @@ class Dashboard(Container):
         self._chosen = "loss"
         self._view = View()
         self._panels: list[Panel] = []
+        self._drawn = False
         self._stale: set[str] = set()
         """The panels that have not drawn what came."""
 
@@ -143,7 +144,13 @@ class Dashboard(Container):
                     self.feed(panel)
 
     def draw(self) -> None:
-        """Draw everything that can be seen."""
+        """Draw everything that can be seen; the very first time the chosen panel comes before all others."""
+        if not self._drawn and self.follower is not None and not self.follower.busy:
+            self._drawn = True
+            self.came()
+            self.feed(self.chosen)
+            self.call_after_refresh(self.draw_stale)
+            return
         for panel in self.panels:
             if not panel.parked:
                 self.feed(panel)
