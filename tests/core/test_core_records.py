@@ -62,8 +62,14 @@ def test_an_event_is_one_line_that_comes_back(event: events.Event) -> None:
     assert repr(events.decode(line)) == repr(event)
 
 
-def test_numbers_of_numpy_are_written_and_what_json_has_no_form_for_is_refused() -> None:
+def test_numbers_of_numpy_and_kinds_of_text_are_written_and_what_json_has_no_form_for_is_refused() -> None:
     loss = cast(float, np.float32(0.5))
+
+    class Version(str):
+        pass
+
+    message = events.Message(level="info", text=Version("2.14.1"))
+    assert events.decode(message.encode()) == message
     event = events.EpochEnded(epoch=cast(int, np.int64(2)), loss=loss, seconds=cast(float, np.float64(1.5)))
     assert repr(events.decode(event.encode())) == repr(event.but(epoch=2, loss=0.5, seconds=1.5))
     with pytest.raises(TypeError):

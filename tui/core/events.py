@@ -273,7 +273,14 @@ KINDS: dict[str, type[Event]] = {
 
 
 def _plain(value: Any) -> Any:
-    """Return the number in a NumPy or torch scalar; nothing else has to be written."""
+    """Return what is in a kind of text or number: torch's version is one, and NumPy and torch have scalars."""
+    match value:
+        case str():
+            return str(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)
     if not hasattr(value, "item"):
         raise TypeError(f"an event cannot hold a {type(value).__name__}")
     return value.item()
