@@ -15,7 +15,6 @@ from tui.cli.lines import progress
 from tui.core import events
 from tui.core.metrics import of_task
 from tui.core.sentences import duration, sentence
-from tui.core.settings import Settings
 
 HOSTILE = "[/] [red]\x1b]52;c;aGk=\x07\x1b[2J\u202e\udcff"
 
@@ -31,7 +30,8 @@ def state(**changes: object) -> SimpleNamespace:
         "status": "running",
         "status_text": "",
         "preparing": None,
-        "settings": Settings(),
+        "table": {"training": {"epochs": 10}},
+        "setting": {"training.epochs": 10}.get,
         "epoch": 2.345,
         "step": 1200,
         "total_steps": 5000,
@@ -105,7 +105,7 @@ def test_progress_says_how_far_it_is() -> None:
     assert progress(state()) == (
         "epoch 2.35 of 10, step 1,200 of 5,000, loss 0.8123, accuracy 71.1 %, 1,234 images/s, 1:23 left"
     )
-    assert progress(state(latest={"loss": math.nan}, eta_seconds=None, settings=None)) == (
+    assert progress(state(latest={"loss": math.nan}, eta_seconds=None, table=None)) == (
         "epoch 2.35, step 1,200 of 5,000, loss NaN"
     )
     assert progress(state(status="stopped", total_steps=0)) == ""
