@@ -86,6 +86,8 @@ def difference(terminal: Terminal) -> list[str]:
     """Return where the terminal shows something else than the app means; colours of blanks do not matter."""
     found = []
     shown, meant = terminal.cells(), terminal.meant()
+    if [len(row) for row in shown] != [len(row) for row in meant]:
+        return ["the terminal has another size than the app"]
     for y, (left, right) in enumerate(zip(shown, meant, strict=True)):
         for x, (is_there, should_be) in enumerate(zip(left, right, strict=True)):
             if is_there != should_be and not (is_there[0] == should_be[0] == " " and is_there[2] == should_be[2]):
