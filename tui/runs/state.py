@@ -134,7 +134,8 @@ class RunState:
         if self.table is None:
             return None
         if self._checked is None or self._checked[0] is not self.table:
-            from tui.core.schema import SettingsError, validated
+            from tui.core.refusal import SettingsError
+            from tui.core.schema import validated
 
             try:
                 self._checked = self.table, validated(self.table, source=str(self.run.settings))
