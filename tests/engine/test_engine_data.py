@@ -316,13 +316,14 @@ def test_training_while_pictures_are_decoded_is_like_training_afterwards(
     bad = damaged(many, manifest, "validation", slice(3, 5))
     manifest = manifest_of(many, settings)
     with prepared(many, settings, manifest, early=True) as data:
-        assert data._missing
+        assert data._kept is not None
+        assert data._kept.missing
         assert [problem.code for problem in data.notices] == ["decoding"]
         early, mean = first(data, 160, start), data.mean
         assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 16)) == 118
         assert data._kept is not None
         data._kept.join()
-        assert not data._missing
+        assert data._kept.missing == 0
         assert {path for problem in data.skipped for path in problem.paths} >= set(bad)
         assert same(first(data, 160, start), early)
         assert data._decoders._processes == []
@@ -343,7 +344,8 @@ def decoded() -> list[str]:
 def test_a_run_that_ends_while_pictures_are_decoded_leaves_nothing_half_done(many: Path) -> None:
     with prepared(many, settings_for(), early=True) as data:
         first(data, 3)
-        assert data._missing
+        assert data._kept is not None
+        assert data._kept.missing
         assert [name.endswith(".tmp") for name in decoded()] == [True]
     assert decoded() == []
     assert data._decoders._processes == []

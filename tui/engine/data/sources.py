@@ -6,14 +6,12 @@ Both are asked in the same way: `request` now, `Pending.take` when the pixels ar
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tui.core.dataset.decoder import Job
@@ -79,25 +77,20 @@ class CachedSource:
 
     def __init__(self, cache: Cache, rows: Positions, rest: Source) -> None:
         self._cache, self._rows, self._rest = cache, rows, rest
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that torch could write into them; nobody does
-            self._pixels = torch.from_numpy(cache.pixels.reshape(len(cache.pixels), -1))
 
     def request(self, positions: Positions) -> Pending:
         """Ask for the pictures at these positions of the split."""
-        return _Rows(self._cache, self._pixels, self._rows[positions], positions, self._rest)
+        return _Rows(self._cache, self._rows[positions], positions, self._rest)
 
 
 class _Rows:
-    def __init__(self, cache: Cache, pixels: torch.Tensor, rows: Positions, positions: Positions, rest: Source) -> None:
-        self._cache, self._pixels, self._rows = cache, pixels, rows
+    def __init__(self, cache: Cache, rows: Positions, positions: Positions, rest: Source) -> None:
+        self._cache, self._rows = cache, rows
         self._positions, self._rest = positions, rest
 
     def take(self) -> tuple[Pictures, dict[int, str]]:
         there = self._cache.wait(self._rows)
-        # Rows come from all over the memory: torch fetches them with all its threads.
-        found = self._pixels.index_select(0, torch.from_numpy(self._rows)).numpy()
-        pictures = found.reshape(len(self._rows), *self._cache.pixels.shape[1:])
+        pictures = self._cache.pixels[self._rows]
         bad = self._cache.unreadable
         reasons = {place: bad[row] for place, row in enumerate(self._rows.tolist()) if row in bad} if bad else {}
         if there is not None:

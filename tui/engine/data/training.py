@@ -6,6 +6,7 @@ once, in the order of the manifest.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
@@ -46,8 +47,6 @@ __all__ = ["Stopped", "TrainingData"]
 
 _SAMPLE, _STREAMED_SAMPLE = 256, 1024
 """Training pictures whose mean and deviation are measured; of streamed ones in runs of older versions."""
-_GROUP = 4
-"""Steps whose batches are copied together at once: most of what a small batch costs is to begin."""
 _NICENESS = 10
 """Of decoders: while a step has all processors, they would make its threads wait for each other."""
 _STREAMED = "Decoded pictures are not kept, each epoch decodes them again: {}."
@@ -200,38 +199,32 @@ class TrainingData:
 
     def _training(self, first_step: int) -> Generator[Batch, None, None]:
         epochs: dict[int, Positions] = {}
-        size, together = self._batch_size, self._at_once
+        size = self._batch_size
 
         def chunks() -> Iterator[Positions]:
-            step = first_step
-            while True:
+            for step in itertools.count(first_step):
                 epoch, place = divmod(step, self.steps_per_epoch)
                 if epoch not in epochs:
                     epochs.clear()
                     epochs[epoch] = self._order(epoch)
-                steps = min(_GROUP, self.steps_per_epoch - place) if together and not self._missing else 1
-                yield epochs[epoch][place * size : (place + steps) * size]
-                step += steps
+                yield epochs[epoch][place * size : (place + 1) * size]
 
-        total, step = len(self.targets), first_step
+        total = len(self.targets)
         requests = ahead(self._sources["train"], chunks(), total)
         with closing(requests):
-            for keys, pending in requests:
+            for step, (keys, pending) in enumerate(requests, first_step):
                 if self._unreadable.stop:
                     self._name_found()
                 pictures, reasons = pending.take()
                 if reasons:
                     self._unreadable.name("train", keys % total, reasons)
-                    pictures, keys = _replaced(pictures, keys, reasons, size)
+                    pictures, keys = _replaced(pictures, keys, reasons)
                 epoch, positions = step // self.steps_per_epoch, keys % total
                 images = self._augmentation.apply(pictures, epoch, keys)
                 targets = self.targets.take(positions)
                 if self._augmentation.mixes:
                     images, targets = self._augmentation.mix(images, targets, self.targets.width, epoch, keys)
-                for start in range(0, len(keys), size):
-                    part = slice(start, start + size)
-                    yield self._batch(images[part], targets[part], positions[part])
-                step += len(keys) // size
+                yield self._batch(images, targets, positions)
 
     def _order(self, epoch: int) -> Positions:
         """Return the keys of an epoch: position + total x (times the picture was drawn before in it)."""
@@ -305,11 +298,6 @@ class TrainingData:
         if not self._unreadable.stop:
             self._name_found()
 
-    @property
-    def _missing(self) -> int:
-        """Pictures that are not decoded yet and will be kept."""
-        return self._kept.missing if self._kept is not None else 0
-
     def _name_found(self) -> None:
         """Name all pictures of which it is known by now that they cannot be read.
 
@@ -380,13 +368,12 @@ class TrainingData:
         return list(data.mean) or mean, list(data.std) or std
 
 
-def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str], size: int) -> tuple[Pictures, Positions]:
-    """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its ``size``."""
+def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
+    """Put readable pictures of the same batch in the place of unreadable ones: a batch keeps its size."""
+    good = [place for place in range(len(keys)) if place not in reasons]
+    if not good:
+        raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
     places = np.arange(len(keys))
-    for start in range(0, len(keys), size):
-        good = [place for place in range(start, start + size) if place not in reasons]
-        if not good:
-            raise FailureError("None of the pictures in a batch can be read", next(iter(reasons.values())))
-        for number, place in enumerate(sorted(place for place in reasons if start <= place < start + size)):
-            places[place] = good[number % len(good)]
+    for number, place in enumerate(sorted(reasons)):
+        places[place] = good[number % len(good)]
     return pictures[places], keys[places]
