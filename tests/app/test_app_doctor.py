@@ -159,6 +159,7 @@ async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
         assert "Nothing is wrong with" in text(pilot)
         await until(pilot, lambda: "Checked, and how near each came to an alarm:" in text(pilot))
         assert "Checked, and how near each came to an alarm:" in text(pilot)
+        await until(pilot, lambda: "rules could judge" in " ".join(text(pilot).split()))
         words = " ".join(text(pilot).split())
         assert "Bad initialisation: first loss" in words
         checks = pilot.app.screen._checks
