@@ -178,7 +178,7 @@ async def test_a_long_name_of_a_run_does_not_cut_what_the_verdict_is_worth(app_o
 async def test_values_that_do_not_fit_beside_their_setting_stand_beneath_it(app_on: Any) -> None:
     name = "a.package.of.somebody:a_network_with_a_long_name_and_a_longer_one_behind_it"
     change = {"optimizer.learning_rate": 0.01, "model.name": name}
-    async with app_on(VANISHING.model_copy(update={"change": change})).run_test(size=(100, 40)) as pilot:
+    async with app_on(VANISHING.but(change=change)).run_test(size=(100, 40)) as pilot:
         await opened(pilot)
         rows = text(pilot).splitlines()
         at = next(index for index, row in enumerate(rows) if "model.name" in row)
