@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import ModalScreen, Screen
@@ -131,6 +133,17 @@ class CnntrainApp(CellExactApp[None]):
             from tui.app.screens.watch import WatchScreen
 
             self.push_screen(WatchScreen(self._open_run))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Take no notice of a screen that was left before all of it was there, by keys that came in a burst."""
+        if not (isinstance(error, NoMatches) and self._left(error)):
+            super()._handle_exception(error)
+
+    def _left(self, error: NoMatches) -> bool:
+        """Return whether a widget was missed by a screen that is not open any more."""
+        frames = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        screens = [one for one in frames if isinstance(one, Screen)]
+        return bool(screens) and not any(one in self.screen_stack for one in screens)
 
     def on_notify(self, event: Notify) -> None:
         """Let a notice take the place of one of its kind."""
