@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, wait
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_answers_for_many_jobs(tmp_path: Path, pool: Decoders) -> None:
         assert answer.reason == ""
         assert np.frombuffer(answer.pixels, dtype=np.uint8).tobytes() == expected.tobytes()
     assert len({answer.digest for answer in answers}) == 40
+
+
+def test_who_waits_for_a_job_is_told_when_the_pool_is_closed(tmp_path: Path) -> None:
+    names = [write_picture(tmp_path / f"{number}.png").name for number in range(20)]
+    pool = Decoders(1)
+    jobs = [pool.submit(job(tmp_path, name)) for name in names * 20]
+    pool.close()
+    jobs.append(pool.submit(job(tmp_path, names[0])))
+    assert not wait(jobs, timeout=20).not_done
+    with pytest.raises(CancelledError):
+        jobs[-1].result(0)
 
 
 def test_a_picture_that_kills_its_decoder_is_named_and_the_others_are_decoded(sick: Path) -> None:

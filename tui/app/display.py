@@ -200,11 +200,11 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         try:
             written = self._prepared(renderable)
+            self._painted |= written is not None and self._will_be_written()
         except Exception:
             # The stock path reports what is really wrong, and draws what cells cannot hold.
             self._frame.forget()
-            written = renderable
-        self._painted |= written is not None and self._will_be_written()
+            written, self._painted = renderable, True
         if written is None and renderable is not None:
             self.post_display_hook()
         else:

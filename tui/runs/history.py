@@ -29,7 +29,7 @@ from tui.runs.tail import Block, RecordTail, attempt_of
 
 BUCKETS = 4096
 RECENT = 4096
-_CELLS = 1 << 16
+_CELLS = 1 << 17
 """Buckets times columns stay below this, so that the layers of a deep model fit in a few megabytes."""
 _MOST_COLUMNS = 16_384
 _RELIST = 1.0

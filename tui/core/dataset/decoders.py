@@ -53,6 +53,12 @@ class _Lost(Exception):  # noqa: N818 (handled here)
     """By SIGKILL: from outside, or because memory ran out."""
 
 
+def _cancel(future: Future[list[Answer]]) -> None:
+    """Cancel what nobody will work on, and tell those that wait for it."""
+    future.cancel()
+    future.set_running_or_notify_cancel()
+
+
 class Decoders:
     """A pool of decoding processes, each started when it gets its first job.
 
@@ -81,9 +87,11 @@ class Decoders:
         keep dying. After `close` it is cancelled.
         """
         future: Future[list[Answer]] = Future()
-        if self._closed:
-            future.cancel()
-        self._jobs.put((job, future))
+        with self._lock:
+            if self._closed:
+                _cancel(future)
+            else:
+                self._jobs.put((job, future))
         return future
 
     def close(self) -> None:
@@ -95,7 +103,7 @@ class Decoders:
             while True:
                 waiting = self._jobs.get_nowait()
                 if waiting is not None:
-                    waiting[1].cancel()
+                    _cancel(waiting[1])
         for process in processes:
             process.kill()
         for _ in self._threads:
