@@ -127,13 +127,7 @@ class LayersScreen(Screen[None]):
         pages.show(self._quantity.metric.label)
         self.query_one(HeatMap).focus()
         self.set_interval(_TICK, self.draw)
-        self.call_after_refresh(self._open)
-
-    def _open(self) -> None:
-        names = self._history.columns
-        if self._wanted in names:
-            self.query_one(HeatMap).index = names.index(self._wanted)
-        self.draw()
+        self.call_after_refresh(self.draw)
 
     @staticmethod
     def quantity(kind: str) -> Quantity:
@@ -167,6 +161,8 @@ class LayersScreen(Screen[None]):
             heat_map.show(None)
             chart.show(Plot(1, 1))
             return
+        if self._wanted in history.columns:
+            heat_map.index, self._wanted = history.columns.index(self._wanted), ""
         # A map that is not full leaves its room to the chart.
         fits = len(history.columns) + HeatMap.FRAME <= self.size.height // 2
         heat_map.styles.height = len(history.columns) + HeatMap.FRAME if fits else "2fr"
