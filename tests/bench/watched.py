@@ -33,6 +33,8 @@ _WARM = 5.0
 """Seconds that the screen is open before the first window."""
 _SETTLE = 0.7
 """Seconds before each window: a screen that goes on catches up with what it missed."""
+_STEPS, _TRIES = 8, 10
+"""Steps that a window must have: one that a validation fills has none, and is taken again."""
 _UNMOVED = """
 from textual.drivers.linux_driver import LinuxDriver
 LinuxDriver._sigcont_application = lambda *_: None
@@ -53,15 +55,18 @@ def trained(data: Path, preset: str, runs: Path) -> RunDir:
 
 
 def window(tail: RecordTail, seconds: float, terminal: Terminal) -> tuple[float, float]:
-    """Return the mean seconds of a step, and the screen's share of a core, over a window."""
-    terminal.read(_SETTLE)
-    cpu, began = terminal.cpu(), time.time()
-    terminal.read(seconds)
-    ended = time.time()
-    share = (terminal.cpu() - cpu) / (ended - began)
-    times = np.concatenate([np.zeros(0), *(block.times for block in iter(tail.poll, None))])
-    steps = np.sort(np.diff(times[(times >= began) & (times <= ended)]))
-    return float(steps[: len(steps) * 19 // 20].mean()), share
+    """Return the mean seconds of a step, and the screen's share of a core, over a window with steps in it."""
+    for _ in range(_TRIES):
+        terminal.read(_SETTLE)
+        cpu, began = terminal.cpu(), time.time()
+        terminal.read(seconds)
+        ended = time.time()
+        share = (terminal.cpu() - cpu) / (ended - began)
+        times = np.concatenate([np.zeros(0), *(block.times for block in iter(tail.poll, None))])
+        steps = np.sort(np.diff(times[(times >= began) & (times <= ended)]))
+        if len(steps) >= _STEPS:
+            return float(steps[: len(steps) * 19 // 20].mean()), share
+    raise SystemExit(f"Fewer than {_STEPS} steps in {seconds:g} s, {_TRIES} times: take longer windows (--seconds).")
 
 
 def main() -> None:
