@@ -30,8 +30,7 @@ def state(**changes: object) -> SimpleNamespace:
         "status": "running",
         "status_text": "",
         "preparing": None,
-        "table": {"training": {"epochs": 10}},
-        "setting": {"training.epochs": 10}.get,
+        "of_epochs": " of 10",
         "epoch": 2.345,
         "step": 1200,
         "total_steps": 5000,
@@ -105,7 +104,7 @@ def test_progress_says_how_far_it_is() -> None:
     assert progress(state()) == (
         "epoch 2.35 of 10, step 1,200 of 5,000, loss 0.8123, accuracy 71.1 %, 1,234 images/s, 1:23 left"
     )
-    assert progress(state(latest={"loss": math.nan}, eta_seconds=None, table=None)) == (
+    assert progress(state(latest={"loss": math.nan}, eta_seconds=None, of_epochs="")) == (
         "epoch 2.35, step 1,200 of 5,000, loss NaN"
     )
     assert progress(state(status="stopped", total_steps=0)) == ""

@@ -281,7 +281,7 @@ def test_settings_and_their_copy_that_cannot_be_used_are_told_when_they_are_need
     assert follower.state.setting("training.nonsense") is None
     assert follower.state.settings is None
     assert "epochs" in follower.state.problems[0]
-    assert follower.state.setting("training.epochs") is None
+    assert (follower.state.setting("training.epochs"), follower.state.of_epochs) == (None, "")
 
 
 def test_a_run_of_a_newer_version_is_only_read(tmp_path: Path) -> None:

@@ -46,8 +46,7 @@ class Bar:
             words = f"{done:,} of {total:,}" if total else ""
         else:
             done, total = state.step, state.total_steps or None
-            epochs = f" of {state.setting('training.epochs')}" if state.table else ""
-            title = f"epoch {state.epoch:.1f}{epochs}"
+            title = f"epoch {state.epoch:.1f}{state.of_epochs}"
             left = [f"{duration(state.eta_seconds)} left"] if state.eta_seconds is not None else []
             words = ", ".join(left + numbers(state))
         words = words[: max(0, self._console.width - len(title) - self._bar - 2)]

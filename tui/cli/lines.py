@@ -20,8 +20,11 @@ def progress(state: RunState) -> str:
         return f"preparing: {state.preparing.stage}" + (f", {done:,} of {total:,}" if total else "")
     if not state.total_steps:
         return ""
-    epochs = f" of {state.setting('training.epochs')}" if state.table else ""
-    parts = [f"epoch {state.epoch:.2f}{epochs}", f"step {state.step:,} of {state.total_steps:,}", *numbers(state)]
+    parts = [
+        f"epoch {state.epoch:.2f}{state.of_epochs}",
+        f"step {state.step:,} of {state.total_steps:,}",
+        *numbers(state),
+    ]
     return ", ".join(parts + ([f"{duration(state.eta_seconds)} left"] if state.eta_seconds is not None else []))
 
 

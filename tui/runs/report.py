@@ -84,9 +84,7 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
 
 
 def _ending(state: RunState) -> str:
-    epochs = state.setting("training.epochs")
-    of = f" of {epochs}" if epochs else ""
-    made = f"{state.epoch:.3g}{of} epochs, {state.step:,} steps"
+    made = f"{state.epoch:.3g}{state.of_epochs} epochs, {state.step:,} steps"
     taken = _seconds(state)
     in_validation = sum(event.seconds for event in (*state.evaluations, *([state.test] if state.test else [])))
     time = f" in {duration(taken)}" if taken else ""

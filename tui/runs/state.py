@@ -157,6 +157,12 @@ class RunState:
             return clean(value, _LONGEST_NAME)
         return value if isinstance(value, int | float) else None
 
+    @property
+    def of_epochs(self) -> str:
+        """`` of 10``: how many epochs are planned; nothing where that is not known."""
+        epochs = self.setting("training.epochs")
+        return "" if epochs is None else f" of {epochs}"
+
     def refuse(self, error: CnntrainError) -> None:
         """Do without the settings, and say why."""
         self.table = None

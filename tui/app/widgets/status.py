@@ -167,8 +167,7 @@ def progress_line(state: RunState, width: int, reading: bool = False) -> Row:
         return _with_bar(left, share, words, width)
     if not state.total_steps:
         return ((fit(state.status_text, width), "muted"),)
-    epochs = f" of {state.setting('training.epochs')}" if state.table else ""
-    left = [("epoch ", "muted"), (f"{state.epoch:.2f}{epochs}  ", "text")]
+    left = [("epoch ", "muted"), (f"{state.epoch:.2f}{state.of_epochs}  ", "text")]
     words = f"step {state.step:,} of {state.total_steps:,}"
     if width < 100:
         words = f"{state.step:,}/{state.total_steps:,}"
