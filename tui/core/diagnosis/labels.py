@@ -75,7 +75,7 @@ def tell_no_signal(view: View) -> Advice:
 
 def label_noise(view: View) -> Reading | None:
     """Training pictures have a higher loss than validation pictures though nothing makes them harder."""
-    newest = view.course.validations[-1] if view.course.validations else None
+    newest = view.newest
     if newest is None or math.isnan(newest.train_loss) or math.isnan(view.chance):
         return None
     settings = view.facts.settings

@@ -6,7 +6,7 @@ that learns nothing has one cause, and what else holds is listed beneath it.
 
 from __future__ import annotations
 
-from tui.core.diagnosis import fit, labels, start, stuck, units
+from tui.core.diagnosis import convergence, fit, labels, start, stuck, units
 from tui.core.diagnosis.rule import Rule
 
 _INPUT = ("input_scale", "constant_weights", "unwired", "unshuffled", "probabilities")
@@ -216,8 +216,8 @@ RULES: tuple[Rule, ...] = (
         "oscillating",
         "Oscillating loss",
         "warning",
-        fit.oscillating,
-        fit.tell_oscillating,
+        convergence.oscillating,
+        convergence.tell_oscillating,
         confirm=2,
         causes=_STUCK,
     ),
@@ -226,8 +226,8 @@ RULES: tuple[Rule, ...] = (
         "underfit",
         "Too little room to learn",
         "warning",
-        fit.underfit,
-        fit.tell_underfit,
+        convergence.underfit,
+        convergence.tell_underfit,
         confirm=2,
         causes=(*(code for code in _STUCK if code != "no_signal"), "oscillating"),
     ),
@@ -236,8 +236,8 @@ RULES: tuple[Rule, ...] = (
         "plateau",
         "Plateau",
         "warning",
-        fit.plateau,
-        fit.tell_plateau,
+        convergence.plateau,
+        convergence.tell_plateau,
         confirm=2,
         causes=(*_STUCK, "oscillating", "underfit", "label_noise"),
     ),
@@ -307,5 +307,13 @@ RULES: tuple[Rule, ...] = (
         confirm=4,
         causes=(*_STUCK, "validation_input", "validation_differs", "mismatch", "oscillating", "plateau", "underfit"),
     ),
-    Rule(24, "batch_noise", "Noise of the batches", "info", fit.batch_noise, fit.tell_batch_noise, confirm=3),
+    Rule(
+        24,
+        "batch_noise",
+        "Noise of the batches",
+        "info",
+        convergence.batch_noise,
+        convergence.tell_batch_noise,
+        confirm=3,
+    ),
 )

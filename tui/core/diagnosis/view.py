@@ -10,7 +10,7 @@ import numpy as np
 from tui.core.diagnosis import limits
 from tui.core.diagnosis.course import Course, Floats, median
 from tui.core.diagnosis.finding import Evidence
-from tui.core.diagnosis.signals import Facts
+from tui.core.diagnosis.signals import Facts, Validation
 
 
 class View:
@@ -126,6 +126,13 @@ class View:
     def _learning(self, values: Floats) -> Floats:
         keep = [layer.trained and not layer.frozen for layer in self.facts.layers]
         return values[np.array(keep, dtype=bool)] if len(values) == len(keep) else values
+
+    # --- what it answers -----------------------------------------------------------------------------
+
+    @property
+    def newest(self) -> Validation | None:
+        """The newest validation, if there was one."""
+        return self.course.validations[-1] if self.course.validations else None
 
     # --- the schedule --------------------------------------------------------------------------------
 
