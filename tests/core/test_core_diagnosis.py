@@ -558,24 +558,50 @@ def test_weights_of_another_size_are_drawn_anew_unless_the_settings_draw_them() 
     assert offer(replace(FIRES["dead_start"], changes=own), "dead_start") == {"model.init": "kaiming_normal"}
 
 
-def test_what_blew_up_is_bounded_by_what_was_usual() -> None:
+def test_what_blew_up_is_bounded_at_three_times_what_was_usual() -> None:
     spike = Course(
         loss=lambda step: 40.0 if 300 < step < 304 else falling(step),
         norm=lambda step: 60.0 if 300 < step < 304 else 1.0,
         ratios=four(0.02),
     )
     assert raised(spike)["exploding"].restart == "checkpoint"
-    assert offer(spike, "exploding") == {"optimizer.clip_norm": 1.0, "optimizer.clip_update": pytest.approx(0.06)}
+    assert offer(spike, "exploding") == {"optimizer.clip_norm": 3.0, "optimizer.clip_update": pytest.approx(0.06)}
     late = replace(FIRES["nonfinite"], ratios=four(1e-4))  # no shorter than sound steps are
     assert offer(late, "nonfinite")["optimizer.clip_update"] == pytest.approx(3e-3)
     early = replace(FIRES["nonfinite"], length=30, loss=lambda step: math.nan if step == 30 else falling(step))
     assert offer(early, "nonfinite") == {"optimizer.learning_rate": 0.005, "optimizer.clip_norm": 1.0}
 
 
-def test_units_that_a_norm_layer_holds_down_are_freed_of_it() -> None:
-    assert offer(FIRES["dead_start"], "dead_start") == {"model.batch_norm": False}
+def test_units_that_a_bias_holds_down_are_freed_of_it() -> None:
+    found = raised(FIRES["dead_start"])["dead_start"]
+    assert found.change == {"model.init": "kaiming_normal"}
+    assert "no bias pushes them" in found.message
     plain = replace(FIRES["dead_start"], changes={"model.batch_norm": False}, layers=PLAIN, batch_norm=False)
-    assert offer(plain, "dead_start") == {"model.batch_norm": True}
+    assert offer(plain, "dead_start") == {"model.init": "kaiming_normal", "model.batch_norm": True}
+    # weights that the settings draw have no such bias: then norm layers have it, or bring it back into range
+    drawn = {"model.init": "orthogonal"}
+    assert offer(replace(FIRES["dead_start"], changes=drawn), "dead_start") == {"model.batch_norm": False}
+    own = {**drawn, "model.name": "resnet18"}
+    assert not offer(replace(FIRES["dead_start"], changes=own), "dead_start")
+    both = replace(plain, changes={**plain.changes, **drawn})
+    assert offer(both, "dead_start") == {"model.batch_norm": True}
+
+
+def test_a_learning_rate_that_fell_too_early_falls_with_the_validation_or_late() -> None:
+    early = FIRES["decayed_early"]
+    fast = replace(early, changes={"schedule.name": "multistep", "schedule.factor": 0.01})
+    assert offer(fast, "decayed_early") == {"schedule.name": "plateau", "schedule.factor": 0.1}
+    impatient = raised(replace(early, changes={"schedule.name": "plateau"}))["decayed_early"]
+    assert impatient.change == {"schedule.name": "multistep", "schedule.milestones": (0.6, 0.85)}
+    assert "hold it for most of the run" in impatient.message
+
+
+def test_what_holds_a_network_back_is_taken_away() -> None:
+    found = raised(FIRES["underfit"])["underfit"]
+    assert found.change == {"model.dropout": 0.0}
+    assert "dropout of 0.95" in found.message
+    both = replace(FIRES["underfit"], changes={"model.dropout": 0.5, "optimizer.weight_decay": 0.02})
+    assert offer(both, "underfit") == {"model.dropout": 0.0, "optimizer.weight_decay": 5e-4}
 
 
 def test_half_precision_that_overflows_is_given_up() -> None:

@@ -64,6 +64,20 @@ def test_rules_follow_the_seed_and_biases_begin_at_zero(settings: Any) -> None:
     assert all(not value.any() for name, value in states[2].items() if name.endswith("bias"))
 
 
+@pytest.mark.parametrize(("rule", "left"), [("auto", -8.0), ("kaiming_normal", 0.0), ("torch", -8.0)])
+def test_norm_layers_that_shift_are_set_back_where_weights_are_drawn(settings: Any, rule: str, left: float) -> None:
+    chosen = settings(**{"model.width": 8, "model.batch_norm": True, "model.init": rule})
+    model = models.build(chosen, 3)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        nn.init.constant_(norm.bias, -8.0)
+        nn.init.constant_(norm.weight, 0.5)
+    initial.draw(model, chosen.model, models.head_names(model))
+    assert norms
+    assert all(bool((norm.bias == left).all()) for norm in norms)
+    assert all(bool((norm.weight == 0.5).all()) for norm in norms)
+
+
 def test_transformers_are_drawn_too_and_their_embeddings_stay(settings: Any) -> None:
     chosen = settings(**{"model.name": "vit_b_32", "data.image_size": 32, "model.init": "xavier_normal"})
     plain = models.build(chosen.model_copy(update={"model": chosen.model.model_copy(update={"init": "auto"})}), 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torchvision.models import regnet, resnet
 from torchvision.ops import StochasticDepth
 
@@ -16,16 +16,19 @@ _LIKE = {"gelu": "relu", "silu": "relu"}
 """Activations whose gain torch does not know, and what they are like."""
 _SLOPE = 0.01
 """Of leaky ReLU, as torch has it."""
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 def draw(model: nn.Module, chosen: ModelSettings, head: Collection[str]) -> None:
-    """Draw kernels and matrices anew by ``model.init``, from torch's global numbers; their layers' biases become zero.
+    """Draw kernels and matrices anew by ``model.init``, from torch's global numbers.
+
+    Their layers' biases become zero, and those of norm layers.
 
     Xavier keeps the variance of signal and gradient in between (Glorot and Bengio 2010), Kaiming that of the signal
     (arXiv:1502.01852), orthogonal its length (arXiv:1312.6120); torch is what each layer of torch does by itself.
 
     Args:
-        model: the network; norm layers, embeddings and layer scales keep what they have.
+        model: the network; the scale of norm layers, embeddings and layer scales stay as they are.
         chosen: what to do. Nothing pretrained is touched: there only the head is drawn.
         head: names of the parameters of the layer that makes the outputs.
     """
@@ -35,6 +38,8 @@ def draw(model: nn.Module, chosen: ModelSettings, head: Collection[str]) -> None
         own = dict(module.named_parameters(name, recurse=False))
         weights = [parameter for key, parameter in own.items() if is_weight(key, parameter)]
         last = any(key in head for key in own)
+        if isinstance(module, _NORMS) and module.bias is not None and chosen.init != "torch" and not chosen.pretrained:
+            nn.init.zeros_(module.bias)
         if not weights or isinstance(module, nn.Embedding) or (chosen.pretrained and not last):
             continue
         if chosen.init == "torch":

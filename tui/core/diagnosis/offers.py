@@ -27,7 +27,7 @@ _BLOCKS = 3
 _BOUNDED = ("tanh", "sigmoid")
 """Activations that pass no gradient on at the ends of their range."""
 _LONGEST = 3.0
-"""Times its usual length that a step may have."""
+"""Times its usual length that a step, or a gradient, may have."""
 _WEIGHTLESS = 0.5
 """Momentum below it leaves SGD ten times slower than usual."""
 
@@ -131,11 +131,14 @@ def redrawn(view: View) -> dict[str, Any]:
 
 
 def revived(view: View) -> dict[str, Any]:
-    """BatchNorm, which undoes any shift before it; where norm layers themselves shift all below zero, none."""
+    """Weights drawn anew, whose biases are zero, and BatchNorm, which undoes any shift before it.
+
+    Where the settings draw the weights and have norm layers already, these shift all below zero: then none.
+    """
     settings = view.facts.settings
-    if settings.model.name == SIMPLE_CNN and settings.model.batch_norm:
-        return {"model.batch_norm": False}
-    return alive(view, settings.model.activation) or redrawn(view)
+    change = possible(view.facts, {**redrawn(view), **alive(view, settings.model.activation)})
+    shifting = settings.model.name == SIMPLE_CNN and settings.model.batch_norm
+    return change or ({"model.batch_norm": False} if shifting else {})
 
 
 def resized(view: View) -> dict[str, Any]:
@@ -158,16 +161,16 @@ def normed(view: View) -> dict[str, Any]:
 
 
 def bounded(view: View) -> dict[str, Any]:
-    """Bound what one step can do: clip the gradient at its usual norm, and the step at `_LONGEST` its usual length.
+    """Bound what one step can do: gradient and step are clipped at `_LONGEST` times what is usual.
 
-    The second holds whatever made a step long, be it the learning rate or an optimizer's own scale.
+    The bound of the step holds whatever made one long, be it the learning rate or an optimizer's own scale.
     """
     norm, update = median(view.course.steps.last(limits.SLOPE)[:, 4]), view.update
     if not (math.isfinite(update) and update > 0):
         update = view.target
     change: dict[str, Any] = {"optimizer.clip_update": _rounded(max(limits.TARGET, _LONGEST * update))}
     if math.isfinite(norm) and norm > 0:
-        change["optimizer.clip_norm"] = _rounded(norm)
+        change["optimizer.clip_norm"] = _rounded(_LONGEST * norm)
     return change
 
 
@@ -203,11 +206,11 @@ def tiny(view: View) -> bool:
 
 
 def freer(view: View) -> dict[str, Any]:
-    """Against underfitting: take away what holds the network back."""
+    """Against underfitting: take away what holds the network back. Dropout is for what was learned by heart: none."""
     settings = view.facts.settings
     change: dict[str, Any] = {}
     if settings.model.dropout >= limits.STRONG_DROPOUT:
-        change["model.dropout"] = 0.2
+        change["model.dropout"] = 0.0
     if settings.optimizer.weight_decay >= limits.STRONG_DECAY:
         change["optimizer.weight_decay"] = 5e-4
     if tiny(view):
@@ -219,12 +222,13 @@ def freer(view: View) -> dict[str, Any]:
 
 BALANCED: dict[str, Any] = {"data.sampler": "balanced"}
 """Let rare classes count as much as frequent ones."""
-STRETCHED: dict[str, Any] = {
-    "schedule.name": "multistep",
-    "schedule.milestones": (0.6, 0.85),
-    "schedule.factor": 0.1,
-}
-"""A schedule that holds the learning rate for most of the run, and falls at its end."""
+
+
+def held(view: View) -> dict[str, Any]:
+    """Let the learning rate fall when the validation loss no longer does, or late if that is what fell too early."""
+    if view.facts.settings.schedule.name != "plateau":
+        return {"schedule.name": "plateau", "schedule.factor": 0.1}
+    return {"schedule.name": "multistep", "schedule.milestones": (0.6, 0.85), "schedule.factor": 0.1}
 
 
 def _rounded(value: float) -> float:

@@ -50,8 +50,8 @@ def tell_exploding(view: View) -> Advice:
         name = view.facts.layers[int(np.nanargmax(growth))].name
     where = f" at {name}" if name else ""
     text = (
-        f"The gradients blew up{where}, and the loss with them: go on from before, clip them at their usual size, and "
-        "let no step move the weights much farther than is usual."
+        f"The gradients blew up{where}, and the loss with them: go on from before, clip them above their usual size, "
+        "and let no step move the weights much farther than is usual."
     )
     return Advice(text, name, offers.bounded(view), "checkpoint" if view.course.validated else "scratch")
 
@@ -241,13 +241,16 @@ def decayed_early(view: View) -> Reading | None:
 
 
 def tell_decayed_early(view: View) -> Advice:
-    """Stretch the schedule."""
+    """Let it fall later: when there is nothing more to gain from it."""
+    change = offers.held(view)
+    plateau = change["schedule.name"] == "plateau"
+    when = "let it fall when the validation loss no longer does" if plateau else "hold it for most of the run"
     text = (
         f"After {100 * view.progress:.0f} % of the run the learning rate is down to "
         f"{100 * view.rate / view.course.peak_rate:.2g} % of its peak, and there is much left to learn: "
-        "hold it for most of the run, and let it fall at the end."
+        f"{when}."
     )
-    return Advice(text, "", dict(offers.STRETCHED), "checkpoint" if view.course.validated else "scratch")
+    return Advice(text, "", change, "checkpoint" if view.course.validated else "scratch")
 
 
 # --- 14: weight decay dominates ------------------------------------------------------------------------

@@ -62,7 +62,11 @@ def tell_dead_start(view: View) -> Advice:
             "zero, or do without the norm layers."
         )
     else:
-        text += "BatchNorm brings them back into range, whatever pushed them out of it."
+        words = {
+            "model.init": "Weights that are drawn anew have a sound size, and no bias pushes them.",
+            "model.batch_norm": "BatchNorm brings them back into range, whatever pushed them out of it.",
+        }
+        text += " ".join(said for key, said in words.items() if key in change)
     return Advice(text, name, change, "scratch")
 
 
