@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PREPARING_SECONDS = 0.5
 """At most one `Preparing` event of a stage in this time."""
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 """How often the requests and the run directory are looked at."""
 LEAVE_SECONDS = 4.0
 """How long after the supervisor's death the process may still need; the promise is five seconds."""
@@ -243,7 +243,7 @@ class Link:
         return self._orphaned
 
     def requests(self, *, at_once: bool = False) -> list[control.Request]:
-        """Return the requests that wait, oldest first; looks at the disk at most ten times a second.
+        """Return the requests that wait, oldest first; looks at the disk at most five times a second.
 
         Args:
             at_once: look now.

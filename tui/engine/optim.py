@@ -143,6 +143,20 @@ def _as_matrix(tensor: Tensor, like: Tensor | None = None) -> Tensor:
     return tensor.permute(0, *order).reshape(len(tensor), -1)
 
 
+def forget_gradients(optimizer: Optimizer) -> None:
+    """Let the next backward pass make the gradients anew."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
+
+
+def change_weights(optimizer: Optimizer) -> None:
+    """Make the optimizer's step, without the marks for torch's profiler: they take as long as a small step itself."""
+    step: Any = type(optimizer).step
+    # Only the outermost wrapper is torch's; below it may be a decorator that the step needs.
+    (step.__wrapped__ if getattr(step, "hooked", False) else step)(optimizer)
+
+
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
     """Put ``rate`` in force from the next step on, times each group's own factor."""
     for group in optimizer.param_groups:

@@ -107,7 +107,7 @@ class Step:
         """Go forward and backward through the parts of a batch; return (loss, score), scalars of the whole."""
         if isinstance(self._network, Compiled) and not (self._network.tried or self.instruments.listening):
             return self._tried(self._network, batch)
-        self._optimizer.zero_grad()
+        optim.forget_gradients(self._optimizer)
         losses, scores = [], []
         for images, targets, share in self._parts(batch):
             outputs, loss = self._forward(images, targets)
@@ -177,7 +177,7 @@ class Step:
             self._compute.scaler.step(self._optimizer)
             self._compute.scaler.update()
         else:
-            self._optimizer.step()
+            optim.change_weights(self._optimizer)
         if before:
             optim.clip_update(learning, before, limit)
         self.torn = False

@@ -90,7 +90,7 @@ class _Rows:
 
     def take(self) -> tuple[Pictures, dict[int, str]]:
         there = self._cache.wait(self._rows)
-        pictures = self._cache.pixels[self._rows]
+        pictures = self._cache.rows(self._rows)
         bad = self._cache.unreadable
         reasons = {place: bad[row] for place, row in enumerate(self._rows.tolist()) if row in bad} if bad else {}
         if there is not None:
