@@ -112,6 +112,14 @@ def test_every_model_of_torchvision_is_built_with_a_new_head(settings: Any) -> N
         assert models.head_names(model), name
 
 
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_pictures_of_any_size_go_through_the_small_network(settings: Any, kernel: int) -> None:
+    chosen = settings(**{"model.blocks": 6, "model.width": 4, "model.kernel_size": kernel})
+    network = models.build(chosen, 3)
+    for size in (*range(1, 12), 63, 64, 65):
+        assert network(torch.zeros(2, 3, size, size)).shape == (2, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "size", "words"),
     [

@@ -299,3 +299,26 @@ def test_a_run_that_is_deleted_is_told_in_a_sentence(run: RunDir, monkeypatch: p
     monkeypatch.setattr(program, "_train", vanish)
     said = "The run directory was deleted or moved while training; the engine stopped."
     assert program._attempt(Link(run, 1), None, -1) == ("stopped", 75, said)
+
+
+_WHAT_WAS_IMPORTED = """
+import os, sys
+leave = os._exit
+def told(code):
+    print("imported:", sorted({"torchvision", "torch._dynamo", "torch._inductor"} & set(sys.modules)), flush=True)
+    leave(code)
+os._exit = told
+from tui.engine.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_a_small_network_is_trained_without_what_takes_torch_seconds_to_import(
+    make_run: Callable[..., RunDir], optimizer: str
+) -> None:
+    run = make_run("lean", **{"training.epochs": 1, "optimizer.name": optimizer, "model.batch_norm": True})
+    command = [sys.executable, "-P", "-c", _WHAT_WAS_IMPORTED, str(run.path), "--attempt", "1"]
+    engine = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert engine.returncode == 0, engine.stderr
+    assert "imported: []" in engine.stdout

@@ -103,7 +103,8 @@ def prepare(device: torch.device, training: TrainingSettings, *, deterministic: 
     torch.set_num_threads(training.threads or processors())
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # even to say no, torch imports its compiler
+        torch.use_deterministic_algorithms(deterministic)
     if device.type == "cpu":
         keep_memory()
     elif device.type == "cuda":
@@ -167,12 +168,10 @@ def describe(device: torch.device) -> str:
 
 def versions() -> dict[str, str]:
     """The versions that decide the numbers."""
-    import torchvision
-
     found = {
         "cnntrain": version("cnntrain"),
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": version("torchvision"),
         "python": platform.python_version(),
     }
     with contextlib.suppress(PackageNotFoundError):

@@ -6,8 +6,6 @@ from collections.abc import Collection
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
-from torchvision.models import regnet, resnet
-from torchvision.ops import StochasticDepth
 
 from tui.core.settings import ModelSettings
 from tui.engine.optim import is_weight
@@ -17,6 +15,10 @@ _LIKE = {"gelu": "relu", "silu": "relu"}
 _SLOPE = 0.01
 """Of leaky ReLU, as torch has it."""
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
+# By their names: torchvision, which takes two seconds to import, is there only if a model is of it.
+_BASIC, _BOTTLENECK = "torchvision.models.resnet.BasicBlock", "torchvision.models.resnet.Bottleneck"
+_REGULAR = "torchvision.models.regnet.ResBottleneckBlock"
+_STOCHASTIC_DEPTH = "torchvision.ops.stochastic_depth.StochasticDepth"
 
 
 def draw(model: nn.Module, chosen: ModelSettings, head: Collection[str]) -> None:
@@ -87,11 +89,11 @@ def last_norms(model: nn.Module) -> list[_BatchNorm]:
 def _last_norm(block: nn.Module) -> _BatchNorm | None:
     """Return the BatchNorm whose output is added to a residual block's input; None where there is none."""
     found: nn.Module | None = None
-    if isinstance(block, resnet.BasicBlock):
+    if _is_a(block, _BASIC):
         found = block.bn2
-    elif isinstance(block, resnet.Bottleneck):
+    elif _is_a(block, _BOTTLENECK):
         found = block.bn3
-    elif isinstance(block, regnet.ResBottleneckBlock):
+    elif _is_a(block, _REGULAR):
         found = block.f.c[1]
     elif getattr(block, "use_res_connect", False) or getattr(block, "apply_residual", False):
         # Inverted residuals of mobilenet, efficientnet and mnasnet: the one behind the projection comes last.
@@ -107,11 +109,15 @@ def thin_out(model: nn.Module, share: float) -> None:
 
     It rises evenly from none in the first block to ``share`` in the last.
     """
-    blocks = [module for module in model.modules() if isinstance(module, StochasticDepth)]
+    blocks = [module for module in model.modules() if _is_a(module, _STOCHASTIC_DEPTH)]
     for place, block in enumerate(blocks):
         block.p = share * place / max(1, len(blocks) - 1)
 
 
 def thins_out(model: nn.Module) -> bool:
     """Whether a network has stochastic depth: torchvision's, or what timm and others call drop path."""
-    return any(isinstance(module, StochasticDepth) or type(module).__name__ == "DropPath" for module in model.modules())
+    return any(_is_a(module, _STOCHASTIC_DEPTH) or type(module).__name__ == "DropPath" for module in model.modules())
+
+
+def _is_a(module: nn.Module, name: str) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" == name for kind in type(module).__mro__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings, head: Collecti
     rate, betas = settings.learning_rate, (settings.beta1, settings.beta2)
     adaptive: dict[str, Any] = {"lr": rate, "betas": betas, "eps": settings.epsilon}
     fused = named[0][1].device.type in FUSED
+    _leave_compiler_out()
     match settings.name:
         case "sgd":
             nesterov = settings.nesterov and settings.momentum > 0
@@ -62,6 +64,16 @@ def make_optimizer(model: nn.Module, settings: OptimizerSettings, head: Collecti
             return Adagrad(groups, lr=rate, eps=settings.epsilon)
         case _:
             return Muon(groups, settings, fused=fused)
+
+
+def _leave_compiler_out() -> None:
+    """Spare two seconds in which torch imports its compiler, only to tell it that an optimizer is not to be compiled.
+
+    Where a version of torch keeps that answer elsewhere, it is imported as ever.
+    """
+    bare = inspect.unwrap(Optimizer.add_param_group)
+    if not hasattr(bare, "__dynamo_disable"):
+        setattr(bare, "__dynamo_disable", bare)  # noqa: B010  a name with two underscores, which a class would change
 
 
 def _groups(
@@ -124,10 +136,10 @@ class Muon(Optimizer):
                 matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad, like=parameter)
                 if matrix.grad is not None:
                     self._muon.state[matrix] = self.state[parameter]
-            self._muon.step()
+            change_weights(self._muon)
         if self._adamw is not None:
             self._adamw.state = self.state
-            self._adamw.step()
+            change_weights(self._adamw)
 
 
 def _plain(group: dict[str, Any]) -> dict[str, Any]:
@@ -151,10 +163,13 @@ def forget_gradients(optimizer: Optimizer) -> None:
 
 
 def change_weights(optimizer: Optimizer) -> None:
-    """Make the optimizer's step, without the marks for torch's profiler: they take as long as a small step itself."""
-    step: Any = type(optimizer).step
-    # Only the outermost wrapper is torch's; below it may be a decorator that the step needs.
-    (step.__wrapped__ if getattr(step, "hooked", False) else step)(optimizer)
+    """Make the optimizer's step, and nothing else.
+
+    torch wraps it in marks for its profiler, which take as long as a small step itself, and in questions to its
+    compiler, which take two seconds to import. Neither is used here; what remains is that no gradients are recorded.
+    """
+    with torch.no_grad():
+        inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:

@@ -17,7 +17,6 @@ from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from tui.core.errors import FailureError
 from tui.core.settings import Settings
@@ -68,6 +67,8 @@ def has_dropout(model: nn.Module) -> bool:
 
 
 def _bare(settings: Settings) -> nn.Module:
+    from torchvision import models  # late: it takes two seconds, and not every network is of it
+
     name, size = settings.model.name, settings.data.image_size
     options: dict[str, Any] = {}
     if name.startswith("vit_"):
@@ -155,6 +156,8 @@ def _dropouts(model: nn.Module) -> Iterator[nn.Dropout]:
 
 def weights_file(name: str) -> tuple[str, Path]:
     """Return (address, expected path) of the pretrained weights of an architecture."""
+    from torchvision import models
+
     url = str(models.get_model_weights(name).DEFAULT.url)
     return url, Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
 
@@ -196,6 +199,8 @@ def _fetch(name: str) -> dict[str, Tensor]:
     Raises:
         FailureError: there is no network, or the file is damaged; names the file and where to put it.
     """
+    from torchvision import models
+
     url, path = weights_file(name)
     there = path.exists()
     before = socket.getdefaulttimeout()
