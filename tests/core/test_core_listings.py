@@ -13,7 +13,7 @@ import pytest
 from picture_sets import class_folders, settings_for, write_picture
 
 from tui.core.dataset import listing_store, listings
-from tui.core.dataset.manifest import load_manifest
+from tui.core.dataset.manifest import load_manifest, make_manifest
 from tui.core.dataset.scan import Scan, scan
 from tui.core.errors import UsageError
 from tui.runs import launch
@@ -21,8 +21,8 @@ from tui.runs import launch
 
 @pytest.fixture(autouse=True)
 def small_sets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listings, "_LEAST", 1)
-    monkeypatch.setattr(listings, "_SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(listings, "LEAST", 1)
+    monkeypatch.setattr(listings, "SETTLED_NS", -(1 << 62))
     monkeypatch.setattr(listings, "_trusted_device", lambda root: os.stat(root).st_dev)
 
 
@@ -293,11 +293,11 @@ def test_no_more_is_kept_than_is_allowed(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_small_sets_and_folders_that_changed_just_now_are_not_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listings, "_SETTLED_NS", 3600 * 10**9)
+    monkeypatch.setattr(listings, "SETTLED_NS", 3600 * 10**9)
     scan(data)
     assert listing_store.stored() == []
-    monkeypatch.setattr(listings, "_SETTLED_NS", -(1 << 62))
-    monkeypatch.setattr(listings, "_LEAST", 100)
+    monkeypatch.setattr(listings, "SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(listings, "LEAST", 100)
     scan(data)
     assert listing_store.stored() == []
 
@@ -330,3 +330,70 @@ def test_only_file_systems_that_keep_the_times_of_folders_are_trusted(
     assert (listings._trusted_device(str(data)) is not None) == trusted
     monkeypatch.setattr(listings, "_MOUNTS", str(tmp_path / "nowhere"))
     assert listings._trusted_device(str(data)) is None
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the files that were read to find copies."""
+    found: list[str] = []
+    real = os.open
+
+    def opened(path: Any, *rest: Any, **more: Any) -> int:
+        found.append(os.path.basename(os.fspath(path)))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr("tui.core.dataset.same.os.open", opened)
+    return found
+
+
+def copies_of(root: Path) -> list[list[str]]:
+    """Return the sets of copies that dividing a dataset keeps together, as a new process finds them."""
+    found = scan(root)
+    settings = settings_for()
+    make_manifest(found, settings)
+    sets: dict[int, list[str]] = {}
+    for path, number in (found.copies["all"] or {}).items():
+        sets.setdefault(number, []).append(path)
+    return sorted(sets.values())
+
+
+def test_pictures_are_compared_once(tmp_path: Path, compared: list[str]) -> None:
+    root = class_folders(tmp_path / "data", {"a": 6, os.fsdecode(b"caf\xe9"): 6})
+    odd = os.fsdecode(b"caf\xe9/\xff.png")
+    shutil.copy(root / "a" / "000.png", root / odd)
+    first = copies_of(root)
+    assert ["a/000.png", odd] in [sorted(one) for one in first]
+    compared.clear()
+    assert copies_of(root) == first
+    assert "000.png" not in compared
+
+
+@pytest.mark.parametrize("how", ["written over", "added", "renamed", "damaged", "of another", "forgotten"])
+def test_pictures_are_compared_again_when_something_has_changed(tmp_path: Path, compared: list[str], how: str) -> None:
+    root = class_folders(tmp_path / "data", {"a": 6, "b": 6})
+    shutil.copy(root / "a" / "000.png", root / "b" / "copy.png")
+    assert any("b/copy.png" in one for one in copies_of(root))
+    kept = next(listing_store.directory().glob("*.copies"))
+    wait_for_a_new_time(tmp_path)
+    match how:
+        case "written over":
+            content = bytearray((root / "b" / "copy.png").read_bytes())
+            content[-1] ^= 1
+            (root / "b" / "copy.png").write_bytes(content)
+        case "added":
+            shutil.copy(root / "a" / "001.png", root / "b" / "new.png")
+        case "renamed":
+            os.rename(root / "b" / "copy.png", root / "b" / "other.png")
+        case "damaged":
+            kept.write_bytes(kept.read_bytes()[:-1] + b"]")
+        case "of another":
+            listing_store.save_copies(str(root), "other pictures", {"a/000.png": 0, "a/001.png": 0})
+        case _:
+            (one,) = listing_store.stored()
+            assert one.bytes > kept.stat().st_size
+            assert listing_store.forget(one.key)
+            assert not kept.exists()
+    compared.clear()
+    found = copies_of(root)
+    assert "000.png" in compared
+    assert any("b/copy.png" in one for one in found) == (how not in ("written over", "renamed"))

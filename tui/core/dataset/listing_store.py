@@ -1,7 +1,7 @@
-"""The files that keep what the folders of datasets held: one for each dataset, whole or not there.
+"""The files that keep what the folders of datasets held, and which pictures are copies: whole, or not there.
 
 A first line says version and checksum, a second which dataset and by what rules, a third the folders; then come
-names and numbers. A file that is damaged, another user's or another version's is taken for none. No more than some
+names and numbers. Beside it is, for as long, what comparing the pictures has found. A file that is damaged, another user's or another version's is taken for none. No more than some
 datasets and bytes are kept; those that were not used for longest go first.
 """
 
@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from tui.core.files import cache_directory, write_atomic
 
 _FIRST = "cnntrain folders 1"
-_SUFFIX = ".folders"
+_SUFFIX, _COPIES = ".folders", ".copies"
+_FIRST_COPIES = "cnntrain copies 1"
 _MOST_BYTES, _MOST_FOLDERS, _MOST_LINE = 256 << 20, 100_000, 1 << 16
 _MOST_DATASETS, _MOST_IN_ALL = 32, 512 << 20
 
@@ -61,9 +62,7 @@ def load(root: str, rules: str) -> dict[str, Kept]:
         rules: what decides how names are sorted in; what other rules have sorted is not used.
     """
     try:
-        first, _, body = _read(_path(_key(root))).partition(b"\n")
-        if first.decode() != f"{_FIRST} {_digest(body)}":
-            return {}
+        body = _sound(_path(_key(root)), _FIRST)
         about, folders, rest = body.split(b"\n", 2)
         told = json.loads(about)
         if (told["root"], told["rules"]) != (root, _digest(rules.encode())):
@@ -88,11 +87,43 @@ def save(root: str, rules: str, listings: Mapping[str, Kept]) -> None:
     body = b"\n".join([*head, b""]) + b"".join(
         part for kept in listings.values() for part in (kept.names, kept.numbers)
     )
-    content = f"{_FIRST} {_digest(body)}\n".encode() + body
+    content = _sealed(_FIRST, body)
     if len(content) <= _MOST_BYTES:
         directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(_path(_key(root)), content)
         _make_room(_key(root))
+
+
+def load_copies(root: str, pictures: str) -> dict[str, int] | None:
+    """Return which pictures of a dataset are copies, as `tui.core.dataset.same.find_same` does; None: not kept.
+
+    Args:
+        root: of the dataset, absolute.
+        pictures: a digest of their names, sizes and times; what was found among others is not used.
+    """
+    try:
+        told = json.loads(_sound(_path(_key(root), _COPIES), _FIRST_COPIES))
+        if told["pictures"] == pictures:
+            return {str(path): number for number, paths in enumerate(told["sets"]) for path in paths}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return None
+
+
+def save_copies(root: str, pictures: str, found: Mapping[str, int]) -> None:
+    """Keep which pictures of a dataset are copies, beside what its folders held; without that, nothing is kept.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not _path(_key(root)).is_file():
+        return
+    sets: dict[int, list[str]] = {}
+    for path, number in found.items():
+        sets.setdefault(number, []).append(path)
+    body = json.dumps({"pictures": pictures, "sets": [sets[number] for number in sorted(sets)]}).encode()
+    if len(body) <= _MOST_BYTES:
+        write_atomic(_path(_key(root), _COPIES), _sealed(_FIRST_COPIES, body))
 
 
 def touch(root: str) -> None:
@@ -129,16 +160,19 @@ def stored() -> list[Stored]:
         with contextlib.suppress(OSError):
             status = path.stat()
             root, pictures = _about(path)
-            found.append(Stored(path.stem, status.st_size, status.st_mtime, root, pictures))
+            beside = path.with_suffix(_COPIES)
+            size = status.st_size + (beside.stat().st_size if beside.is_file() else 0)
+            found.append(Stored(path.stem, size, status.st_mtime, root, pictures))
     return sorted(found, key=lambda one: one.used, reverse=True)
 
 
 def forget(key: str) -> bool:
     """Take away the kept listings of a dataset; whether they are gone."""
-    path = _path(key)
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-    return not os.path.lexists(path)
+    paths = (_path(key, _COPIES), _path(key))
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return not any(os.path.lexists(path) for path in paths)
 
 
 def numbers_in(data: bytes) -> array[int]:
@@ -157,8 +191,8 @@ def _turned(numbers: array[int]) -> array[int]:
     return numbers
 
 
-def _path(key: str) -> Path:
-    return directory() / f"{key}{_SUFFIX}"
+def _path(key: str, suffix: str = _SUFFIX) -> Path:
+    return directory() / f"{key}{suffix}"
 
 
 def _key(root: str) -> str:
@@ -184,6 +218,22 @@ def _make_room(newest: str) -> None:
 
 def _digest(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _sealed(first: str, body: bytes) -> bytes:
+    return f"{first} {_digest(body)}\n".encode() + body
+
+
+def _sound(path: Path, first: str) -> bytes:
+    """Return what was sealed.
+
+    Raises:
+        OSError, ValueError: it is not there, or damaged.
+    """
+    line, _, body = _read(path).partition(b"\n")
+    if line.decode() != f"{first} {_digest(body)}":
+        raise ValueError("damaged")
+    return body
 
 
 def _about(path: Path) -> tuple[str, int]:

@@ -24,9 +24,9 @@ from typing import NamedTuple
 from tui.core.dataset import listing_store
 from tui.core.dataset.listing_store import Kept, Stamp, bytes_of
 
-_LEAST = 10_000
+LEAST = 10_000
 """Files; fewer are looked at as fast as they are looked up."""
-_SETTLED_NS = 2_000_000_000
+SETTLED_NS = 2_000_000_000
 _MOUNTS = "/proc/self/mounts"
 _TRUSTED = frozenset(
     "ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs tmpfs overlay nfs nfs4 lustre gpfs ceph beegfs".split()
@@ -75,7 +75,7 @@ class Listings:
             return None
         now = time.time_ns()
         found = os.stat(folder)
-        settled = now - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS
+        settled = now - max(found.st_mtime_ns, found.st_ctime_ns) > SETTLED_NS
         if found.st_dev != self._device or not settled:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
@@ -99,7 +99,7 @@ class Listings:
 
     def save(self) -> None:
         """Write down what this scan has seen, if it is worth it; where that cannot be done nothing is lost."""
-        if sum(kept.counts[1] for kept in self._now.values()) < _LEAST:
+        if sum(kept.counts[1] for kept in self._now.values()) < LEAST:
             return
         with contextlib.suppress(OSError):
             if self._now == self._before:

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from tui.core.dataset.exclusions import without
 from tui.core.dataset.problems import Problem, names_of, some_of
-from tui.core.dataset.same import Progress, find_same
+from tui.core.dataset.same import Progress, find_again
 from tui.core.dataset.samples import Layout, Sample, Target, count_classes
 from tui.core.dataset.scan import Scan, reading_of, stamped
 from tui.core.dataset.scan import scan as look_through
@@ -138,8 +138,8 @@ def _copies(scan: Scan, problems: list[Problem], progress: Progress | None) -> d
     if scan.samples.get("validation") or key not in scan.stamps:
         return {}
     if key not in scan.copies:
-        paths, sizes = (path for path, _ in scan.samples[key]), scan.stamps[key][::2]
-        scan.copies[key] = find_same(scan.root, zip(paths, sizes, strict=True), progress)
+        paths = [path for path, _ in scan.samples[key]]
+        scan.copies[key] = find_again(scan.root, paths, scan.stamps[key], progress)
     found = scan.copies[key]
     if found is None:
         text = (
