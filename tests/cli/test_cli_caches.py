@@ -91,8 +91,8 @@ def test_leftovers_are_listed_and_cleared_and_strangers_left_alone(cnntrain: Any
 def test_what_folders_held_is_listed_and_cleared(
     cnntrain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listings, "_LEAST", 1)
-    monkeypatch.setattr(listings, "_SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(listings, "LEAST", 1)
+    monkeypatch.setattr(listings, "SETTLED_NS", -(1 << 62))
     monkeypatch.setattr(listings, "_trusted_device", lambda root: os.stat(root).st_dev)
     scan(class_folders(tmp_path / "my \x1b[2J pictures", {"a": 2, "b": 3}))
     (one,) = json.loads(cnntrain("cache", "list", "--json").stdout)

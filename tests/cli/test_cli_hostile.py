@@ -164,8 +164,8 @@ def test_fault_57_fault_58_what_is_said_of_a_dataset(
     cnntrain: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     monkeypatch.setenv("CNNTRAIN_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(listings, "_LEAST", 1)
-    monkeypatch.setattr(listings, "_SETTLED_NS", -(1 << 62))
+    monkeypatch.setattr(listings, "LEAST", 1)
+    monkeypatch.setattr(listings, "SETTLED_NS", -(1 << 62))
     if command == ["cache"]:
         scan(data)
     places = {"DATA": str(data), "MISSING": f"{data}/nowhere{EVIL}"}

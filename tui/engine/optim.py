@@ -73,7 +73,7 @@ def _leave_compiler_out() -> None:
     """
     bare = inspect.unwrap(Optimizer.add_param_group)
     if not hasattr(bare, "__dynamo_disable"):
-        setattr(bare, "__dynamo_disable", bare)  # noqa: B010  a name with two underscores, which a class would change
+        setattr(bare, "__dynamo_disable", bare)
 
 
 def _groups(

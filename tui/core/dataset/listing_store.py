@@ -1,8 +1,9 @@
 """The files that keep what the folders of datasets held, and which pictures are copies: whole, or not there.
 
 A first line says version and checksum, a second which dataset and by what rules, a third the folders; then come
-names and numbers. Beside it is, for as long, what comparing the pictures has found. A file that is damaged, another user's or another version's is taken for none. No more than some
-datasets and bytes are kept; those that were not used for longest go first.
+names and numbers. Beside it, for as long, is what comparing the pictures has found. A file that is damaged, another
+user's or another version's is taken for none. No more than some datasets and bytes are kept; those that were not used
+for longest go first.
 """
 
 from __future__ import annotations
