@@ -22,8 +22,11 @@ from tui.core.dataset.decoder import Job
 from tui.core.dataset.manifest import Manifest
 from tui.core.dataset.pictures import load_picture
 from tui.core.errors import FailureError, UsageError
+from tui.core.events import Started
 from tui.core.files import cache_directory
+from tui.core.rundir import RunDir
 from tui.core.settings import Settings
+from tui.engine import normalisation
 from tui.engine.data.batches import Batch
 from tui.engine.data.cache import Recipe
 from tui.engine.data.filling import Filling
@@ -286,6 +289,39 @@ def test_an_older_run_measures_all_pictures(root: Path, monkeypatch: pytest.Monk
         pixels = np.stack([load_picture(root / path, size=12, channels=3, resize="crop") for path in paths])
         with prepared(root, settings, replace(manifest, gradual=gradual)) as data:
             assert data.mean == pytest.approx((pixels.mean(axis=(0, 1, 2)) / 255).tolist(), abs=1e-12)
+
+
+def test_what_a_run_was_begun_with_is_measured_once(root: Path, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.make()
+    started = Started(
+        step=0,
+        attempt=1,
+        device="cpu",
+        model="simple_cnn",
+        parameters=1,
+        classes=[],
+        layers=[],
+        images={},
+        steps_per_epoch=1,
+        total_steps=1,
+        batch_size=1,
+        mean=[0.1, 0.2, 0.3],
+        std=[0.4, 0.5, 0.6],
+        versions={},
+    )
+    assert normalisation.noted(run, settings_for().data) == ([], [])
+    run.events.write_bytes(started.encode() + started.but(attempt=2, mean=[0.2, 0.2, 0.2]).encode())
+    measured = normalisation.noted(run, settings_for().data)
+    assert measured == ([0.2, 0.2, 0.2], [0.4, 0.5, 0.6])
+    half = settings_for(data={"std": [0.7, 0.8, 0.9]})
+    for settings, std in ((settings_for(), [0.4, 0.5, 0.6]), (half, [0.7, 0.8, 0.9])):
+        mean, deviation = normalisation.noted(run, settings.data)
+        with prepared(root, settings, mean=mean, std=deviation) as data:
+            assert (data.mean, data.std) == ([0.2, 0.2, 0.2], std)
+    with prepared(root, half) as data:
+        assert data.std == [0.7, 0.8, 0.9]
+        assert data.mean != [0.2, 0.2, 0.2]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tui.core.leash import slip
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.engine import waiting
+from tui.engine import normalisation, waiting
 from tui.engine.link import Link, Stopped, Vanished, say, wait_until_known
 
 _VANISHED = "The run directory was deleted or moved while training; the engine stopped."
@@ -107,6 +107,7 @@ def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
             link.message("warning", note)
     classes = [clean(name, 120) for name in manifest.classes or manifest.target_names]
     resumed = link.attempt > 1
+    mean, std = normalisation.noted(link.run, settings.data)
     try:
         with TrainingData(
             manifest,
@@ -115,6 +116,8 @@ def _train(link: Link, began: waiting.Moment | None, leash: int) -> str:
             stopping=link.stop_wanted,
             pin=device.type == "cuda",
             resumed=resumed,
+            mean=mean,
+            std=std,
             early=settings.diagnosis.preflight != "stop",  # what would stop it may need every picture
         ) as data:
             return Trainer(begin(link, settings, data, classes, device)).run()

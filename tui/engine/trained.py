@@ -17,13 +17,12 @@ from torch import Tensor, nn
 from tui.core.dataset.manifest import Manifest, load_manifest
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import CnntrainError, FailureError, UsageError
-from tui.core.events import Started, decode
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
 from tui.engine import device as devices
-from tui.engine import losses, models
+from tui.engine import losses, models, normalisation
 from tui.engine.checkpoint import Checkpoint, Damaged, Store, restore_weights
 from tui.engine.compute import choose
 from tui.engine.data.batches import normalise
@@ -141,27 +140,12 @@ def _step(checkpoint: Checkpoint) -> int:
 def _normalisation(run: RunDir, settings: Settings) -> tuple[list[float], list[float]]:
     """Return the mean and the deviation that the run was trained with, as its last start has noted them."""
     channels = settings.data.channels
-    mean, std = list(settings.data.mean), list(settings.data.std)
-    started = _last_start(run) if not (mean and std) else None
-    if started is not None:
-        mean, std = mean or started.mean, std or started.std
+    mean, std = normalisation.noted(run, settings.data)
     whole = len(mean) == len(std) == channels and all(value > 0 for value in std)
     if not whole or not bool(torch.isfinite(torch.tensor(mean + std)).all()):
         cause = f"{clean_path(run.events)} does not say with which mean and deviation it was trained"
         raise FailureError("The run's pictures cannot be prepared", cause, "Copy the whole run directory.")
     return mean, std
-
-
-def _last_start(run: RunDir) -> Started | None:
-    found: Started | None = None
-    try:
-        with run.events.open("rb") as file:
-            for line in file:
-                if b'"kind":"started"' in line[:32] and isinstance(event := decode(line), Started):
-                    found = event
-    except OSError:
-        return None
-    return found
 
 
 def scale_of(trained: Trained) -> tuple[list[float], list[float]] | None:

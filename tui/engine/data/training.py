@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from types import TracebackType
@@ -46,7 +46,8 @@ from tui.engine.device import processors
 __all__ = ["Stopped", "TrainingData"]
 
 _SAMPLE, _STREAMED_SAMPLE = 256, 1024
-"""Training pictures whose mean and deviation are measured; of streamed ones in runs of older versions."""
+"""Training pictures whose mean and deviation are measured, those that the preflight looks at too; of streamed ones in
+runs of older versions. On CIFAR-10 the mean of 256 lies within 8 % of a deviation from that of all 19 times of 20."""
 _NICENESS = 10
 """Of decoders: while a step has all processors, they would make its threads wait for each other."""
 _STREAMED = "Decoded pictures are not kept, each epoch decodes them again: {}."
@@ -64,9 +65,11 @@ class TrainingData:
         pin: make batches in page-locked memory, for copies to CUDA that do not wait.
         resumed: the run began before, so that its directory may have changed: it is looked through.
         early: training may begin when some pictures are decoded; else all are, if they are kept.
+        mean: what the run is trained with; measured where it is empty.
+        std: likewise.
 
     Attributes:
-        mean: per channel in 0..1, as given or as measured over a sample of the training pictures.
+        mean: per channel in 0..1, as set, as given or as measured over a sample of the training pictures.
         std: likewise.
         skipped: pictures that cannot be read; more are found while the set is decoded, or streamed.
         targets: of the training pictures, those that cannot be read with them.
@@ -92,6 +95,8 @@ class TrainingData:
         pin: bool = False,
         resumed: bool = False,
         early: bool = False,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
     ) -> None:
         self._splits = manifest.splits
         self._gradual = manifest.gradual
@@ -121,7 +126,8 @@ class TrainingData:
             self.images = {name: len(positions) for name, positions in self._usable.items()}
             self.steps_per_epoch = self.images["train"] // self._batch_size
             self._check_enough()
-            self.mean, self.std = self._measured(progress, stopping)
+            given = settings.data.mean or mean, settings.data.std or std
+            self.mean, self.std = self._measured(*given, progress, stopping)
         except BaseException:
             self.close()
             raise
@@ -353,10 +359,12 @@ class TrainingData:
         """Whether it is known already that no picture of a split can be read."""
         return self._kept is not None and not self._kept.missing and not len(self._kept.readable(split))
 
-    def _measured(self, progress: Progress, stopping: Callable[[], bool]) -> tuple[list[float], list[float]]:
+    def _measured(
+        self, mean: Sequence[float], std: Sequence[float], progress: Progress, stopping: Callable[[], bool]
+    ) -> tuple[list[float], list[float]]:
+        if mean and std:
+            return list(mean), list(std)
         data = self._settings.data
-        if data.mean and data.std:
-            return list(data.mean), list(data.std)
         progress("measuring mean and deviation", 0, 0)
         most = _SAMPLE
         if not self._gradual:
@@ -364,8 +372,8 @@ class TrainingData:
         sample = spread_evenly(self._usable["train"], max(1, most))
         if self._kept is not None:
             self._kept.wait("train", sample, stopping)
-        mean, std = mean_and_deviation(self._sources["train"], sample, data.channels)
-        return list(data.mean) or mean, list(data.std) or std
+        measured = mean_and_deviation(self._sources["train"], sample, data.channels)
+        return list(mean) or measured[0], list(std) or measured[1]
 
 
 def _replaced(pictures: Pictures, keys: Positions, reasons: dict[int, str]) -> tuple[Pictures, Positions]:
