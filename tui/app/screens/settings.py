@@ -296,7 +296,7 @@ class SettingsScreen(Screen[None]):
     def _show(self) -> None:
         draft, form = self._draft, self.query_one(Form)
         form.show(draft)
-        self.set_class(bool(draft.problems), "-wrong")
+        self.query_one("#about").set_class(bool(draft.problems), "-wrong")
         self._show_title()
         self._show_help()
         self.query_one("#groups", RowList).show(
@@ -311,7 +311,8 @@ class SettingsScreen(Screen[None]):
         """Draw the schedule; in a narrow terminal only where it is edited, and not while something is wrong."""
         setting = self._setting
         edited = setting is not None and (setting.group == "schedule" or setting.key in _RATES)
-        self.set_class(edited and not self._draft.problems, "-rates")
+        for place in self.query("#about, #left"):  # not the screen: everything on it would be styled anew
+            place.set_class(edited and not self._draft.problems, "-rates")
         for curve in self.query(RateCurve):
             curve.show(self._draft.settings, self._draft.epoch_steps)
 
