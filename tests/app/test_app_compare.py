@@ -9,7 +9,7 @@ import builders
 import numpy as np
 import pytest
 from textual.pilot import Pilot
-from walking import make_app, settle, text_of
+from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.screens.compare import CompareScreen
@@ -49,10 +49,7 @@ async def opened(pilot: Pilot[None], marks: int = 3) -> CompareScreen:
     await settle(pilot)
     screen = pilot.app.screen
     assert isinstance(screen, CompareScreen)
-    for _ in range(200):
-        if not screen._unread and screen._tracks:
-            break
-        await pilot.pause(0.05)
+    await until(pilot, lambda: not screen._unread and screen._tracks)
     return screen
 
 

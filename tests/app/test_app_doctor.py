@@ -9,6 +9,7 @@ from typing import Any
 import builders
 import pytest
 from textual.pilot import Pilot
+from walking import until
 
 from tui.app.app import CnntrainApp
 from tui.app.screens.ask import Confirm
@@ -75,13 +76,6 @@ def app_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cnn
         return CnntrainApp(runs_root=tmp_path, open_run=run)
 
     return make
-
-
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        await pilot.pause(0.03)
 
 
 async def watching(pilot: Pilot[Any]) -> None:

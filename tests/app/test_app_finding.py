@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import pytest
 from picture_sets import class_folders
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import breathe, make_app, settle, text_of
+from walking import breathe, make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.checkup import Checkup
@@ -85,11 +84,8 @@ async def open_finding(pilot: Pilot[None], screen: DatasetScreen, starting: str)
     await settle(pilot)
     shown = pilot.app.screen
     assert isinstance(shown, FindingScreen)
-    for _ in range(400):
-        await breathe()
-        if shown.complete:
-            break
-        await asyncio.sleep(0.05)
+    await breathe()
+    await until(pilot, lambda: shown.complete)
     return shown
 
 
@@ -199,10 +195,7 @@ async def test_every_finding_about_a_hostile_dataset_can_be_opened(
             found.highlighted = index
             await pilot.press("enter")
             await breathe()
-            for _ in range(100):
-                if getattr(app.screen, "complete", True):
-                    break
-                await asyncio.sleep(0.02)
+            await until(pilot, lambda: getattr(app.screen, "complete", True))
             await breathe()
             shown = text_of(app)
             assert "\x1b" not in shown
@@ -247,11 +240,7 @@ async def test_escape_gives_the_deep_check_up_and_then_leaves(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, draft, pictures)
         await pilot.press("ctrl+r")
-        for _ in range(200):
-            await asyncio.sleep(0.05)
-            if "12 of 34" in words(screen, "check"):
-                break
-        assert "decoding every picture: 12 of 34" in words(screen, "check")
+        await until(pilot, lambda: "decoding every picture: 12 of 34" in words(screen, "check"))
         await pilot.press("escape")
         await settle(pilot)
         assert slow.given_up.is_set()

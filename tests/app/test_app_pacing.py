@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from emulator import RecordingDriver, Terminal, difference
 from textual.app import ComposeResult
 from textual.events import CursorPosition
-from textual.pilot import Pilot
 from textual.widgets import Static
+from walking import until
 
 from tui.app.app import CnntrainApp
 from tui.app.display import CellExactApp
@@ -230,13 +229,6 @@ async def test_what_would_hold_up_a_paint_waits_until_all_of_it_is_written(monke
             app.post_message(CursorPosition(0, 0))
             await pilot.pause(0.02)
         assert called == [False]
-
-
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        await pilot.pause(0.03)
 
 
 async def test_a_disk_that_does_not_answer_stops_nothing_but_the_news(

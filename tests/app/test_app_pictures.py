@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from picture_sets import class_folders, write_picture
 from PIL import Image, ImageDraw
 from textual.pilot import Pilot
-from walking import breathe, make_app, settle
+from walking import breathe, make_app, settle, until
 
 from tui.app.app import CnntrainApp
 from tui.app.widgets.form import Form
@@ -138,11 +137,8 @@ def photographs(root: Path) -> Path:
 
 async def complete(pilot: Pilot[None]) -> None:
     """Wait until what is decoded elsewhere is shown."""
-    for _ in range(600):
-        await breathe()
-        if pilot.app.screen.complete:  # type: ignore[attr-defined]
-            break
-        await asyncio.sleep(0.05)
+    await breathe()
+    await until(pilot, lambda: pilot.app.screen.complete)  # type: ignore[attr-defined]
     await breathe()
 
 

@@ -11,7 +11,7 @@ from textual import events
 from textual.keys import _character_to_key as character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import breathe, make_app, settle, text_of
+from walking import make_app, settle, text_of
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
@@ -53,7 +53,7 @@ async def test_every_setting_is_shown_explained_and_checked(app: CnntrainApp, tm
         draft, form = await opened(pilot, tmp_path)
         for key, setting in all_settings().items():
             form.enter(key)
-            await breathe()
+            await pilot.pause()
             assert app.focused in (form.lines, form.query_one(Editor)), key
             assert shown(app, "help") == setting.help
             assert key in shown(app, "limits")

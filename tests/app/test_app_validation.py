@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import breathe, text_of
+from walking import breathe, text_of, until
 
 from tui.app import saliencies
 from tui.app.app import CnntrainApp
@@ -72,14 +72,6 @@ def with_pictures(run: RunDir, root: Path) -> None:
         ImageDraw.Draw(image).ellipse((4 + place, 3, 10 + place, 12), "#303030")
         (root / one["path"]).parent.mkdir(parents=True, exist_ok=True)
         image.save(root / one["path"], "PNG")
-
-
-async def until(pilot: Pilot[Any], condition: Callable[[], Any]) -> None:
-    """Wait until something is so; the assertion that follows says what is not."""
-    for _ in range(400):
-        if condition():
-            return
-        await breathe()
 
 
 async def opened(pilot: Pilot[Any]) -> ValidationScreen:

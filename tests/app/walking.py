@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from tui.app.app import CnntrainApp
@@ -29,6 +33,14 @@ async def settle(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something is so; that it never is within that time is a failure."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s; this is shown:\n{text_of(pilot.app)}"
+        await pilot.pause(0.02)
+
+
 async def breathe() -> None:
     """Let messages arrive and one frame be drawn: quicker than `Pilot.pause`, which waits until the processor rests."""
     for _ in range(10):
@@ -36,7 +48,7 @@ async def breathe() -> None:
     await asyncio.sleep(0.025)
 
 
-def text_of(app: CnntrainApp) -> str:
+def text_of(app: App[Any]) -> str:
     """Return what is on the screen, line by line."""
     screen = app.screen
     lines = screen._compositor.render_strips()
