@@ -8,8 +8,8 @@
     cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing
     rivals    the same dashboard with textual-plotext and textual-plot, in one run with ours
     slow      from a key to its effect on slow lines
-    paint     time from exec of the command to the first paint and to the first chart (medians), and the bytes until
-              then; with --run of a long run, too
+    paint     time from exec of the command to the first paint and to the first chart (medians), beside the least that
+              Textual can show, and the bytes until then; with --run of a long run, too
 
 Load on the machine makes every figure worse; it is printed at the end.
 """
@@ -42,6 +42,18 @@ from tui.core.rundir import RunDir
 from tui.runs.launched import keep_settings
 
 LAYER_NAMES = tuple(f"blocks.{i}.convolution.weight" for i in range(12))
+_LEAST = """
+from textual.app import App
+from textual.widgets import Static
+
+class Least(App):
+    BINDINGS = [("q", "quit", "Quit")]
+
+    def compose(self):
+        yield Static("the least")
+
+Least().run()
+"""
 _START = """
 from pathlib import Path
 from tui.cli.views import open_app
@@ -218,22 +230,29 @@ def answer(terminal: Terminal, key: bytes) -> float | None:
 
 
 def paint(arguments: argparse.Namespace) -> None:
-    """Start the app several times."""
+    """Start the app several times, in turn with the least that Textual can show."""
     with growing(arguments) as run:
-        sights = (
-            ("list of runs", (), re.compile(b"palette")),
-            ("watch: the run's name", ("watch", str(run)), re.compile(re.escape(run.name[:8].encode()))),
-            ("watch: its first chart", ("watch", str(run)), re.compile(b"\xe2[\xa0-\xa3]")),  # braille
+        name, braille = re.compile(re.escape(run.name[:8].encode())), re.compile(b"\xe2[\xa0-\xa3]")
+        sights: tuple[tuple[str, list[str], re.Pattern[bytes]], ...] = (
+            ("Textual alone, one line", [sys.executable, "-c", _LEAST], re.compile(b"the least")),
+            ("list of runs", program(), re.compile(b"palette")),
+            ("watch: the run's name", program("watch", str(run)), name),
+            ("watch: its first chart", program("watch", str(run)), braille),
         )
-        for label, typed, sign in sights:
-            times, sizes = [], []
-            for _ in range(arguments.starts):
-                terminal = Terminal(program(*typed), (120, 40), environment={"CNNTRAIN_RUNS": tempfile.gettempdir()})
+        times: dict[str, list[float]] = {label: [] for label, *_ in sights}
+        sizes: dict[str, list[int]] = {label: [] for label, *_ in sights}
+        for _ in range(arguments.starts):
+            for label, command, sign in sights:
+                terminal = Terminal(command, (120, 40), environment={"CNNTRAIN_RUNS": tempfile.gettempdir()})
                 came = terminal.read(10, lambda data, sign=sign: bool(sign.search(data)))
-                times.append(1000 * ((came or math.inf) - terminal.began))
-                sizes.append(terminal.received)
+                times[label].append(1000 * ((came or math.inf) - terminal.began))
+                sizes[label].append(terminal.received)
                 terminal.close()
-            print(f"{label:<34}{statistics.median(times):>6.0f} ms {statistics.median(sizes):>8.0f} bytes", flush=True)
+        least = times[sights[0][0]]
+        for label, took in times.items():
+            ratio = statistics.median(one / other for one, other in zip(took, least, strict=True))
+            bytes_ = statistics.median(sizes[label])
+            print(f"{label:<34}{statistics.median(took):>6.0f} ms {ratio:>6.2f} times {bytes_:>8.0f} bytes", flush=True)
 
 
 SCENES = {"cost": costs, "rivals": rivals, "slow": slow, "paint": paint}
