@@ -19,7 +19,8 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what needs things that a fresh machine does not have."""
+    """Skip, with the reason, what needs things that a fresh machine does not have; begin with what takes long."""
+    items.sort(key=lambda item: "long" not in item.keywords)
     real = os.environ.get("CNNTRAIN_REAL_DATA", "")
     for item in items:
         if "real_data" in item.keywords and not os.path.isdir(real):

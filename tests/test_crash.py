@@ -13,6 +13,7 @@ from tests.bench.crash_attack import Attack
 from tests.bench.crash_scene import MARK
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_nothing_is_lost_to_twelve_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, str(uuid.uuid4()))

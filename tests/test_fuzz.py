@@ -268,6 +268,7 @@ def test_files_of_runs_with_any_damage(tmp_path: Path) -> None:
         path.write_bytes(kept[path])
 
 
+@pytest.mark.long
 def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tui.cli.program import app
 
@@ -310,6 +311,7 @@ def test_references_to_runs(tmp_path: Path) -> None:
             assert_harmless(str(error))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_the_bytes_that_the_terminal_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """One run with most of the hostile names, watched, and a home screen with others; every panel, some keys."""

@@ -179,6 +179,7 @@ async def test_what_is_not_used_anyway_cannot_be_left_out(app: CnntrainApp, draf
         assert app.screen is shown
 
 
+@pytest.mark.long
 async def test_every_finding_about_a_hostile_dataset_can_be_opened(
     app: CnntrainApp, draft: Draft, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CnntrainApp:
     return make_app(tmp_path, monkeypatch)
 
 
+@pytest.mark.long
 async def test_every_setting_is_shown_explained_and_checked(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         draft, form = await opened(pilot, tmp_path)

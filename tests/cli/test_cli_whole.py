@@ -61,6 +61,7 @@ def wait_for(place: Path, *codes: int) -> dict[str, object]:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_a_run_from_start_to_end_in_a_pipe(place: Path) -> None:
     done = cnntrain(place, "train", "demo", "--data", "pictures", *SMALL, "--set=training.epochs=2")
     assert done.returncode == 0, done
@@ -76,6 +77,7 @@ def test_a_run_from_start_to_end_in_a_pipe(place: Path) -> None:
     assert "The run is finished" in again.stderr
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_training_lives_with_a_hostile_dataset_and_names_what_changed(place: Path) -> None:
     root = place / "hostile"
@@ -94,6 +96,7 @@ def test_training_lives_with_a_hostile_dataset_and_names_what_changed(place: Pat
     assert '1 picture is gone ("train/dog/000.jpg")' in done.stdout
 
 
+@pytest.mark.long
 def test_stop_and_resume(place: Path) -> None:
     done = cnntrain(place, "train", "demo", "--data", "pictures", *SMALL, FOREVER, "--detach")
     assert done.returncode == 0, done

@@ -111,6 +111,7 @@ def train_here(run: RunDir, attempt: int) -> None:
     link.close()
 
 
+@pytest.mark.long
 def test_stopped_orphaned_and_killed_runs_end_like_an_undisturbed_one(
     make_run: Any, start: Any, events: Any, records: Any
 ) -> None:

@@ -170,6 +170,7 @@ def test_what_fits_by_the_line_through_two_sizes() -> None:
     assert capacity._computed(8, 32, [180, 420], 0, 1000) == 0
 
 
+@pytest.mark.long
 def test_a_dry_run_in_a_process_of_its_own_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
