@@ -4,7 +4,8 @@ The contenders take turns in one process, so that a machine shared with others t
 over the rounds are printed. *limit* is forward, backward and optimizer on one fixed batch in memory; *norms*
 adds the gradient norms; *quiet* is the trainer's own step and boundary on the fixed batch with ``diagnosis.probes``
 off, *records* the same with them on; *engine* is that on batches that are made while it trains (from the folder, or
-from generated pictures). The last line is what the diagnostics cost: *records* against *quiet*, round by round.
+from generated pictures). The last line is what the diagnostics cost: *records* against *quiet*; with
+``--probes`` these two alone take turns, in either order, and the error is told too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--probes", action="store_true", help="compare only the step with and without diagnostics")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does
     with tempfile.TemporaryDirectory() as place:
@@ -106,16 +108,17 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
 
             return step
 
-        contenders = {"limit": bare(False), "norms": bare(True)}
-        contenders |= {
+        contenders = {
             "quiet": engine(trainer_of("quiet", "off"), itertools.repeat(fixed)),
             "records": engine(trainer_of("records", "on"), itertools.repeat(fixed)),
-            "engine": engine(trainer_of("engine", "on"), batches),
         }
+        if not arguments.probes:
+            others = {"limit": bare(False), "norms": bare(True)}
+            contenders = {**others, **contenders, "engine": engine(trainer_of("engine", "on"), batches)}
         times: dict[str, list[float]] = {name: [] for name in contenders}
         work: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(arguments.rounds + 1):
-            for name, step in contenders.items():
+            for name, step in list(contenders.items())[:: 1 if turn % 2 else -1]:
                 for trainer in trainers:
                     trainer._recorder.restart_clock()
                 began, worked = time.perf_counter(), time.thread_time()
@@ -127,20 +130,24 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
     data.close()
     out = sys.stdout.write
     out(f"{arguments.model} {arguments.size} px, batch {arguments.batch}, {torch.get_num_threads()} threads\n")
-    out("            ms/step  images/s  of the limit   main thread's ms of processor time\n")
+    first = next(iter(times))
+    out(f"            ms/step  images/s  {f'of {first}':>12}   main thread's ms of processor time\n")
     for name, measured in times.items():
         median = statistics.median(measured)
-        share = statistics.median(base / mine for mine, base in zip(measured, times["limit"], strict=True))
+        share = statistics.median(base / mine for mine, base in zip(measured, times[first], strict=True))
         own = statistics.median(work[name])
         out(f"{name:8} {1e3 * median:10.2f} {arguments.batch / median:9.0f} {share:12.3f} {1e3 * own:10.2f}\n")
     pairs = [("time", times), ("main thread's processor time", work)]
-    costs = [f"{_cost(of['records'], of['quiet']):.2f} % of the {what}" for what, of in pairs]
+    costs = [f"{_cost(of['records'], of['quiet'])} of the {what}" for what, of in pairs]
     out(f"the diagnostics cost {', '.join(costs)}\n")
 
 
-def _cost(with_them: list[float], without: list[float]) -> float:
-    """Return how much longer the rounds take with the diagnostics, per cent: the sums, as rare probes are rare."""
-    return 100 * (sum(with_them) / sum(without) - 1)
+def _cost(with_them: list[float], without: list[float]) -> str:
+    """Return how much longer the rounds take with the diagnostics, per cent: of the sums, as rare probes are rare."""
+    mean = 100 * (sum(with_them) / sum(without) - 1)
+    each = [100 * (mine / other - 1) for mine, other in zip(with_them, without, strict=True)]
+    error = statistics.stdev(each) / len(each) ** 0.5 if len(each) > 1 else float("nan")
+    return f"{mean:.2f} ± {error:.2f} %"
 
 
 if __name__ == "__main__":
