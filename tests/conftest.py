@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# A test may start a dozen processes; each of them would compile all of the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture(autouse=True)
 def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -49,7 +49,12 @@ def fingerprint(attempt: Attempt) -> str:
         {"optimizer.name": "sgd", "optimizer.momentum": 0.9},
         {"optimizer.name": "adamw", "optimizer.ema_decay": 0.9, "optimizer.accumulate": 2, "training.epochs": 6},
         {"optimizer.name": "muon", "data.mixup": 0.4, "optimizer.clip_norm": 1.0},
-        {"model.name": "resnet18", "data.image_size": 32, "model.freeze_backbone": True, "model.unfreeze_epoch": 1},
+        {
+            "model.name": "shufflenet_v2_x0_5",
+            "data.image_size": 32,
+            "model.freeze_backbone": True,
+            "model.unfreeze_epoch": 1,
+        },
     ],
     ids=["sgd", "adamw-averaged-accumulated", "muon-mixed-clipped", "frozen"],
 )
