@@ -118,3 +118,19 @@ def test_smoothing_goes_round() -> None:
     assert spans[0] is None
     assert spans[1] > spans[2] > spans[3] == 0  # type: ignore[operator]
     assert view.smoothing == "auto"
+
+
+def test_a_zoom_that_goes_along_leaves_the_cursor_behind() -> None:
+    """It must not stay at the edge with the values of other steps."""
+    view = View()
+    view.zoom(view.window(1000, 2000, live=False), inwards=True)
+    view.point(700)
+    assert view.window(1100, 2000, live=False).cursor == 700
+    assert view.window(1500, 2000, live=False).cursor is None
+    view.pan(view.window(1500, 2000, live=False), -1.0)
+    assert view.window(1500, 2000, live=False).cursor == 700
+    view.pan(view.window(1500, 2000, live=False), 1.0)
+    assert view.window(1500, 2000, live=False).cursor is None
+    assert view.undo()  # the zoom: what cannot be seen is not taken away first
+    assert ends(view.window(1500, 2000, live=False)) == (1, 1500)
+    assert not view.undo()

@@ -42,6 +42,8 @@ class View:
 
     def __init__(self) -> None:
         self.cursor: int | None = None
+        self._in_sight = False
+        """Whether the cursor is among the steps that are shown."""
         self.smoothing: Smoothing = "auto"
         self._axis = 0
         self._newest = 1
@@ -62,13 +64,18 @@ class View:
             self.cursor = min(self.cursor, self._newest)
         if self._width is None:
             self._axis = reach(step, total if live else 0, self._axis)
-            return Window(1, self._axis if live else self._newest, self.cursor, self.smoothing)
+            return self._shown(1, self._axis if live else self._newest)
         last = self._newest if self._end is None else self._end
         if self._end is None and live:
             stride = max(1, self._width // _BOUNDS)
             last = -(-last // stride) * stride
         first = max(1, last - self._width + 1)
-        return Window(first, max(last, first + _LEAST - 1), self.cursor, self.smoothing)
+        return self._shown(first, max(last, first + _LEAST - 1))
+
+    def _shown(self, first: int, last: int) -> Window:
+        """Return what is shown, with the cursor if it is there: a zoom that goes along leaves it behind."""
+        self._in_sight = self.cursor is not None and first <= self.cursor <= last
+        return Window(first, last, self.cursor if self._in_sight else None, self.smoothing)
 
     def zoom(self, shown: Window, inwards: bool, at: int | None = None) -> None:
         """Show half or twice as many steps, around ``at``, the cursor, the newest step, or the middle.
@@ -100,7 +107,7 @@ class View:
     def move_cursor(self, shown: Window, share: float) -> None:
         """Move the cursor by a share of what is shown; it appears at the newest step, and pans at the edges."""
         if self.cursor is None or not shown.first <= self.cursor <= shown.last:
-            self.cursor = min(shown.last, self._newest)
+            self.point(min(shown.last, self._newest))
             return
         by = _steps(share, shown.last - shown.first + 1)
         self.cursor = max(1, min(self._newest, self.cursor + by))
@@ -109,12 +116,13 @@ class View:
 
     def point(self, step: int) -> None:
         """Put the cursor on a step."""
-        self.cursor = max(1, min(self._newest, step))
+        self.cursor, self._in_sight = max(1, min(self._newest, step)), True
 
     def undo(self) -> bool:
         """Take the cursor away, or if there is none show the whole run again; False if there was nothing to undo."""
-        if self.cursor is not None:
-            self.cursor = None
+        self.cursor, seen = None, self._in_sight
+        if seen:
+            self._in_sight = False
             return True
         zoomed = self.zoomed
         self.show_all()
