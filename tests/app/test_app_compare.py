@@ -19,6 +19,7 @@ from tui.app.screens.validation import ValidationScreen
 from tui.app.widgets.axis import place_label, place_ticks
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.run_list import RunList
+from tui.app.widgets.run_search import RunSearch
 from tui.core import events
 from tui.core.rundir import RunDir
 from tui.runs.catalog import summary_of
@@ -123,6 +124,26 @@ async def test_a_filter_keeps_letters_and_colours(app: CnntrainApp) -> None:
         await pilot.press("escape")
         await settle(pilot)
         assert len({mark.glyph for mark in screen.query_one(Chart)._plot.marks}) == 3
+
+
+async def test_what_is_no_filter_yet_can_be_corrected(app: CnntrainApp) -> None:
+    """Else the letters that correct it are commands, and in the list one of them is to delete."""
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("slash", *"lr>>", "enter")
+        await settle(pilot)
+        assert screen.query_one(RunSearch).has_focus_within
+        await pilot.press("backspace", *"0.05", "enter")
+        await settle(pilot)
+        assert screen.query_one(RunSearch).text == "lr>0.05"
+        assert screen.query_one(Chart).has_focus
+        assert len({mark.glyph for mark in screen.query_one(Chart)._plot.marks}) == 1
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+        await pilot.press("slash", *"lr>>", "enter", "x")
+        await settle(pilot)
+        assert isinstance(app.screen, HomeScreen)
+        assert app.screen.query_one(RunSearch).text == "lr>>x"
 
 
 async def test_one_run_alone_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from tui.app.widgets.text_field import TextField
 from tui.core.text import clean
+from tui.runs.filter import Filter, FilterError
 
 
 class RunSearch(Horizontal):
@@ -35,7 +36,7 @@ class RunSearch(Horizontal):
         text: str
 
     class Entered(Message):
-        """The person is done with typing."""
+        """The person is done with typing, and it is a filter."""
 
     def compose(self) -> ComposeResult:
         yield Static(Content("/"), id="sign")
@@ -71,4 +72,8 @@ class RunSearch(Horizontal):
     @on(TextField.Submitted)
     def _submitted(self, event: TextField.Submitted) -> None:
         event.stop()
+        try:
+            Filter(self.text)
+        except FilterError:
+            return  # what is wrong stands there; elsewhere the keys that correct it would be commands
         self.post_message(self.Entered())
