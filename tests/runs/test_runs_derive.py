@@ -53,7 +53,8 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     assert new.optimizer.learning_rate == 0.002
     assert new.model_copy(update={"optimizer": old.optimizer}) == old
     assert checkpoints(child) == []
-    assert state_of(child).info["parent"] == parent.name
+    info = state_of(child).info
+    assert (info["parent"], info["preset"]) == (parent.name, "cifar10")
     assert {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()} == before
 
 

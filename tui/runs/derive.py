@@ -70,7 +70,7 @@ def derive(
         FailureError: the parent's files cannot be read, or the new run cannot be written.
     """
     from tui.core.dataset.manifest import load_manifest
-    from tui.core.presets import read_settings
+    from tui.core.presets import read_settings, read_toml
     from tui.core.schema import with_changes
     from tui.runs.launch import make
 
@@ -79,7 +79,9 @@ def derive(
     fits = not any(key.startswith("model.") or key == "optimizer.name" for key in changes)
     newest = finding is not None and finding.restart == "newest"
     source = _good_checkpoint(run, finding.step if finding else None, newest) if checkpoint and fits else None
-    kept = {PARENT: run.name}
+    about = read_toml(run.settings).get("run")
+    preset = about.get("preset", "") if isinstance(about, dict) else ""
+    kept = {PARENT: run.name, "preset": preset if isinstance(preset, str) else ""}
     if finding is not None:
         begun = _step_of(source) if source else 0
         needed = max(_SOONEST, finding.step - begun)
