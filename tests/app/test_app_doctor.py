@@ -24,6 +24,7 @@ from tui.core.diagnosis.rules import RULES
 from tui.core.diagnosis.words import unjudged
 from tui.core.rundir import RunDir
 from tui.runs.derive import Trial
+from tui.runs.report import report
 
 VANISHING = events.Found(
     time=builders.START + 9,
@@ -145,6 +146,15 @@ async def test_what_is_over_is_told_so_and_listed_last(app_on: Any) -> None:
         await pilot.press("down")
         await until(pilot, lambda: "it is no longer so" in text(pilot))
         assert "it is no longer so" in text(pilot)
+
+
+async def test_a_run_that_has_recovered_is_not_called_healthy_from_the_start(app_on: Any) -> None:
+    cleared = events.Cleared(time=builders.START + 11, step=700, code="vanishing")
+    async with app_on(VANISHING, cleared).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        assert "any more; what was, is below" in text(pilot)
+        summary = " ".join(report(screen._follower).words)
+        assert f"The doctor found: {VANISHING.title} (no longer)." in summary
 
 
 async def test_a_healthy_run_is_called_so(app_on: Any) -> None:

@@ -79,7 +79,8 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
         pace = f", {IMAGES_PER_SECOND.format(speed[0])} images/s" if speed and speed[0] == speed[0] else ""
         yield f"{started.model} with {started.parameters:,} weights on {started.device}, {pictures}{pace}."
     if state.found:
-        titles = dict.fromkeys(found.title or found.code for found in state.found)
+        stands = {found.title or found.code: found.code in state.findings for found in state.found}
+        titles = (title if there else f"{title} (no longer)" for title, there in stands.items())
         yield f"The doctor found: {', '.join(titles)}."
 
 

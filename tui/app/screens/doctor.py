@@ -127,7 +127,10 @@ class DoctorScreen(Screen[None]):
         wrong = sum(found.severity != "info" for found in state.findings.values())
         if not wrong:
             self._ask_the_rules()
-        if wrong or self._checks:
+        over = [one for one in self._shown.values() if one.code not in state.findings and one.severity != "info"]
+        if not wrong and over:
+            verdict = f"nothing is wrong with {state.run.name} any more; what was, is below"
+        elif wrong or self._checks:
             verdict = headline(wrong, self._checks, state.run.name)
         else:
             verdict = f"nothing is wrong with {state.run.name} as far as the doctor can see"

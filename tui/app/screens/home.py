@@ -106,6 +106,7 @@ class HomeScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
+        self._show_detail()
         self.query_one(Footer).show_command_palette = self.size.width >= _WIDE
 
     def point_at(self, run: RunDir) -> None:
