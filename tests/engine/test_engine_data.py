@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import shutil
 import threading
@@ -314,6 +315,12 @@ def test_what_a_run_was_begun_with_is_measured_once(root: Path, tmp_path: Path) 
     run.events.write_bytes(started.encode() + started.but(attempt=2, mean=[0.2, 0.2, 0.2]).encode())
     measured = normalisation.noted(run, settings_for().data)
     assert measured == ([0.2, 0.2, 0.2], [0.4, 0.5, 0.6])
+    before = run.events.read_bytes()
+    for mean, std in (([0.1], [0.4, 0.5, 0.6]), ([0.1, 0.2, math.nan], [0.4, 0.5, 0.0])):
+        run.events.write_bytes(started.but(mean=mean, std=std).encode())
+        found = normalisation.noted(run, settings_for().data)
+        assert found == ([], [0.4, 0.5, 0.6] if len(mean) == 1 else [])  # damaged: measured again
+    run.events.write_bytes(before)
     half = settings_for(data={"std": [0.7, 0.8, 0.9]})
     for settings, std in ((settings_for(), [0.4, 0.5, 0.6]), (half, [0.7, 0.8, 0.9])):
         mean, deviation = normalisation.noted(run, settings.data)

@@ -139,10 +139,8 @@ def _step(checkpoint: Checkpoint) -> int:
 
 def _normalisation(run: RunDir, settings: Settings) -> tuple[list[float], list[float]]:
     """Return the mean and the deviation that the run was trained with, as its last start has noted them."""
-    channels = settings.data.channels
     mean, std = normalisation.noted(run, settings.data)
-    whole = len(mean) == len(std) == channels and all(value > 0 for value in std)
-    if not whole or not bool(torch.isfinite(torch.tensor(mean + std)).all()):
+    if not (mean and std):
         cause = f"{clean_path(run.events)} does not say with which mean and deviation it was trained"
         raise FailureError("The run's pictures cannot be prepared", cause, "Copy the whole run directory.")
     return mean, std
