@@ -152,7 +152,7 @@ async def test_a_run_that_has_recovered_is_not_called_healthy_from_the_start(app
     cleared = events.Cleared(time=builders.START + 11, step=700, code="vanishing")
     async with app_on(VANISHING, cleared).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
-        assert "any more; what was, is below" in text(pilot)
+        assert "Nothing is wrong any more with 2026" in text(pilot)
         summary = " ".join(report(screen._follower).words)
         assert f"The doctor found: {VANISHING.title} (no longer)." in summary
 

@@ -169,7 +169,6 @@ def describe(device: torch.device) -> str:
 def versions() -> dict[str, str]:
     """The versions that decide the numbers."""
     found = {
-        "cnntrain": version("cnntrain"),
         "torch": torch.__version__,
         "torchvision": version("torchvision"),
         "python": platform.python_version(),

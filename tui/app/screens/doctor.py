@@ -127,13 +127,10 @@ class DoctorScreen(Screen[None]):
         wrong = sum(found.severity != "info" for found in state.findings.values())
         if not wrong:
             self._ask_the_rules()
-        over = [one for one in self._shown.values() if one.code not in state.findings and one.severity != "info"]
-        if not wrong and over:
-            verdict = f"nothing is wrong with {state.run.name} any more; what was, is below"
-        elif wrong or self._checks:
-            verdict = headline(wrong, self._checks, state.run.name)
-        else:
-            verdict = f"nothing is wrong with {state.run.name} as far as the doctor can see"
+        recovered = any(one.severity != "info" for one in self._shown.values() if one.code not in state.findings)
+        verdict = headline(wrong, self._checks, state.run.name, recovered=recovered)
+        if not (wrong or self._checks):
+            verdict += " as far as the doctor can see"
         if verdict != self._verdict:
             self._verdict = verdict
             self.query_one("#verdict", Static).update(Content(verdict[0].upper() + verdict[1:]))

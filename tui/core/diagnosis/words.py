@@ -62,19 +62,23 @@ def nearest_first(checks: Iterable[Check]) -> list[Check]:
     return sorted((check for check in checks if check.state == "quiet"), key=lambda check: -check.closeness)
 
 
-def headline(wrong: int, checks: Sequence[Check], run: str = "") -> str:
+def headline(wrong: int, checks: Sequence[Check], run: str = "", *, recovered: bool = False) -> str:
     """Return what a verdict begins with: how much is wrong, or that nothing is, and how much that is worth.
 
     Args:
         wrong: findings that are more than information.
         checks: what became of each rule; a run of a few steps has met few of them. None: not known yet.
         run: its name, where the sentence is to say it.
+        recovered: something was wrong, and is no longer so.
     """
     of = f" with {run}" if run else ""
     if wrong:
         return f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong{of}"
     rules, unknown = len(checks), len(unjudged(checks))
-    return f"nothing is wrong{of}" + (f", as far as {rules - unknown} of {rules} rules could judge" if unknown else "")
+    now = " any more" if recovered else ""
+    return f"nothing is wrong{now}{of}" + (
+        f", as far as {rules - unknown} of {rules} rules could judge" if unknown else ""
+    )
 
 
 def unjudged(checks: Iterable[Check]) -> list[Check]:
