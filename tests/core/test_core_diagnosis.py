@@ -546,8 +546,14 @@ def test_norm_layers_come_with_what_they_need() -> None:
 
 
 def test_weights_of_another_size_are_drawn_anew_unless_the_settings_draw_them() -> None:
-    assert offer(FIRES["bad_start"], "bad_start") == {"model.init": "kaiming_normal", "optimizer.clip_norm": 1.0}
-    assert offer(FIRES["constant_weights"], "constant_weights") == {"model.init": "kaiming_normal"}
+    found = raised(FIRES["bad_start"])["bad_start"]
+    assert found.change == {"model.init": "torch", "optimizer.clip_norm": 1.0}
+    assert offer(FIRES["constant_weights"], "constant_weights") == found.change
+    # without norm layers it is the weights' size that carries the signal
+    bare = replace(FIRES["bad_start"], changes={"model.batch_norm": False}, batch_norm=False)
+    assert offer(bare, "bad_start") == {"model.init": "kaiming_normal", "optimizer.clip_norm": 1.0}
+    equal = replace(FIRES["constant_weights"], changes={"model.init": "torch"})
+    assert not offer(equal, "constant_weights")
     plain = {"model.batch_norm": False}
     chosen = replace(FIRES["bad_start"], changes={"model.init": "orthogonal", **plain}, batch_norm=False)
     assert offer(chosen, "bad_start") == {"model.batch_norm": True, "optimizer.clip_norm": 1.0}
@@ -555,7 +561,7 @@ def test_weights_of_another_size_are_drawn_anew_unless_the_settings_draw_them() 
     expected = {"model.init": "kaiming_normal", "model.activation": "relu", "optimizer.clip_norm": 1.0}
     assert offer(bounded, "bad_start") == expected
     own = {"model.name": "resnet18"}  # of which BatchNorm is no setting
-    assert offer(replace(FIRES["dead_start"], changes=own), "dead_start") == {"model.init": "kaiming_normal"}
+    assert offer(replace(FIRES["dead_start"], changes=own), "dead_start") == found.change
 
 
 def test_what_blew_up_is_bounded_at_three_times_what_was_usual() -> None:
@@ -574,10 +580,14 @@ def test_what_blew_up_is_bounded_at_three_times_what_was_usual() -> None:
 
 def test_units_that_a_bias_holds_down_are_freed_of_it() -> None:
     found = raised(FIRES["dead_start"])["dead_start"]
-    assert found.change == {"model.init": "kaiming_normal"}
+    assert found.change == {"model.init": "torch", "optimizer.clip_norm": 1.0}
     assert "no bias pushes them" in found.message
     plain = replace(FIRES["dead_start"], changes={"model.batch_norm": False}, layers=PLAIN, batch_norm=False)
-    assert offer(plain, "dead_start") == {"model.init": "kaiming_normal", "model.batch_norm": True}
+    redrawn = {"model.init": "kaiming_normal", "optimizer.clip_norm": 1.0}
+    assert offer(plain, "dead_start") == redrawn
+    fast = {"model.batch_norm": False, "optimizer.learning_rate": 0.5}
+    fast_plain = replace(plain, changes=fast, rate=lambda step: 0.5)
+    assert offer(fast_plain, "dead_start") == {**redrawn, "optimizer.learning_rate": 0.05}
     # weights that the settings draw have no such bias: then norm layers have it, or bring it back into range
     drawn = {"model.init": "orthogonal"}
     assert offer(replace(FIRES["dead_start"], changes=drawn), "dead_start") == {"model.batch_norm": False}
@@ -690,6 +700,35 @@ def test_a_tiny_network_that_will_not_come_down_in_time_is_too_small() -> None:
 def test_layers_that_cannot_learn_do_not_hide_a_rate_that_is_too_low() -> None:
     course = replace(FIRES["rate_low"], layers=(replace(NORMED[0], trained=False), *NORMED[1:]))
     assert {"unwired", "rate_low"} <= set(raised(course))
+
+
+def test_statistics_that_lag_are_given_a_lower_rate_only_if_they_go_on_lagging() -> None:
+    def lagging(count: int) -> Course:
+        late = lambda step: step <= 50 * count  # noqa: E731
+        return Course(
+            validations=lambda step: validation(step, 0.12, train_accuracy=0.13) if late(step) else validation(step),
+            accuracy=lambda step: 0.6,
+            inputs=good_inputs(duplicates=12),
+        )
+
+    passing = raised(lagging(2))
+    assert passing["mismatch"].severity == "info"
+    assert not passing["mismatch"].change
+    assert not any(finding.change for finding in passing.values())  # least of all beside pictures that are at fault
+    lasting = raised(lagging(3))["mismatch"]
+    assert lasting.severity == "warning"
+    assert lasting.change == {"optimizer.learning_rate": pytest.approx(0.05 / 3, rel=0.03)}
+
+
+def test_one_answer_of_a_network_that_lets_nothing_through_needs_norm_layers() -> None:
+    plain = {"model.batch_norm": False, "model.activation": "sigmoid"}
+    found = raised(replace(FIRES["collapsed"], changes=plain, batch_norm=False))["collapsed"]
+    assert found.change == {"model.batch_norm": True, "model.activation": "relu"}
+    assert "Through sigmoid without norm layers" in found.message
+    for other in ({**plain, "model.activation": "relu"}, {**plain, "model.batch_norm": True}):
+        assert offer(replace(FIRES["collapsed"], changes=other), "collapsed") == {"optimizer.learning_rate": 0.017}
+    own = {**plain, "model.name": "resnet18"}  # of which neither is a setting
+    assert "model.batch_norm" not in offer(replace(FIRES["collapsed"], changes=own), "collapsed")
 
 
 def test_no_setting_makes_up_for_pictures_that_are_not_there() -> None:

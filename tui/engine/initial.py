@@ -24,7 +24,7 @@ _STOCHASTIC_DEPTH = "torchvision.ops.stochastic_depth.StochasticDepth"
 def draw(model: nn.Module, chosen: ModelSettings, head: Collection[str]) -> None:
     """Draw kernels and matrices anew by ``model.init``, from torch's global numbers.
 
-    Their layers' biases become zero, and those of norm layers.
+    Their layers' biases become zero, with torch what their layers draw; those of norm layers become zero.
 
     Xavier keeps the variance of signal and gradient in between (Glorot and Bengio 2010), Kaiming that of the signal
     (arXiv:1502.01852), orthogonal its length (arXiv:1312.6120); torch is what each layer of torch does by itself.
@@ -40,7 +40,7 @@ def draw(model: nn.Module, chosen: ModelSettings, head: Collection[str]) -> None
         own = dict(module.named_parameters(name, recurse=False))
         weights = [parameter for key, parameter in own.items() if is_weight(key, parameter)]
         last = any(key in head for key in own)
-        if isinstance(module, _NORMS) and module.bias is not None and chosen.init != "torch" and not chosen.pretrained:
+        if isinstance(module, _NORMS) and module.bias is not None and not chosen.pretrained:
             nn.init.zeros_(module.bias)
         if not weights or isinstance(module, nn.Embedding) or (chosen.pretrained and not last):
             continue

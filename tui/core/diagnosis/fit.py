@@ -65,7 +65,10 @@ def mismatch(view: View) -> Reading | None:
 
 
 def tell_mismatch(view: View) -> Advice:
-    """A warning only when it stays."""
+    """A warning only when it stays, and only then a change: at first statistics lag in sound runs too, and catch up.
+
+    A lower rate beside a graver finding, of what is wrong with the pictures, would mend nothing of that.
+    """
     newest = view.newest
     assert newest is not None
     text = (
@@ -81,7 +84,7 @@ def tell_mismatch(view: View) -> Advice:
     change: dict[str, object] = {"training.batch_size": max(32, settings.training.batch_size)}
     if settings.training.batch_size >= 32:
         change = offers.rate(view, 1 / 3)
-    return Advice(text, "", change, "checkpoint", "warning" if lasting else "info")
+    return Advice(text, "", change if lasting else {}, "checkpoint", "warning" if lasting else "info")
 
 
 # --- 17: validation pictures differ ----------------------------------------------------------------------
@@ -142,6 +145,10 @@ def tell_collapsed(view: View) -> Advice:
     newest = view.newest
     assert newest is not None
     text = f"{100 * newest.largest_answer:.0f} % of the validation pictures get the same answer."
+    if offers.fades(view):
+        activation = view.facts.settings.model.activation
+        text += f" Through {activation} without norm layers little of a picture arrives: BatchNorm and ReLU let it."
+        return Advice(text, "", offers.alive(view), "scratch")
     return Advice(text, "", offers.rate(view, 1 / 3), "scratch")
 
 

@@ -115,14 +115,23 @@ def alive(view: View, activation: str = "relu") -> dict[str, Any]:
     return {}
 
 
+def fades(view: View) -> bool:
+    """Whether a network of ours is made so that its signals fade: bounded activations without norm layers."""
+    model = view.facts.settings.model
+    return model.name == SIMPLE_CNN and model.activation in _BOUNDED and not model.batch_norm
+
+
 def _for_norms(view: View) -> dict[str, Any]:
     """What BatchNorm needs beside it: pictures enough for its statistics, and no learning rate that is out of range."""
-    change: dict[str, Any] = {}
-    if view.facts.settings.training.batch_size < limits.NORM_BATCH:
-        change["training.batch_size"] = _BATCH
+    few = view.facts.settings.training.batch_size < limits.NORM_BATCH
+    return {**({"training.batch_size": _BATCH} if few else {}), **_in_range(view)}
+
+
+def _in_range(view: View) -> dict[str, Any]:
+    """The usual learning rate where it is far out of range, which is no other cure's to bear."""
     if view.course.peak_rate > _HUGE * usual_rate(view):
-        change["optimizer.learning_rate"] = _rounded(usual_rate(view))
-    return change
+        return {"optimizer.learning_rate": _rounded(usual_rate(view))}
+    return {}
 
 
 def redrawn(view: View) -> dict[str, Any]:
@@ -130,15 +139,28 @@ def redrawn(view: View) -> dict[str, Any]:
     return {"model.init": "kaiming_normal"} if view.facts.settings.model.init == "auto" else {}
 
 
+def undone(view: View) -> dict[str, Any]:
+    """Weights and biases drawn anew, which takes back what the code of the network did, and a clipped gradient.
+
+    Without norm layers it is their size that carries the signal: as He et al. do. Before norm layers a larger weight
+    only makes steps smaller: as each layer draws its own.
+    """
+    change = redrawn(view)
+    if change and view.facts.batch_norm:
+        change["model.init"] = "torch"
+    return {**change, "optimizer.clip_norm": 1.0} if change else {}
+
+
 def revived(view: View) -> dict[str, Any]:
-    """Weights drawn anew, whose biases are zero, and BatchNorm, which undoes any shift before it.
+    """Weights and biases drawn anew; where the settings draw them already, BatchNorm, which undoes any shift before it.
 
     Where the settings draw the weights and have norm layers already, these shift all below zero: then none.
     """
     settings = view.facts.settings
-    change = possible(view.facts, {**redrawn(view), **alive(view, settings.model.activation)})
+    if change := undone(view):
+        return {**change, **_in_range(view)}
     shifting = settings.model.name == SIMPLE_CNN and settings.model.batch_norm
-    return change or ({"model.batch_norm": False} if shifting else {})
+    return {"model.batch_norm": False} if shifting else possible(view.facts, alive(view, settings.model.activation))
 
 
 def resized(view: View) -> dict[str, Any]:
@@ -147,12 +169,12 @@ def resized(view: View) -> dict[str, Any]:
     Where the settings draw the weights already it is BatchNorm that makes their size meaningless.
     """
     settings = view.facts.settings
-    change = redrawn(view)
+    change = undone(view)
     if not change:
-        change = alive(view, settings.model.activation)
-    elif settings.model.name == SIMPLE_CNN and settings.model.activation in _BOUNDED:
+        return {**alive(view, settings.model.activation), "optimizer.clip_norm": 1.0}
+    if settings.model.name == SIMPLE_CNN and settings.model.activation in _BOUNDED:
         change["model.activation"] = "relu"
-    return {**change, "optimizer.clip_norm": 1.0}
+    return change
 
 
 def normed(view: View) -> dict[str, Any]:

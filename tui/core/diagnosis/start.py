@@ -285,8 +285,11 @@ def tell_constant_weights(view: View) -> Advice:
     """Name them."""
     assert view.course.inputs is not None
     names = list(view.course.inputs.constant)
-    text = f"All elements of {_listed(names)} start equal, so its units stay copies of each other. Draw them at random."
-    return Advice(text, names[0], offers.redrawn(view), "scratch")
+    text = (
+        f"All elements of {_listed(names)} start equal, so its units stay copies of each other. Draw them at random; a "
+        "clipped gradient keeps the first steps small."
+    )
+    return Advice(text, names[0], offers.undone(view), "scratch")
 
 
 def small_norm_batch(view: View) -> Reading | None:

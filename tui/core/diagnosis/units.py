@@ -64,6 +64,7 @@ def tell_dead_start(view: View) -> Advice:
     else:
         words = {
             "model.init": "Weights that are drawn anew have a sound size, and no bias pushes them.",
+            "optimizer.clip_norm": "A clipped gradient keeps the first steps small.",
             "model.batch_norm": "BatchNorm brings them back into range, whatever pushed them out of it.",
         }
         text += " ".join(said for key, said in words.items() if key in change)
