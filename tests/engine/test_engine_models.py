@@ -55,6 +55,40 @@ def test_simple_cnn_follows_its_settings(settings: Any, activation: str, batch_n
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_to_pool_before_the_activation_changes_no_bit(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, activation: str, memory: torch.memory_format
+) -> None:
+    chosen = settings(**{"model.activation": activation, "model.width": 8})
+    images, targets = torch.randn(8, 3, 19, 19).contiguous(memory_format=memory), torch.arange(8) % 4
+    images[:4] = images[:4].round()  # with many pixels alike
+
+    def trained() -> tuple[type[nn.Module], list[torch.Tensor]]:
+        model = models.build(chosen, 4).to(memory_format=memory).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        losses = []
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images), targets)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        return type(model.blocks[0][-1]), [*losses, *model.state_dict().values()]
+
+    last, pooled_first = trained()
+    monkeypatch.setattr(models, "pools_first", lambda _: False)
+    other, pooled_last = trained()
+    assert last is models.ACTIVATIONS[activation]
+    assert other is models.Halve
+    assert all(torch.equal(one, two) for one, two in zip(pooled_first, pooled_last, strict=True))
+
+
+@pytest.mark.parametrize("change", [{"model.activation": "gelu"}, {"model.pooling": "average"}])
+def test_what_does_not_commute_keeps_its_order(settings: Any, change: dict[str, Any]) -> None:
+    assert isinstance(models.build(settings(**change), 4).blocks[0][-1], models.Halve)
+
+
 def test_width_doubles_up_to_512_and_weights_follow_the_seed(settings: Any) -> None:
     chosen = settings(**{"model.blocks": 5, "model.width": 100})
     widths = [m.out_channels for m in models.build(chosen, 2).modules() if isinstance(m, nn.Conv2d)]
