@@ -15,11 +15,9 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import OptionList, Static
 
-from tui.app.checkup import Checkup
 from tui.app.draft import Draft
-from tui.app.exclusion import Exclusion
-from tui.app.outline import bars, check_words, progress, summary, told
-from tui.app.screens.begin import explain
+from tui.app.outline import bars, progress, summary
+from tui.app.screens.dataset_findings import DatasetFindings
 from tui.app.survey import Survey
 from tui.app.widgets.class_bars import ClassBars
 from tui.app.widgets.columns import Cell, line
@@ -28,11 +26,8 @@ from tui.app.widgets.keys import Keys
 from tui.app.widgets.path_input import PathInput
 from tui.app.widgets.row_list import RowList
 from tui.core import recent
-from tui.core.dataset.findings import Finding, of_problem
-from tui.core.dataset.problems import many
 from tui.core.dataset.scan import reading_of
 from tui.core.dataset.table import SUFFIXES
-from tui.core.errors import CnntrainError
 from tui.core.text import clean, clean_path
 
 _TYPING = 0.4
@@ -78,10 +73,8 @@ class DatasetScreen(Screen[None]):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
+        self._findings = DatasetFindings(draft, id="checked")
         self._survey: Survey | None = None
-        self._checkup: Checkup | None = None
-        self._findings: list[Finding] = []
-        self._exclusion: Exclusion | None = None
         self._wait: Timer | None = None
         self._proceeding = False
 
@@ -100,8 +93,7 @@ class DatasetScreen(Screen[None]):
             with Vertical(id="found"):
                 yield Static(id="summary")
                 yield ClassBars(id="bars")
-                yield Static(id="check")
-                yield RowList(id="findings")
+                yield self._findings
         yield Keys()
 
     def on_mount(self) -> None:
@@ -158,7 +150,8 @@ class DatasetScreen(Screen[None]):
     def typed(self) -> None:
         """Look at what is typed as soon as it is there and the typing rests."""
         self._cancel()
-        self._survey = self._checkup = None
+        self._survey = None
+        self._findings.forget()
         self._proceeding = False
         self._show()
         if self._wait is not None:
@@ -224,51 +217,14 @@ class DatasetScreen(Screen[None]):
         """Decode every picture."""
         if self._survey is None or self._survey.scan is None:
             self.notify("Choose a folder of pictures first.", severity="error")
-        elif self._checkup is not None and self._checkup.deep and not self._checkup.done:
+        elif self._findings.decoding:
             self.notify("Every picture is being decoded already; Escape stops it.")
         else:
-            self._begin_check(deep=True)
-
-    @on(OptionList.OptionSelected, "#findings")
-    def finding_chosen(self, event: OptionList.OptionSelected) -> None:
-        """Show the files of a finding."""
-        from tui.app.screens.finding import FindingScreen
-
-        survey = self._survey
-        finding = self._findings[int(event.option_id or 0)]
-        if survey is None or survey.scan is None or self._exclusion is None:
-            return
-        if not finding.paths:
-            self.notify(f"{finding.text} ({finding.done})", markup=False, timeout=8)
-            return
-        pictures = frozenset(path for samples in survey.scan.samples.values() for path, _ in samples)
-        self.app.push_screen(FindingScreen(finding, survey.scan.root, self._exclusion, pictures))
+            self._findings.check(self._survey, deep=True)
 
     def action_leave_out(self) -> None:
-        """Write the list of what to leave out, and have the run use it; a second time takes it back."""
-        report = self._checkup.report if self._checkup is not None else None
-        if report is None or self._exclusion is None:
-            self.notify("The check is not done yet: it finds what to leave out.", markup=False)
-            return
-        if not report.exclude:
-            more = "" if report.deep else " ^r decodes every picture and finds more."
-            self.notify(f"Nothing has to be left out.{more}", markup=False)
-            return
-        taken_back = self._exclusion.paths.issuperset(report.exclude)
-        try:
-            if taken_back:
-                self._exclusion.change(take_back=report.exclude)
-            else:
-                self._exclusion.change(add=report.exclude)
-        except CnntrainError as error:
-            explain(self.app, error)
-            return
-        self._divide_again()
-        number = many(len(report.exclude), "picture")
-        if taken_back:
-            self.notify(f"{number} taken back into the run.", markup=False)
-        else:
-            self.notify(f"{number} left out of the run, listed in {clean_path(self._exclusion.file)}", markup=False)
+        """Leave out of the run what the check says; a second time takes it back."""
+        self._findings.leave_out()
 
     def on_screen_resume(self) -> None:
         """On the screen that was above, pictures may have been left out, or what is read may be another."""
@@ -280,11 +236,12 @@ class DatasetScreen(Screen[None]):
         elif survey.scan is not None:
             self._divide_again()
 
+    @on(DatasetFindings.Changed)
     def _divide_again(self) -> None:
         survey = self._survey
         if survey is not None and survey.scan is not None and survey.settings is not self._draft.settings:
             survey.settings = self._draft.settings
-            self._exclusion = Exclusion(self._draft, survey.scan.root)
+            self._findings.read_exclusion()
             changed = partial(self.app.call_from_thread, self._changed, survey)
             self.run_worker(partial(survey.divide, changed), thread=True, exit_on_error=False)
         self._show()
@@ -293,16 +250,15 @@ class DatasetScreen(Screen[None]):
         """Stop looking or checking, or go back."""
         if self._survey is not None and not self._survey.done and self._survey.scan is None:
             self._cancel()
-        elif self._checkup is not None and self._checkup.deep and not self._checkup.done:
-            self._checkup.cancelled = True
+        elif self._findings.decoding:
+            self._findings.cancel()
         else:
             self.app.pop_screen()
 
     def _cancel(self) -> None:
         if self._survey is not None:
             self._survey.cancelled = True
-        if self._checkup is not None:
-            self._checkup.cancelled = True
+        self._findings.cancel()
 
     def _look_if_there(self) -> None:
         path = self.query_one(PathInput).path
@@ -321,7 +277,7 @@ class DatasetScreen(Screen[None]):
         """Begin to look through the folder that is named; whatever was looked through before is given up."""
         self._cancel()
         path = self.query_one(PathInput).path
-        self._checkup = None
+        self._findings.forget()
         if path is None:
             self._survey = None
             self._show()
@@ -334,68 +290,30 @@ class DatasetScreen(Screen[None]):
     def _changed(self, survey: Survey) -> None:
         if survey is not self._survey or not self.is_attached:
             return
-        if survey.scan is not None and self._checkup is None:
-            self._exclusion = Exclusion(self._draft, survey.scan.root)
-            self._begin_check(deep=False)
+        if survey.scan is not None and not self._findings.begun:
+            self._findings.check(survey)
         self._show()
         if self._proceeding and (survey.scan is not None or survey.done):
             self._proceeding = False
             self.action_proceed()
 
-    def _begin_check(self, *, deep: bool) -> None:
-        """Begin to look into the files; a check that is under way is given up, one that is done stays shown."""
-        assert self._survey is not None
-        if self._checkup is not None:
-            self._checkup.cancelled = True
-        checkup = self._checkup = Checkup(self._survey.path, self._draft.settings.data, deep)
-        changed = partial(self.app.call_from_thread, self._checked, checkup)
-        self.run_worker(partial(checkup.work, changed), thread=True, exit_on_error=False)
-
-    def _checked(self, checkup: Checkup) -> None:
-        if checkup is self._checkup and self.is_attached:
-            self._show()
-
     def _show_progress(self) -> None:
-        survey, checkup = self._survey, self._checkup
+        survey = self._survey
         if survey is not None and survey.scan is None and not survey.done:
             self.query_one("#summary", Static).update(progress(survey), layout=False)
-        if checkup is not None and not checkup.done:
-            self.query_one("#check", Static).update(check_words(checkup), layout=False)
+        self._findings.show_progress()
 
     def _show(self) -> None:
-        survey, checkup = self._survey, self._checkup
+        survey = self._survey
         scan = survey.scan if survey is not None else None
-        self._findings = self._found()
-        self.query_one("#summary", Static).update(summary(survey, self._findings))
+        self._findings.show(survey)
+        self.query_one("#summary", Static).update(summary(survey, self._findings.found))
         self.query_one(ClassBars).display = scan is not None
-        self.query_one("#check").display = self.query_one("#findings").display = scan is not None
         if scan is None:
             return
         names, counts = bars(scan)
         self.query_one(ClassBars).show(names, counts)
         self.query_one(ClassBars).styles.height = max(1, len(names))  # the stylesheet says how much at most
-        self.query_one("#check", Static).update(check_words(checkup), layout=False)
-        out = self._exclusion.paths if self._exclusion is not None else set()
-        rows = {str(index): partial(_finding_line, finding, out) for index, finding in enumerate(self._findings)}
-        self.query_one("#findings", RowList).show(rows)
-
-    def _found(self) -> list[Finding]:
-        """Return what the check has found; while none is done, what the look through the folder has."""
-        scan = self._survey.scan if self._survey is not None else None
-        checkup = self._checkup
-        if scan is None:
-            return []
-        if checkup is not None and checkup.report is not None:
-            return checkup.report.findings
-        if checkup is not None and checkup.deep:
-            return self._findings  # the quick one's stay until the deep one is done
-        order = ("error", "warning", "info")
-        found = sorted(scan.problems, key=lambda problem: order.index(problem.severity))
-        return [of_problem(problem) for problem in found]
-
-
-def _finding_line(finding: Finding, out: set[str], width: int) -> Content:
-    return told(finding, sum(path in out for path in finding.paths) if out else 0)
 
 
 def _path_line(path: Path, width: int) -> Content:

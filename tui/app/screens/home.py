@@ -19,14 +19,15 @@ from tui.app.listing import Listing
 from tui.app.notices import call_back
 from tui.app.screens import errands
 from tui.app.screens.begin import begin, explain, show_run
-from tui.app.widgets.preset_list import DEMO, DEMO_DESCRIPTION, PresetList
+from tui.app.screens.home_words import about_preset, title, why_empty
+from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.row_list import RowList
 from tui.app.widgets.run_list import RunList, about, headings
 from tui.app.widgets.run_search import RunSearch
 from tui.core import presets
 from tui.core.errors import CnntrainError
 from tui.core.rundir import RunDir
-from tui.core.text import clean, clean_path
+from tui.core.text import clean
 from tui.runs.catalog import Summary
 from tui.runs.comparison import ORDERS, sorted_runs
 from tui.runs.fields import settings_of
@@ -169,47 +170,22 @@ class HomeScreen(Screen[None]):
         self.query_one(PresetList).show_presets(presets.available())
 
     def _show_title(self) -> None:
-        listing = self._listing
-        known = len(listing.summaries or ())
-        words = f"{listing.live} training" if listing.live else ""
-        if known and not listing.whole:
-            words = f"{words}  reading…".strip()
-        left = Content.assemble(("cnntrain", "bold $accent"), "  ", (clean_path(self._root, 50), "$foreground-muted"))
-        gap = self.size.width - 2 - left.cell_length - len(words)
-        self.query_one("#title", Static).update(
-            left.pad_right(max(1, gap)).append(Content.styled(words, "$success")), layout=False
-        )
-        if listing.summaries is None:
-            empty = "Looking for runs…"
-        elif listing.trouble:
-            empty = clean(listing.trouble, 400)
-        elif known:
-            empty = "No run fits; Escape shows all again."
-        else:
-            empty = "No runs yet. Choose a preset above, or try the demo: it needs no pictures."
-        self.query_one("#empty", Static).update(Content(empty), layout=False)
-        above = (
-            headings(
-                self.size.width - 2 - int(self.query_one(RunList).show_vertical_scrollbar), list(ORDERS)[self._order]
-            )
-            if self._listed
-            else Content.styled("Runs", "bold $primary")
-        )
+        width = self.size.width - 2
+        self.query_one("#title", Static).update(title(self._root, self._listing, width), layout=False)
+        self.query_one("#empty", Static).update(Content(why_empty(self._listing)), layout=False)
+        above = Content.styled("Runs", "bold $primary")
+        if self._listed:
+            bar = int(self.query_one(RunList).show_vertical_scrollbar)
+            above = headings(width - bar, list(ORDERS)[self._order])
         self.query_one("#runs-heading", Static).update(above, layout=False)
 
     def _show_detail(self) -> None:
         """Tell more about what the cursor is on."""
-        text = Content("")
-        if not self.query_one(PresetList).has_focus:
-            summary = self.query_one(RunList).summary
-            text = about(summary, self.size.width - 2) if summary is not None else text
+        if self.query_one(PresetList).has_focus:
+            text = Content(about_preset(self.query_one(PresetList).row))
         else:
-            name = self.query_one(PresetList).row
-            if name == DEMO:
-                text = Content(DEMO_DESCRIPTION)
-            elif name is not None:
-                found = next((p for p in presets.available() if p.name == name), None)
-                text = Content(found.description if found is not None else "")
+            summary = self.query_one(RunList).summary
+            text = about(summary, self.size.width - 2) if summary is not None else Content("")
         self.query_one("#detail", Static).update(text, layout=False)
 
     @on(RowList.Marked)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from tui.app.screens.results_keys import KEYS, offered
 from tui.app.screens.watch_view import View
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.pages import Pages
@@ -61,45 +62,7 @@ class ResultsScreen(Screen[None]):
     """
 
     CSS_PATH = "results.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="results.back", tooltip="Leave this screen."),
-        Binding(
-            "a",
-            "answers",
-            "Answers",
-            id="results.answers",
-            tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
-        ),
-        Binding(
-            "d", "doctor", "Doctor", id="results.doctor", tooltip="What is wrong with the run, and what would mend it."
-        ),
-        Binding("e", "export", "Export", id="results.export", tooltip="Write the network for other programs."),
-        Binding("p", "predict", "Predict", id="results.predict", tooltip="Say what the network sees in pictures."),
-        Binding("t", "test", "Test", id="results.test", show=False, tooltip="Evaluate the network on other pictures."),
-        Binding(
-            "x", "extend", "Extend", id="results.extend", show=False, tooltip="Train the finished run for more epochs."
-        ),
-        Binding("r", "resume", "Resume", id="results.resume", tooltip="Let it go on from its last checkpoint."),
-        Binding("n", "derive", "New run", id="results.derive", tooltip="Set up a new run from its settings."),
-        Binding("w", "watch", "Watch", id="results.watch", tooltip="All curves, layers and messages of the run."),
-        Binding("m", "maximise", "Max", id="results.max", show=False, tooltip="Give a panel the whole screen, or not."),
-        Binding("l", "log", "Axis", id="results.log", show=False, tooltip="Logarithmic or linear axis of the curves."),
-        Binding("tab", "next(1)", "Next panel", id="results.next", show=False, tooltip="Choose the next panel."),
-        Binding("shift+tab", "next(-1)", "Panel before", id="results.before", show=False, tooltip="The panel before."),
-        *(
-            Binding(
-                str(number),
-                f"choose({number})",
-                "Choose",
-                id="results.choose",
-                show=False,
-                priority=True,
-                key_display="1-5",
-                tooltip="Choose a panel.",
-            )
-            for number in range(1, 6)
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     def __init__(self, run: RunDir, *, root_typed: str = "") -> None:
         super().__init__()
@@ -233,21 +196,7 @@ class ResultsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the run as it is."""
-        if action not in ("answers", "doctor", "export", "predict", "test", "extend", "resume", "derive"):
-            return True
-        state = self.follower.state if self.follower is not None else None
-        if state is None:
-            return False
-        match action:
-            case "extend":
-                return state.status == "finished" and not state.read_only
-            case "resume":
-                return not state.live and state.status != "finished" and not state.read_only
-            case "answers" | "doctor":
-                return True
-            case "derive":
-                return state.table is not None
-        return bool(state.checkpoints)
+        return offered(action, self.follower.state if self.follower is not None else None)
 
     def action_back(self) -> None:
         """Make the panel small again, or leave."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
@@ -16,27 +15,24 @@ from textual.widgets import OptionList, Static
 
 from tui.app import starts
 from tui.app.draft import DIRECTORY, Draft, fields, problem_words
-from tui.app.draft_words import changes_words, differences, findable, group_line, network_words, wrapped_command
+from tui.app.draft_words import changes_words, findable, group_line, network_words, wrapped_command
 from tui.app.samples import mixed
-from tui.app.screens.ask import AskLine, Confirm
-from tui.app.screens.begin import begin, explain
+from tui.app.screens.begin import begin
+from tui.app.screens.save_preset import save_preset
+from tui.app.screens.settings_keys import KEYS, beside
 from tui.app.survey import Survey
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.form import Form, choices_of
 from tui.app.widgets.keys import Keys
 from tui.app.widgets.rate_curve import RateCurve
 from tui.app.widgets.row_list import RowList
-from tui.core import presets
 from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
-from tui.core.errors import CnntrainError, UsageError
 from tui.core.schema import Setting
 from tui.core.text import clean, clean_path
 
 _TOLD = 3
 """Lines of the explanation and the limits below the form."""
-_BESIDE = ("settings.rates", "settings.rehearse", "settings.network", "settings.find", "settings.undo")
-"""Keys that stand below the groups: the footer has no room for them at 80 columns."""
 _RATES = ("optimizer.learning_rate", "training.epochs", "training.max_steps")
 """Settings besides those of the schedule that change its curve."""
 
@@ -47,61 +43,7 @@ class SettingsScreen(Screen[None]):
     CSS_PATH = "settings.tcss"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (76, "-narrow"), (116, "-wide")]
-    BINDINGS = [
-        Binding("ctrl+t", "train", "Train", id="settings.train", tooltip="Start the run and watch it.", priority=True),
-        Binding("ctrl+s", "save", "Save", id="settings.save", tooltip="Save these settings as your own preset."),
-        Binding(
-            "ctrl+g",
-            "preview",
-            "See",
-            id="settings.preview",
-            tooltip="What the network sees of the pictures with these settings.",
-        ),
-        Binding(
-            "ctrl+o",
-            "rehearse",
-            "Dry run",
-            id="settings.rehearse",
-            show=False,
-            tooltip="Make some real steps: memory, times, the largest batch, disk, whether it learns. Nothing is kept.",
-        ),
-        Binding(
-            "ctrl+l",
-            "rates",
-            "Rates",
-            id="settings.rates",
-            show=False,
-            tooltip="Try growing learning rates on the pictures, and choose one of those that are suggested.",
-        ),
-        Binding(
-            "ctrl+f",
-            "find",
-            "Find",
-            id="settings.find",
-            show=False,
-            tooltip="Find a setting by its name, its group or its explanation.",
-            priority=True,
-        ),
-        Binding(
-            "ctrl+n",
-            "network",
-            "Network",
-            id="settings.network",
-            show=False,
-            tooltip="What would be trained: layers, shapes, parameters, operations and the memory that a step takes.",
-        ),
-        Binding("ctrl+z", "undo", "Undo", id="settings.undo", show=False, tooltip="Take the last change back."),
-        Binding("ctrl+y", "redo", "Redo", id="settings.redo", show=False, tooltip="Make the change again."),
-        Binding(
-            "f6",
-            "copy",
-            "Copy command",
-            id="settings.copy",
-            show=False,
-            tooltip="Copy the command line to the clipboard.",
-        ),
-        Binding("escape", "app.pop_screen", "Back", id="settings.back", tooltip="Back; what was typed is kept."),
-    ]
+    BINDINGS = KEYS
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -130,8 +72,9 @@ class SettingsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#groups").can_focus = False
-        self.query_one("#keys", Static).update(Content("\n").join(self._keys()))
-        self.query_one("#keys-below", Static).update(Content("  ").join(self._keys()))
+        keys = beside(self.app)
+        self.query_one("#keys", Static).update(Content("\n").join(keys))
+        self.query_one("#keys-below", Static).update(Content("  ").join(keys))
         self._show()
         # The name and the folder are decided when one comes here: the first thing to think about is the next.
         self.call_after_refresh(self.query_one(Form).enter, "data.image_size" if self._draft.directory else DIRECTORY)
@@ -265,33 +208,7 @@ class SettingsScreen(Screen[None]):
         if self._draft.problems:
             self.notify("Mend what is marked first: a preset holds only what is right.", severity="error")
             return
-        own = {preset.name for preset in presets.available() if not preset.shipped}
-        name = self._draft.preset if self._draft.preset in own else f"my-{self._draft.preset}"
-        question = "Save these settings as a preset called"
-        self.app.push_screen(AskLine(question, name, _wrong_with_name), partial(self._save, own))
-
-    def _save(self, own: set[str], name: str | None) -> None:
-        if name is None:
-            return
-        if name not in own:
-            self._write(name, True)
-            return
-        question = f'Replace your preset "{name}"?'
-        detail = "What it says now is lost."
-        self.app.push_screen(Confirm(question, detail, yes="Replace"), partial(self._write, name))
-
-    def _write(self, name: str, wanted: bool | None) -> None:
-        if not wanted:
-            return
-        comment = f"Made from {self._draft.preset}: {differences(self._draft)}."
-        try:
-            preset = presets.save(name, self._draft.settings, comment=comment, replace=True)
-        except CnntrainError as error:
-            explain(self.app, error)
-            return
-        self._draft.rebase(name)
-        self._show()
-        self.notify(f"Saved as {clean_path(preset.path)}", markup=False)
+        save_preset(self.app, self._draft, self._show)
 
     def _show(self) -> None:
         draft, form = self._draft, self.query_one(Form)
@@ -315,12 +232,6 @@ class SettingsScreen(Screen[None]):
             place.set_class(edited and not self._draft.problems, "-rates")
         for curve in self.query(RateCurve):
             curve.show(self._draft.settings, self._draft.epoch_steps)
-
-    def _keys(self) -> list[Content]:
-        """Return the keys for which the footer has no room."""
-        known = {one.id: one for one in self.BINDINGS if isinstance(one, Binding)}
-        keys = [(self.app.get_key_display(known[name]), known[name].description) for name in _BESIDE]
-        return [Content.assemble((key, "$accent"), f" {word}") for key, word in keys]
 
     def _show_command(self) -> None:
         """Show as much of the command line as there is room for; it is copied whole."""
@@ -381,11 +292,3 @@ class SettingsScreen(Screen[None]):
             below = Content.styled(f"{limits}{setting.key}", "$foreground-muted")
         self.query_one("#help", Static).update(Content(setting.help), layout=False)
         self.query_one("#limits", Static).update(below, layout=False)
-
-
-def _wrong_with_name(name: str) -> str:
-    try:
-        presets.check_name(name)
-    except UsageError as error:
-        return f"{error.cause[:1].upper()}{error.cause[1:]}. {error.next_step}"
-    return ""

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer
@@ -22,6 +22,7 @@ from tui.app.preferences import Preferences
 from tui.app.reader import Reader
 from tui.app.screens import asking
 from tui.app.screens.dashboard import Dashboard
+from tui.app.screens.watch_keys import KEYS, offered
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
@@ -44,18 +45,6 @@ _FIRST_LOOK = 0.25
 """Seconds that the screen waits for the first look."""
 _STALE = 1.0
 """Seconds after which a look that is not over is told."""
-_ABOUT_THE_RUN = {
-    "stop",
-    "stop_after_epoch",
-    "pause",
-    "continue",
-    "validate",
-    "save",
-    "rate",
-    "extend",
-    "resume",
-    "results",
-}
 
 
 class WatchScreen(Screen[None]):
@@ -66,52 +55,7 @@ class WatchScreen(Screen[None]):
     """
 
     CSS_PATH = "watch.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="watch.back", tooltip="Leave this screen; the training goes on."),
-        Binding("s", "stop", "Stop", id="watch.stop", tooltip="Stop the training after this step, with a checkpoint."),
-        Binding("p", "pause", "Pause", id="watch.pause", tooltip="Let the training wait."),
-        Binding("p", "continue", "Continue", id="watch.continue", tooltip="Let the training go on."),
-        Binding("v", "validate", "Validate", id="watch.validate", tooltip="Validate now."),
-        Binding("c", "save", "Save", id="watch.save", tooltip="Save a checkpoint now."),
-        Binding(
-            "t",
-            "rate",
-            "Rate",
-            id="watch.rate",
-            show=False,
-            tooltip="Multiply the learning rate from the next step on.",
-        ),
-        Binding(
-            "e",
-            "stop_after_epoch",
-            "Stop after epoch",
-            id="watch.stop_after_epoch",
-            show=False,
-            tooltip="Stop at the end of this epoch, after its validation.",
-        ),
-        Binding("x", "extend", "Extend", id="watch.extend", show=False, tooltip="Train for more epochs than planned."),
-        Binding("d", "doctor", "Doctor", id="watch.doctor", tooltip="What is wrong with this run, and what mends it."),
-        Binding(
-            "y",
-            "layers",
-            "Layers",
-            id="watch.layers",
-            show=False,
-            tooltip="Gradients, updates, dead channels: layer by layer.",
-        ),
-        Binding(
-            "a",
-            "answers",
-            "Answers",
-            id="watch.answers",
-            show=False,
-            tooltip="Each validation in detail: classes, confusion, the worst mistakes, confidence.",
-        ),
-        Binding("r", "resume", "Resume", id="watch.resume", tooltip="Let the training go on from its last checkpoint."),
-        Binding(
-            "w", "results", "Results", id="watch.results", tooltip="What became of the run: numbers, files, export."
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     LEGEND = (
         "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
@@ -272,28 +216,7 @@ class WatchScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the run as it is."""
-        if action not in _ABOUT_THE_RUN:
-            return True
-        if self.follower is None:
-            return False
-        state = self.follower.state
-        asking = state.live and not state.read_only
-        match action:
-            case "pause":
-                return asking and not state.paused and state.status != "stopping"
-            case "continue":
-                return asking and state.paused
-            case "stop":
-                return asking and state.status != "stopping"
-            case "extend" if state.status == "finished":
-                return not state.read_only
-            case "validate" | "save" | "rate" | "extend" | "stop_after_epoch":
-                return asking and state.status in ("running", "paused")
-            case "results":
-                return not state.live
-            case "resume":
-                return not state.live and state.status != "finished" and not state.read_only
-        return True
+        return offered(action, self.follower.state if self.follower is not None else None)
 
     def action_back(self) -> None:
         """Take the cursor away, undo the zoom or the enlargement, or leave."""
