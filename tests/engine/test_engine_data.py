@@ -359,17 +359,17 @@ def test_training_while_pictures_are_decoded_is_like_training_afterwards(
     bad = damaged(many, manifest, "validation", slice(3, 5))
     manifest = manifest_of(many, settings)
     with prepared(many, settings, manifest, early=True) as data:
-        assert data._kept is not None
-        assert data._kept.missing
+        assert data._supply.kept is not None
+        assert data._supply.kept.missing
         assert [problem.code for problem in data.notices] == ["decoding"]
         early, mean = first(data, 160, start), data.mean
         assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 16)) == 118
-        assert data._kept is not None
-        data._kept.join()
-        assert data._kept.missing == 0
+        assert data._supply.kept is not None
+        data._supply.kept.join()
+        assert data._supply.kept.missing == 0
         assert {path for problem in data.skipped for path in problem.paths} >= set(bad)
         assert same(first(data, 160, start), early)
-        assert data._decoders._processes == []
+        assert data._supply.decoders._processes == []
     with prepared(many, settings, manifest) as data:  # decoded before
         assert data.notices == []
         assert (data.mean, data.std) == (mean, data.std)
@@ -387,11 +387,11 @@ def decoded() -> list[str]:
 def test_a_run_that_ends_while_pictures_are_decoded_leaves_nothing_half_done(many: Path) -> None:
     with prepared(many, settings_for(), early=True) as data:
         first(data, 3)
-        assert data._kept is not None
-        assert data._kept.missing
+        assert data._supply.kept is not None
+        assert data._supply.kept.missing
         assert [name.endswith(".tmp") for name in decoded()] == [True]
     assert decoded() == []
-    assert data._decoders._processes == []
+    assert data._supply.decoders._processes == []
 
 
 def test_a_disk_that_is_full_while_training_costs_the_cache_and_nothing_else(
@@ -410,11 +410,11 @@ def test_a_disk_that_is_full_while_training_costs_the_cache_and_nothing_else(
     monkeypatch.setattr(Recipe, "job", full)
     with prepared(many, settings, manifest, early=True) as data:
         assert same(first(data, 170), streamed)
-        assert data._kept is not None
-        data._kept.join()
+        assert data._supply.kept is not None
+        data._supply.kept.join()
         assert [problem.code for problem in data.notices] == ["decoding", "streamed"]
         assert "No space left on device" in data.notices[1].text
-        assert 0 < data._kept.missing < 800
+        assert 0 < data._supply.kept.missing < 800
         assert sum(len(batch.targets) for batch in data.evaluation_batches("validation", 16)) == 120
     assert decoded() == []
 
@@ -423,7 +423,7 @@ def test_decoders_that_cannot_be_had_end_the_training(many: Path, monkeypatch: p
     monkeypatch.setattr("tui.core.dataset.decoders._MOST_DEATHS", 0)
     with prepared(many, settings_for(), early=True) as data, data.training_batches(0) as batches:
         next(batches)
-        for process in list(data._decoders._processes):
+        for process in list(data._supply.decoders._processes):
             process._child.kill()
         with pytest.raises(FailureError, match="decoding processes were lost 1 times"):
             list(itertools.islice(batches, 200))
@@ -448,8 +448,8 @@ def test_copies_are_told_once_all_pictures_are_decoded(many: Path) -> None:
     shutil.copy(many / manifest.splits["train"][0][0], many / manifest.splits["validation"][0][0])
     with prepared(many, settings, manifest, early=True) as data:
         assert data.duplicates == 0
-        assert data._kept is not None
-        data._kept.join()
+        assert data._supply.kept is not None
+        data._supply.kept.join()
         assert data.duplicates == 1
         assert [problem.code for problem in data.notices] == ["changed", "decoding", "leak"]
 
@@ -596,10 +596,10 @@ def test_hostile_names_train_and_never_show_raw(tmp_path: Path) -> None:
 
 def test_no_decoder_is_left_after_preparing_or_closing(root: Path) -> None:
     with prepared(root, settings_for()) as data:
-        assert data._decoders._processes == []
+        assert data._supply.decoders._processes == []
     with prepared(root, settings_for(data=STREAMED)) as data:
         first(data, 2)
-        children = [process._child for process in data._decoders._processes]
+        children = [process._child for process in data._supply.decoders._processes]
         assert children
     assert all(child.poll() is not None for child in children)
 

@@ -55,9 +55,12 @@ class Data(Protocol):
     notices: list[Problem]
     targets: Targets
     """Of the training pictures."""
-    duplicates: int
     root: str
     """Of the dataset."""
+
+    @property
+    def duplicates(self) -> int:
+        """Validation pictures that are exact copies of training pictures, as far as it is known."""
 
     def training_batches(self, first_step: int) -> AbstractContextManager[Iterator[Batch]]:
         """Endless batches from the one after ``first_step`` steps on."""
