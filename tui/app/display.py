@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic
 
 from rich.color import ColorSystem
@@ -21,14 +22,17 @@ from textual.app import App, ReturnType
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 from tui.app.descriptors import terminal_alone, use_utf8
 from tui.app.frame import Frame, Piece
 from tui.app.gate import GatedDriver
 from tui.app.hangup import terminals, watch_hangup
 from tui.app.pacing import Pacer
+from tui.app.straight import Changed, uncovered
 
 _UPDATE: Any = getattr(_compositor, "CompositorUpdate", object)
 _LAYOUT: Any = getattr(_compositor, "LayoutUpdate", None)
@@ -84,6 +88,8 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         self._touches = 1
         """How often: what the newest key changed is more urgent than what is left of the one before."""
         self._over = threading.Event()
+        self._gathered: list[Changed] | None = None
+        """Rows that are to be written together; None: each as Textual does it."""
         self._after_paint: list[Callable[[], None]] = []
         self._painted = False
         """Whether anything has gone to the terminal since somebody waits for that."""
@@ -186,6 +192,45 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             for callback in waiting:
                 self.call_later(callback)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the rows that change meanwhile in one go and at once, where nothing lies over them."""
+        gathered: list[Changed] = []
+        self._gathered = gathered
+        try:
+            yield
+        finally:
+            self._gathered = None
+            if gathered and not self._write_straight(gathered):
+                for widget, rows in gathered:
+                    self.refresh_rows(widget, rows)
+
+    def refresh_rows(self, widget: Widget, rows: Sequence[int]) -> None:
+        """Have some rows of a widget written."""
+        if self._gathered is None:
+            widget.refresh(*(Region(0, y, widget.size.width, 1) for y in rows))
+        else:
+            self._gathered.append((widget, rows))
+
+    def _write_straight(self, changed: Sequence[Changed]) -> bool:
+        """Write rows without Textual; False where they have to go its way."""
+        fits = (self._frame.width, self._frame.height) == self.size
+        if not self.cell_exact or not fits or not self._will_be_written():
+            return False
+        try:
+            pieces = uncovered(self.screen, changed)
+            if pieces is None:
+                return False
+            self._frame.put(pieces, urgency=self._urgency)
+            written = self._next()
+        except Exception:  # as in `_display`
+            self._frame.forget()
+            self.screen.refresh()
+            return True
+        if written is not None:
+            super()._display(self.screen, written)
+        return True
+
     def action_redraw(self) -> None:
         """Write every cell again."""
         self._frame.forget()
@@ -216,7 +261,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             return renderable
         pieces = self._pieces(renderable) if self.cell_exact else None
         if pieces is not None:
-            self._frame.put(pieces, urgency=self._touches if time.monotonic() - self._touched < _URGENT else 0)
+            self._frame.put(pieces, urgency=self._urgency)
             return self._next()
         if self._pacer.wait:
             self._held = True
@@ -224,6 +269,10 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             return None
         self._frame.forget()
         return renderable
+
+    @property
+    def _urgency(self) -> int:
+        return self._touches if time.monotonic() - self._touched < _URGENT else 0
 
     def _next(self) -> _Written | None:
         """Return what the terminal can take of what it is to show; None if that is nothing, or is written already."""

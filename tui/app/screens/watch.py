@@ -8,6 +8,7 @@ directory: leaving the screen, or losing it, costs nothing.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -164,9 +165,10 @@ class WatchScreen(Screen[None]):
         eco = isinstance(self.app, CellExactApp) and self.app.eco
         beats = _ECO_BEATS if eco else 1
         if self._beat % beats == 0:
-            if self._stale:
-                self._show_status()
-            self.dashboard.draw_turn(self._beat // beats, seldom=eco)
+            with self.app.together() if isinstance(self.app, CellExactApp) else nullcontext():
+                if self._stale:
+                    self._show_status()
+                self.dashboard.draw_turn(self._beat // beats, seldom=eco)
 
     def _go_on(self) -> None:
         self._hurry = None

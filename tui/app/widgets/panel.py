@@ -14,11 +14,13 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.color import Color
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.display import CellExactApp
 from tui.app.palette import Tone, heat, style
 from tui.app.sequences import NARROW
 from tui.core.text import clean
@@ -48,6 +50,8 @@ class Rows(Widget):
         self._drawn_for = Size(0, 0)
         self._ground: tuple[Color, Style, str] | None = None
         """The background, as a style too, and the theme: asking for them takes as long as drawing a row."""
+        self._inks: dict[Ink, Style] = {}
+        """How each ink looks on that ground, in colours that the terminal's own have no say in."""
 
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the rows to show; more than ``height`` are cut, fewer are filled up."""
@@ -70,7 +74,11 @@ class Rows(Widget):
             for y in changed:
                 if y < len(self._strips):
                     self._strips[y] = None
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
+            app = self.app
+            if isinstance(app, CellExactApp):
+                app.refresh_rows(self, changed)
+            else:
+                self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     @property
     def parked(self) -> bool:
@@ -110,14 +118,26 @@ class Rows(Widget):
         if self._ground is None:
             background = self.background_colors[1]
             self._ground = background, Style(bgcolor=background.rich_color), self.theme
-        background, ground, theme = self._ground
-        row = self._shown[y] if y < len(self._shown) else ()
+            self._inks = {}
+        background, ground, _ = self._ground
+        row, inks = self._shown[y] if y < len(self._shown) else (), self._inks
         # Told how long a row is, Textual need not look up each of its characters in a table.
-        strip = Strip([Segment(text, ground + self._style(ink, theme)) for text, ink in row], cells(row))
+        strip = Strip([Segment(text, inks.get(ink) or self._blended(ink)) for text, ink in row], cells(row))
         strip = strip.adjust_cell_length(self._drawn_for.width, ground)
         for line_filter in self.get_line_filters():
-            strip = strip.apply_filter(line_filter, background)
+            if not isinstance(line_filter, ANSIToTruecolor):
+                strip = strip.apply_filter(line_filter, background)
         return strip
+
+    def _blended(self, ink: Ink) -> Style:
+        assert self._ground is not None
+        background, ground, theme = self._ground
+        style = ground + self._style(ink, theme)
+        for line_filter in self.get_line_filters():
+            if isinstance(line_filter, ANSIToTruecolor):
+                style = line_filter.truecolor_style(style, background.rich_color)
+        self._inks[ink] = style
+        return style
 
     def notify_style_update(self) -> None:
         """Draw anew in other colours."""
