@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tui.app.widgets.axis import Scale
-from tui.app.widgets.raster import Mark, Plane, Row, Trace, draw
+from tui.app.widgets.raster import Mark, Plane, Row, Trace, draw, quantile, within
 
 PLANE = Plane(width=10, height=4, first=1, last=20, scale=Scale(0, 16))
 STEPS = np.arange(1, 21, dtype=np.float64)
@@ -144,3 +144,15 @@ def test_new_records_change_only_their_own_columns() -> None:
     after = texts(draw(plane, [line(values, steps=steps)]))
     assert [text[:4] for text in before] == [text[:4] for text in after]
     assert before != after
+
+
+def test_the_short_ways_give_what_numpy_gives() -> None:
+    dice = np.random.default_rng(0)
+    for count in (1, 2, 3, 32, 201):
+        values = dice.normal(size=count)
+        for share in (0.0, 0.5, 0.97, 1.0):
+            assert np.isclose(quantile(values, share), np.quantile(values, share), rtol=1e-12)
+    wild = np.array([-np.inf, -2.0, 0.5, np.nan, 3.0, np.inf])
+    np.testing.assert_array_equal(within(wild, 0, 1), np.clip(wild, 0, 1))
+    for step in (1, 1.4, 7, 20, 25, -3):
+        assert PLANE.cell(step) == int(PLANE.column(np.array([step], np.float64))[0]) // 2

@@ -145,6 +145,10 @@ class Frame:
 
     def _write(self, written: Sequences, y: int, x: int) -> None:
         texts, pens = self._wanted_texts[y], self._wanted_pens[y]
+        if texts[x] in NARROW and (x + 1 == self.width or texts[x + 1] != ""):  # as nearly all are
+            written.cell(y, x, texts[x] or "", pens[x], self._texts[y], self._pens[y])
+            self._texts[y][x], self._pens[y][x] = texts[x], pens[x]
+            return
         start = x
         while start > 0 and texts[start] == "":  # a wide character is written from its first half
             start -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -48,10 +49,10 @@ class Sequences:
         """Write a cell; the row is what the terminal shows, which the way there may pass over."""
         if y != self._y or x != self._x:
             self._move(y, x, row_texts, row_pens)
-        if not self._suits(text, pen):
+        if pen is not self._pen and not self._suits(text, pen):
             self._turn(text, pen)
         self._put(text)
-        if len(text) == 1 and text in NARROW and x + 1 < self._width:
+        if text in NARROW and x + 1 < self._width:
             self._y, self._x = y, x + 1
         else:  # where the cursor is now depends on the terminal
             self._y = self._x = -1
@@ -102,25 +103,9 @@ class Sequences:
 
     def _turn(self, text: str, pen: Pen) -> None:
         """Take another pen in hand: by what differs, or from none at all where that is shorter."""
-        now = self._pen
-        ways: list[tuple[list[str], Pen]] = []
-        if (codes := self._switches(pen.attributes)) is not None:
-            ways.append((codes, now._replace(attributes=pen.attributes)))
-        if pen.attributes != now.attributes:
-            ways.append((["0", pen.attributes] if pen.attributes else ["0"], Pen(pen.attributes, "", "")))
-        written, self._pen = min(
-            (_coloured(codes, have, text, pen) for codes, have in ways), key=lambda way: len(way[0])
-        )
+        written, self._pen = _turned(self._pen, pen, text == " ")
         if written:
             self._put(f"\x1b[{written}m")
-
-    def _switches(self, attributes: str) -> list[str] | None:
-        """Return what leads to other attributes one by one; None where some can be ended by a reset only."""
-        now, then = (set(one.split(";")) - {""} for one in (self._pen.attributes, attributes))
-        if not (now - then) <= _ENDED_BY.keys():
-            return None
-        ends = {_ENDED_BY[one] for one in now - then}
-        return [*sorted(ends), *sorted(one for one in then if one not in now or _ENDED_BY.get(one) in ends)]
 
 
 def _steps(count: int, onwards: str, back: str) -> str:
@@ -130,9 +115,29 @@ def _steps(count: int, onwards: str, back: str) -> str:
     return f"\x1b[{abs(count) if abs(count) > 1 else ''}{onwards if count > 0 else back}"
 
 
-def _coloured(codes: list[str], have: Pen, text: str, pen: Pen) -> tuple[str, Pen]:
+@lru_cache(maxsize=1024)
+def _turned(now: Pen, pen: Pen, blank: bool) -> tuple[str, Pen]:
+    """Return the parameters that lead from one pen to another, for a blank or not, and the pen that is then in hand."""
+    ways: list[tuple[list[str], Pen]] = []
+    if (codes := _switches(now.attributes, pen.attributes)) is not None:
+        ways.append((codes, now._replace(attributes=pen.attributes)))
+    if pen.attributes != now.attributes:
+        ways.append((["0", pen.attributes] if pen.attributes else ["0"], Pen(pen.attributes, "", "")))
+    return min((_coloured(codes, have, blank, pen) for codes, have in ways), key=lambda way: len(way[0]))
+
+
+def _switches(before: str, after: str) -> list[str] | None:
+    """Return what leads from attributes to others one by one; None where some can be ended by a reset only."""
+    now, then = (set(one.split(";")) - {""} for one in (before, after))
+    if not (now - then) <= _ENDED_BY.keys():
+        return None
+    ends = {_ENDED_BY[one] for one in now - then}
+    return [*sorted(ends), *sorted(one for one in then if one not in now or _ENDED_BY.get(one) in ends)]
+
+
+def _coloured(codes: list[str], have: Pen, blank: bool, pen: Pen) -> tuple[str, Pen]:
     """Return the codes with those for the colours that the pen in hand has not; and what it is then."""
-    if pen.foreground != have.foreground and not (text == " " and not pen.attributes and not pen.foreground):
+    if pen.foreground != have.foreground and not (blank and not pen.attributes and not pen.foreground):
         codes = [*codes, pen.foreground or "39"]
         have = have._replace(foreground=pen.foreground)
     if pen.background != have.background:

@@ -132,9 +132,10 @@ def intact(words: NDArray[Any]) -> NDArray[Any]:
         whole = side * (side - 1)  # divisible by both, which are coprime
         if _any_fails(words[:whole], side) or _any_fails(words[:whole], side - 1):
             whole = 0
-    for index in range(whole, count):
-        row = words[index]
-        good[index] = zlib.crc32(row[: width - 1].tobytes()) == int(row[-1])
+    if whole < count:
+        rest, size = memoryview(words[whole:].tobytes()), 4 * width
+        told = words[whole:, -1].tolist()
+        good[whole:] = [zlib.crc32(rest[at * size : at * size + size - 4]) == sum for at, sum in enumerate(told)]
     return good
 
 

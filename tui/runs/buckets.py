@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tui.core.pyramid import Doubles, Floats, Integers, Parts, Rows, fold_parts, fold_values
+from tui.core.pyramid import Doubles, Floats, Integers, Parts, Rows, beginnings, fold_parts, fold_values
 
 
 class Bins:
@@ -29,13 +30,21 @@ class Bins:
         """Fold parts that lie at steps (increasing) into the bins; what lies outside is left out."""
         whole = Parts.empty(columns, self.count)
         for steps, parts in pieces:
-            inside = slice(*np.searchsorted(steps, (self.first - 0.5, self.last + 0.5)))
+            inside = self.inside(steps)
             steps, parts = steps[inside], parts.take(inside)
             if len(steps):
-                at = np.minimum(((steps - (self.first - 0.5)) / self.width).astype(np.intp), self.count - 1)
-                starts = np.flatnonzero(np.diff(at, prepend=-1))
+                at = self.places(steps)
+                starts = beginnings(at)
                 whole.merge(at[starts], fold_parts(parts, starts))
         return whole
+
+    def inside(self, steps: Doubles | Integers) -> slice:
+        """Return which of the steps, increasing, lie in any bin."""
+        return slice(*np.searchsorted(steps, (self.first - 0.5, self.last + 0.5)))
+
+    def places(self, steps: Doubles | Integers) -> NDArray[np.intp]:
+        """Return in which bins steps lie that are inside."""
+        return np.minimum(((steps - (self.first - 0.5)) / self.width).astype(np.intp), self.count - 1)
 
 
 class Buckets:
@@ -51,7 +60,7 @@ class Buckets:
         """Fold records in; ``steps`` increase and come after all earlier ones, or fall in the last bucket."""
         self.stretch(int(steps[-1]))
         places = (steps - 1) // self.stride
-        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        starts = beginnings(places)
         self._parts.merge(places[starts], fold_values(values, starts))
         self._used = int(places[-1]) + 1
 
@@ -62,7 +71,7 @@ class Buckets:
             self._double()
         self.stretch(int(rows.last[-1]))
         places = (rows.middles.astype(np.int64) - 1) // self.stride
-        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        starts = beginnings(places)
         self._parts.merge(places[starts], fold_parts(rows.parts, starts))
         self._used = int(places[-1]) + 1
 
@@ -135,5 +144,11 @@ class Recent:
 
     def binned(self, rows: slice, bins: Bins) -> Parts:
         """Return what the newest records say in each bin."""
-        values = self.values[rows]
-        return bins.fold([(self.steps, fold_values(values, np.arange(values.shape[1])))], len(values))
+        inside = bins.inside(self.steps)
+        steps, values = self.steps[inside], self.values[rows, inside]
+        whole = Parts.empty(len(values), bins.count)
+        if len(steps):
+            at = bins.places(steps)
+            starts = beginnings(at)
+            whole.merge(at[starts], fold_values(values, starts))
+        return whole

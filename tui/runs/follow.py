@@ -18,7 +18,7 @@ from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs import status
-from tui.runs.liveness import look
+from tui.runs.liveness import Liveness, look
 from tui.runs.state import RunState, advance, fold, rejudge
 from tui.runs.status import newer
 from tui.runs.tail import EventTail, Record, RecordTail, attempt_of
@@ -64,6 +64,8 @@ class RunFollower:
         self._void: dict[int, int] = {}
         """The last step of each attempt that a later one has not made void."""
         self._chosen = self._looked = -math.inf
+        self._life: Liveness | None = None
+        """Who runs it, at the last look; None before it, and when the directory was gone."""
         self._settings_seen: tuple[int, int] | None = None
         self._restarts = 0
         self._gaps = 0
@@ -105,7 +107,7 @@ class RunFollower:
             budget: seconds after which to leave the rest of a long history for the next poll (`behind`).
         """
         deadline = math.inf if budget is None else time.monotonic() + budget
-        changed = self._read_events(deadline)
+        told = changed = self._read_events(deadline)
         for history in list(self._histories.values()):
             changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
         self._tell_gaps()
@@ -113,10 +115,12 @@ class RunFollower:
         newest = self._read_newest()
         changed |= newest
         ending = self.state.ended is not None and self.state.live
-        if changed or ending or time.monotonic() - self._looked >= _LOOK:
+        if told or ending or time.monotonic() - self._looked >= _LOOK:
             self._looked = time.monotonic()
             changed |= self._read_settings()
             changed |= self._judge()
+        elif newest and self._life is not None:  # whoever runs it was looked at a moment ago
+            changed |= self._rejudge(self._life)
         return changed
 
     def _read_events(self, deadline: float) -> bool:
@@ -240,10 +244,16 @@ class RunFollower:
             gone = "Its directory is gone; nothing more can be read of it."
             changed = state.status_text != gone
             state.status, state.status_text, state.eta_seconds = "interrupted", gone, None
+            self._life = None
             return changed
         if any(request.action == "stop" for request in control.pending(self.run)) and state.ended is None:
             state.stop_asked = True
-        changed = rejudge(state, look(self.run), status.now())
+        self._life = look(self.run)
+        return self._rejudge(self._life)
+
+    def _rejudge(self, life: Liveness) -> bool:
+        state = self.state
+        changed = rejudge(state, life, status.now())
         if state.status not in ("running", "stopping"):
             state.eta_seconds = None
         return changed

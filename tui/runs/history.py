@@ -35,6 +35,7 @@ _MOST_COLUMNS = 16_384
 _RELIST = 1.0
 """Seconds after which the folder is listed again even if its time says that nothing came."""
 _FAR = 1 << 62
+_MOST_FOLDS = 32
 _FINE = 4
 """Bins of the moving average in one bin of the chart."""
 
@@ -54,6 +55,7 @@ class History:
         self, run: RunDir, kind: str, *, buckets: int = BUCKETS, recent: int = RECENT, patient: bool = False
     ) -> None:
         self._run = run
+        self._place = os.fspath(run.metrics)
         self._kind = kind
         self._patient = patient
         self._most = (buckets, recent)
@@ -83,6 +85,8 @@ class History:
         self._buckets = Buckets(len(self._names), min(self._most[0], max(64, 1 << (cells.bit_length() - 1))))
         self._recent = Recent(len(self._names), min(self._most[1], max(16, cells)))
         self._details = Details(self._read_bins)
+        self._folds: dict[tuple[object, ...], Parts] = {}
+        """What was asked for since the last poll: a chart asks for the same bins more than once."""
 
     def _source(self, attempt: int, path: Path, first: int | None = None) -> Source:
         tail = RecordTail(path)
@@ -124,6 +128,7 @@ class History:
             budget: seconds after which to leave the rest for the next poll (`behind` is then True).
         """
         deadline = math.inf if budget is None else time.monotonic() + budget
+        self._folds.clear()
         changed = self._discover()
         self.behind, self.polled = False, True
         position = 0
@@ -159,7 +164,7 @@ class History:
         """Look for segments of new attempts."""
         moment = time.monotonic()
         try:
-            folder = os.stat(self._run.metrics).st_mtime_ns
+            folder = os.stat(self._place).st_mtime_ns
         except OSError:
             folder = 0
         if folder == self._folder and moment - self._listed < _RELIST:
@@ -326,6 +331,14 @@ class History:
         return (lower, upper) if self.count and upper >= lower else None
 
     def _binned(self, rows: slice, bins: Bins) -> Parts:
+        key = (rows.start, rows.stop, bins.first, bins.last, bins.count)
+        if key not in self._folds:
+            if len(self._folds) >= _MOST_FOLDS:
+                self._folds.clear()
+            self._folds[key] = self._folded(rows, bins)
+        return self._folds[key]
+
+    def _folded(self, rows: slice, bins: Bins) -> Parts:
         """Fold what is known into bins: from single records if they reach back far enough, else from the buckets."""
         stride = self._buckets.stride
         if stride > 1 and bins.first >= self._recent.steps[0]:

@@ -191,7 +191,9 @@ class Chart(Panel):
             return None
         bottom, top = float(low.min()), float(high.max())
         if len(high) >= 32 and not self.log_axis and self._ceiling is None:
-            usual = float(np.quantile(high, 0.97))
+            from tui.app.widgets.raster import quantile
+
+            usual = quantile(high, 0.97)
             if top - bottom > 4 * (usual - bottom) > 0:
                 top = usual + 0.25 * (usual - bottom)
         if self._floor is not None and not self.log_axis:
