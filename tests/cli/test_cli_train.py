@@ -98,6 +98,7 @@ def test_a_file_is_as_good_as_a_presets_name(cnntrain, started, data: Path, tmp_
 WRONG_SETTINGS = {
     "training.epochs": ["Write --set section.key=value"],
     "training.epoch=3": ['Unknown setting: "training.epoch"', 'Did you mean "training.epochs"?'],
+    "run.name=mine": ["a run's name is none", "Give it with --name NAME."],
     "optimizer.lr=0.1": ['Did you mean "optimizer.learning_rate"?'],
     "training.epochs=many": ["--set", "training.epochs is 'many'", "a whole number"],
     "training.epochs=0": ["training.epochs is 0", "1 to 100000"],

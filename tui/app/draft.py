@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from tui.core.dataset.scan import Scan
     from tui.core.summary import Summary
 
-NAME = "run.name"
-"""The key of the run's name, which is no setting."""
+NAME = schema.NAME
 DIRECTORY = "data.directory"
 
 RUN_NAME = schema.Setting(

@@ -18,6 +18,9 @@ from tui.core.refusal import SettingsError, fitting
 from tui.core.settings import Settings
 from tui.core.text import clean
 
+NAME = "run.name"
+"""What a run's name is called beside the settings; it is none."""
+
 Kind = Literal["choice", "bool", "int", "float", "text", "numbers"]
 
 
@@ -172,6 +175,8 @@ def known_key(key: str) -> Setting:
     settings = all_settings()
     if key in settings:
         return settings[key]
+    if key == NAME:
+        raise UsageError("Unknown setting", f'"{key}": a run\'s name is none', "Give it with --name NAME.")
     raise UsageError("Unknown setting", f'"{clean(key, 80)}"', _suggest_key(key))
 
 
