@@ -13,8 +13,8 @@ from tui.core.dataset.manifest import load_manifest
 from tui.core.errors import FailureError, UsageError
 from tui.core.presets import read_settings
 from tui.core.rates import RateChange, note_rate, read_rates
-from tui.core.rundir import RunDir
-from tui.runs.derive import derive, trial
+from tui.core.rundir import RunDir, safe_name
+from tui.runs.derive import derive, derived_name, trial
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 
@@ -47,7 +47,7 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     before = {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()}
     child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
     assert child.path.parent == parent.path.parent
-    assert child.given_name == "shoes"
+    assert child.given_name == "shoes-learning_rate-0.002"
     assert load_manifest(child.dataset).splits == load_manifest(parent.dataset).splits
     old, new = read_settings(parent.settings), read_settings(child.settings)
     assert new.optimizer.learning_rate == 0.002
@@ -56,6 +56,21 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     info = state_of(child).info
     assert (info["parent"], info["preset"]) == (parent.name, "cifar10")
     assert {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "told"),
+    [
+        ("shoes", {"optimizer.learning_rate": 0.05}, "shoes-learning_rate-0.05"),
+        ("shoes-learning_rate-0.05", {"optimizer.learning_rate": 0.025}, "shoes-learning_rate-0.025"),
+        ("shoes-learning_rate-0.05", {"data.mixup": 0.2}, "shoes-learning_rate-0.05-mixup-0.2"),
+        ("shoes", {"data.crop": "none", "data.mixup": 0.0}, "shoes-crop-none-and-1-more"),
+        ("a" * 60, {"schedule.warmup_fraction": 0.1}, f"{'a' * 24}-warmup_fraction-0.1"),
+        ("shoes", {}, "shoes-again"),
+    ],
+)
+def test_its_name_says_what_it_derives_from(name: str, changes: dict[str, object], told: str) -> None:
+    assert derived_name(name, changes) == told == safe_name(told)
 
 
 def test_it_goes_on_from_the_best_checkpoint_that_is_older_than_the_finding(parent: RunDir) -> None:

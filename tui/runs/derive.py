@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PARENT, FINDING, TITLE, JUDGED_AFTER, BAR = "parent", "finding", "finding_title", "judged_after", "bar"
 """Keys of the ``[run]`` table of a derived run's settings."""
 Outcome = Literal["confirmed", "no effect", ""]
+_LONGEST_PARENT = 24
+"""Characters of the parent's name in the name of a derived run, in which the change must have room."""
 _SOONEST = 100
 """Steps after which a change is judged at the earliest."""
 _OF_FEW = ("imbalanced", "neglected")
@@ -89,7 +92,7 @@ def derive(
         kept |= {FINDING: clean(finding.code, 80), TITLE: title, JUDGED_AFTER: str(needed)}
         bar = _best_until(_read(run), begun + needed) if finding.code not in _OF_FEW else None
         kept |= {BAR: repr(bar)} if bar is not None else {}
-    child = make(settings, manifest, root=run.path.parent, name=run.given_name, info=kept)
+    child = make(settings, manifest, root=run.path.parent, name=derived_name(run.given_name, changes), info=kept)
     if source is not None:
         try:
             shutil.copytree(source, child.checkpoints / source.name)
@@ -103,6 +106,19 @@ def derive(
                 "The checkpoint cannot be copied", cause, "Start from scratch, or free some space."
             ) from error
     return child
+
+
+def derived_name(parent: str, changes: Mapping[str, Any]) -> str:
+    """Return a name that says what a run derives from and in what it differs: ``cifar10-learning_rate-0.01``."""
+    from tui.core.schema import in_words
+
+    if not changes:
+        return f"{parent[:_LONGEST_PARENT]}-again"
+    key, value = next(iter(changes.items()))
+    more = f"-and-{len(changes) - 1}-more" if len(changes) > 1 else ""
+    setting = key.rpartition(".")[2]
+    origin = re.sub(rf"-{re.escape(setting)}-[^-]+$", "", parent)  # of the same setting only the newest value is told
+    return f"{origin[:_LONGEST_PARENT]}-{setting}-{in_words(value)}{more}"
 
 
 def _keep_rates(run: RunDir, child: RunDir, step: int) -> None:
