@@ -337,6 +337,21 @@ def test_broken_runs_have_a_report_too(tmp_path: Path) -> None:
     assert report(follower).words
 
 
+def test_what_was_done_to_the_learning_rate_by_hand_is_told(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, steps=400)
+    follower = RunFollower(run)
+    follower.poll()
+    assert "by hand" not in " ".join(report(follower).words)
+    follower.state.controls += [
+        events.Controlled(time=1.0, step=step, action=action, value=value)
+        for step, action, value in ((120, "rate", 0.5), (200, "pause", None), (300, "rate", 2.0))
+    ]
+    told = "The learning rate was changed by hand: times 0.5 after step 120, times 2 after step 300."
+    assert told in report(follower).words
+    follower.state.controls += [events.Controlled(time=1.0, step=350, action="rate", value=0.9) for _ in range(5)]
+    assert any("times 0.9 after step 350 and 3 times more." in one for one in report(follower).words)
+
+
 def test_paths_of_files_are_completed(tmp_path: Path) -> None:
     (tmp_path / "picture.jpg").write_bytes(b"")
     (tmp_path / "plain").mkdir()

@@ -23,6 +23,8 @@ from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 from tui.runs.upkeep import stats_below
 
+_MOST_RATES = 4
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -78,6 +80,11 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
         pictures = f"{started.images.get('train', 0):,} pictures ({known})"
         pace = f", {IMAGES_PER_SECOND.format(speed[0])} images/s" if speed and speed[0] == speed[0] else ""
         yield f"{started.model} with {started.parameters:,} weights on {started.device}, {pictures}{pace}."
+    rates = [one for one in state.controls if one.action == "rate" and one.value is not None]
+    if rates:
+        told = ", ".join(f"times {one.value:g} after step {one.step:,}" for one in rates[:_MOST_RATES])
+        more = f" and {len(rates) - _MOST_RATES} times more" if len(rates) > _MOST_RATES else ""
+        yield f"The learning rate was changed by hand: {told}{more}."
     if state.found:
         stands = {found.title or found.code: found.code in state.findings for found in state.found}
         titles = (title if there else f"{title} (no longer)" for title, there in stands.items())
