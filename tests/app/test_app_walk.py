@@ -151,6 +151,30 @@ async def test_a_known_run_is_repeated_with_two_keys(
     assert len(launches.started) == 1
 
 
+async def test_each_question_says_what_its_keys_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(tmp_path, monkeypatch)
+    answers: list[bool | None] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        for careful, keys, told, answer in (
+            (False, (), "Enter Train   y Train   n, Escape Cancel", True),
+            (True, (), "Enter Cancel   y Train   n, Escape Cancel", None),
+            (True, ("left",), "Enter Train   y Train   n, Escape Cancel", True),
+        ):
+            app.push_screen(Confirm("Train?", yes="Train", careful=careful), answers.append)
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert told in text_of(app)
+            await pilot.press("enter")
+            await pilot.pause()
+            assert answers.pop() is answer
+        for key, answer in (("y", True), ("n", None), ("escape", None)):
+            app.push_screen(Confirm("Train?", yes="Train", careful=True), answers.append)
+            await pilot.pause()
+            await pilot.press(key)
+            await pilot.pause()
+            assert answers.pop() is answer
+
+
 async def test_a_repeat_can_be_declined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launches: Launches) -> None:
     builders.make_run(tmp_path / "runs", steps=20)
     app = make_app(tmp_path, monkeypatch)
@@ -283,6 +307,16 @@ async def test_the_app_opens_on_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
         await settle(pilot)
         assert isinstance(app.screen, HomeScreen)
         assert app.screen.query_one(RunList).summary is not None
+
+
+async def test_the_legend_below_the_keys_has_the_whole_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(tmp_path, monkeypatch)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f1")
+        await settle(pilot)
+        heading, legend, more = (app.screen.query_one(name) for name in ("#heading", "#legend", "#more"))
+        assert legend.outer_size.width == heading.outer_size.width == more.outer_size.width
+        assert legend.virtual_region.bottom <= more.virtual_region.y
 
 
 async def test_help_and_palette_say_what_the_keys_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

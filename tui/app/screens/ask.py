@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -19,13 +19,15 @@ _ESCAPE = Binding("escape", "dismiss(None)", "Cancel", id="ask.cancel", tooltip=
 
 
 class Confirm(ModalScreen[bool | None]):
-    """A question that Enter answers with yes, or, where a slip of the finger would cost something, with no.
+    """A question that Enter answers with the marked button, and a letter whichever is marked; it says so.
+
+    Where a slip of the finger would cost something, the harmless one is marked.
 
     Args:
         question: one sentence.
         detail: what follows from it.
         yes: what the button says.
-        careful: whether Enter alone changes nothing.
+        careful: whether Enter alone changes nothing: something would be stopped, or lost.
     """
 
     CSS_PATH = "ask.tcss"
@@ -50,6 +52,15 @@ class Confirm(ModalScreen[bool | None]):
             with Horizontal(id="buttons"):
                 yield Button(self._yes, id="yes", variant="primary", compact=True)
                 yield Button("Cancel", id="no", compact=True)
+            yield Static(id="hint")
+
+    @on(events.DescendantFocus)
+    def tell(self) -> None:
+        """Say what the keys answer as it is."""
+        marked = self._yes if self.query_one("#yes").has_focus else "Cancel"
+        keys = (("Enter", marked), ("y", self._yes), ("n, Escape", "Cancel"))
+        told = [piece for key, word in keys for piece in ((f"{key} ", "$accent"), (f"{word}   ", "$foreground-muted"))]
+        self.query_one("#hint", Static).update(Content.assemble(*told), layout=False)
 
     def on_mount(self) -> None:
         """Let Enter give the harmless answer where one is needed."""

@@ -27,7 +27,9 @@ def save_preset(app: App[Any], draft: Draft, done: Callable[[], object]) -> None
             write(name)
             return
         question, detail = f'Replace your preset "{name}"?', "What it says now is lost."
-        app.push_screen(Confirm(question, detail, yes="Replace"), lambda yes: write(name) if yes else None)
+        app.push_screen(
+            Confirm(question, detail, yes="Replace", careful=True), lambda yes: write(name) if yes else None
+        )
 
     def write(name: str) -> None:
         comment = f"Made from {draft.preset}: {differences(draft)}."
