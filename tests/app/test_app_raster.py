@@ -99,6 +99,19 @@ def test_few_records_on_a_wide_plane_are_joined_to_a_line() -> None:
     assert inner.any(axis=0).all()
 
 
+def test_what_lies_above_the_axis_has_a_mark_at_its_edge() -> None:
+    values = np.full(20, 8.0)
+    values[10:14] = 40.0
+    rows = draw(PLANE, [line(values)])
+    assert texts(rows)[0][5:7] == "↑↑"
+    assert "↑" not in "".join(texts(rows)).replace("↑↑", "", 1)
+    assert [tone for text, tone in rows[0] if "↑" in text] == ["line"]
+    values[10:14] = 16.0  # the very end of the axis
+    assert "↑" not in "".join(texts(draw(PLANE, [line(values)])))
+    values[10:14] = np.inf
+    assert "↑" not in "".join(texts(draw(PLANE, [line(values)])))
+
+
 def test_infinity_sticks_to_the_edge_and_draws_nothing_alone() -> None:
     low = np.full(20, 4, np.float32)
     high = low.copy()
@@ -117,9 +130,10 @@ def test_nothing_at_all_is_blank() -> None:
 
 
 def test_values_outside_the_axis_stay_inside_the_plane() -> None:
-    found = dots(draw(PLANE, [line([-100.0] * 10 + [1000.0] * 10)]))
-    assert found[15, 0]
-    assert found[0, 19]
+    rows = draw(PLANE, [line([-100.0] * 10 + [1000.0] * 10)])
+    assert [len(text) for text in texts(rows)] == [10] * 4
+    assert dots(rows)[15, 0]
+    assert texts(rows)[0] == " " * 5 + "↑" * 5
 
 
 def test_the_later_trace_takes_the_cell() -> None:

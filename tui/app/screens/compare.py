@@ -13,7 +13,7 @@ from textual.widgets import Footer
 
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.axis import PLACES, Unit, place_label, place_ticks
-from tui.app.widgets.chart import Chart, Plot
+from tui.app.widgets.chart import BEYOND, Chart, Plot
 from tui.app.widgets.comparison import ComparisonTable
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.run_search import RunSearch
@@ -66,7 +66,7 @@ class CompareScreen(Screen[None]):
         ),
         Binding("tab", "other", "Table", id="compare.other", show=False, tooltip="Go to the table, or to the chart."),
     ]
-    LEGEND = f"Each line has the letter of its run; * is the best value of a row. {HELP}"
+    LEGEND = f"Each line has the letter of its run; * is the best value of a row. {BEYOND} {HELP}"
 
     def __init__(self, runs: Sequence[Summary]) -> None:
         super().__init__()

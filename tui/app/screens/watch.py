@@ -24,6 +24,7 @@ from tui.app.reader import Reader
 from tui.app.screens import asking
 from tui.app.screens.dashboard import Dashboard
 from tui.app.screens.watch_keys import KEYS, offered
+from tui.app.widgets.chart import BEYOND
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
@@ -60,7 +61,7 @@ class WatchScreen(Screen[None]):
 
     LEGEND = (
         "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
-        "≈ ends the smoothed line. "
+        f"≈ ends the smoothed line. {BEYOND} "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
         "Beside a class's recall stands its change since the validation before; the key a shows all of each validation."
     )

@@ -41,6 +41,10 @@ class Plot:
     """Values that get a faint horizontal line: the edges of what is healthy."""
 
 
+BEYOND = "↑ lies above the axis: l gives it a place on a logarithmic one."
+"""For the legends of screens with charts."""
+
+
 class Chart(Panel):
     """A line chart.
 

@@ -27,6 +27,9 @@ _STROKES = np.array([[[sum(dots[first:last]) for last in range(5)] for first in 
 """[left or right, first dot, dot after the last]: the braille dots of a stroke within a cell."""
 _BLANK = 0x20
 _NONFINITE = "!"
+ABOVE = "↑"
+"""Stands at the upper edge where a value lies above the axis."""
+_ROUNDING = 1e-6
 _CURSOR = "│"
 _LEVEL = "┄"
 
@@ -111,6 +114,12 @@ def draw(
         there = cells > 0
         codes[there] = 0x2800 + cells[there]
         tones[there] = len(names) - 1
+    for trace in traces:
+        above = np.flatnonzero(np.isfinite(trace.high) & (plane.scale.share(trace.high) > 1 + _ROUNDING))
+        if len(above):
+            names.append(trace.tone)
+            at = plane.column(trace.steps[above]) // 2
+            codes[0, at], tones[0, at] = ord(ABOVE), len(names) - 1
     for trace in traces:
         if trace.nonfinite is not None and trace.nonfinite.any():
             names.append("bad")
