@@ -346,12 +346,12 @@ async def test_it_is_saved_as_a_preset_and_replaced_only_when_asked(app: Cnntrai
         await pilot.press("4", "ctrl+s", "enter")
         await settle(pilot)
         assert "Replace" in text_of(app)
-        await pilot.press("escape")
+        await pilot.press("enter")  # the harmless answer: what is there would be lost
         await settle(pilot)
         assert presets.load(saved).training.epochs == 3
         await pilot.press("ctrl+s", "enter")
         await settle(pilot)
-        await pilot.press("enter")
+        await pilot.press("y")
         await settle(pilot)
         assert presets.load(saved).training.epochs == 4
         assert draft.changes() == {}
@@ -507,6 +507,8 @@ async def test_what_differs_from_the_preset_is_listed_where_there_is_room(app: C
         assert "As the preset says" in shown(app, "changes")
         app.screen.typed(Form.Changed("training.epochs", "7"))  # type: ignore[attr-defined]
         assert "training.epochs 90 → 7" in shown(app, "changes")
+        app.screen.typed(Form.Changed("training.epochs", "70000000"))  # type: ignore[attr-defined]
+        assert "training.epochs 90 → ✗ 70000000" in shown(app, "changes")  # as it is typed, not what was right before
 
 
 async def test_a_model_of_timm_can_be_typed_and_code_cannot(app: CnntrainApp, tmp_path: Path) -> None:

@@ -45,7 +45,10 @@ def changes_words(draft: Draft) -> Content:
     lines = [Content.styled(f"Changed from {clean(draft.preset, 24)}", "bold")]
     for key, (before, now) in draft.changes().items():
         old, new = (clean(in_words(value), 40) or "empty" for value in (before, now))
-        lines.append(Content.assemble(f"{key} ", (f"{old} → ", "$foreground-muted"), (new, "$accent")))
+        style = "$accent"
+        if key in draft.problems:
+            new, style = f"✗ {clean(draft.texts[key], 40)}", "$text-error"
+        lines.append(Content.assemble(f"{key} ", (f"{old} → ", "$foreground-muted"), (new, style)))
     return Content("\n").join(lines) if len(lines) > 1 else Content.styled("As the preset says", "$foreground-muted")
 
 
