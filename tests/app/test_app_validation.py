@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Footer, Static
 from walking import breathe, text_of, until
 
 from tui.app import saliencies
@@ -545,6 +545,16 @@ def test_a_picture(
         await pilot.pause(0.1)
 
     assert snap_compare(app_on(run), terminal_size=size, run_before=show)
+
+
+async def test_the_footer_of_each_page_fits_80_columns(made: Any) -> None:
+    run = made()
+    async with app_on(run).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        for page in "1234":
+            await pressed(pilot, page)
+            keys = pilot.app.screen.query_one(Footer).children
+            assert max(key.region.right for key in keys) <= 80
 
 
 async def test_keys_behind_a_page_number_are_for_that_page(made: Any) -> None:

@@ -54,7 +54,7 @@ class ClassTable(ScrollPanel):
         Binding(
             "enter",
             "open",
-            "Its mistakes",
+            "Mistakes",
             id="table.open",
             key_display="enter",
             tooltip="The pictures of it that went wrong.",

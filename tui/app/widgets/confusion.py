@@ -49,7 +49,7 @@ class ConfusionMatrix(Panel):
             tooltip="Smaller entries: more classes at once.",
         ),
         Binding(
-            "enter", "open", "Its pictures", id="matrix.open", key_display="enter",
+            "enter", "open", "Pictures", id="matrix.open", key_display="enter",
             tooltip="The pictures of this pair.",
         ),
     ]  # fmt: skip
