@@ -330,6 +330,22 @@ async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: 
         assert "cannot be asked (validate)" in text
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_toast_leaves_the_head_and_the_newest_messages_free(live: Any, size: tuple[int, int]) -> None:
+    run = live()
+    async with run.app.run_test(size=size, notifications=True) as pilot:
+        await settled(pilot, run)
+        await pilot.press("9")
+        await settled(pilot, run)
+        before = run.text().split("\n")
+        run.app.notify("Pausing after this step.", timeout=60)
+        await settled(pilot, run)
+        after = run.text().split("\n")
+        assert "Pausing after this step." in "".join(after)
+        assert after[:3] == before[:3]
+        assert after[-4:] == before[-4:]
+
+
 async def test_numbers_and_tab_choose_panels_and_pages(live: Any) -> None:
     run = live()
     async with run.app.run_test(size=(80, 24)) as pilot:
