@@ -127,6 +127,23 @@ async def test_what_cannot_be_used_is_explained(
         assert app.screen is screen
 
 
+async def test_classes_that_find_no_room_are_counted(app: CnntrainApp, tmp_path: Path) -> None:
+    names = [f"class{number:02}" for number in range(30)]
+    class_folders(tmp_path / "pictures", dict.fromkeys(names, 2))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.choose(tmp_path / "pictures")
+        await settle(pilot)
+        bars = screen.query_one(ClassBars)
+        shown = [name for name in names if f"{name} " in text_of(app)]
+        assert 0 < len(shown) < 30
+        assert f"… {30 - len(shown)} more" in text_of(app)
+        bars.scroll_end(animate=False)
+        await settle(pilot)
+        assert names[-1] in text_of(app)
+        assert " more" not in text_of(app)
+
+
 async def test_settings_that_do_not_fit_are_a_warning(app: CnntrainApp, tmp_path: Path) -> None:
     recent.remember(class_folders(tmp_path / "pictures", {"cat": 9, "dog": 1}))
     async with app.run_test(size=(80, 24)) as pilot:

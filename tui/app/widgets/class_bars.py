@@ -50,6 +50,11 @@ class ClassBars(ScrollView, can_focus=True):
         background = self.rich_style
         if index >= len(self._bars):
             return Strip.blank(width, background)
+        left = len(self._bars) - index
+        if y == self.scrollable_content_region.height - 1 and left > 1:
+            told = f"… {left:,} more, the arrows scroll to them"
+            style = background + self.get_component_rich_style("class-bars--count")
+            return Strip([Segment(line([Cell(told, width)]).plain, style)]).adjust_cell_length(width, background)
         name, count = self._bars[index]
         most = max(count for _, count in self._bars)
         name_width = min(_NAME, max(map(cell_len, (name for name, _ in self._bars[:1000]))), max(8, width // 3))
