@@ -21,9 +21,12 @@ from tui.app.screens.watch import WatchScreen
 from tui.app.starts import runs_typed
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.run_list import RunList, ago, headings
+from tui.app.widgets.text_field import TextField
 from tui.core import events, presets
+from tui.core.metrics import LOSS
 from tui.core.rundir import RunDir
 from tui.runs.catalog import Summary
+from tui.runs.filter import Filter, FilterError
 
 
 @pytest.fixture
@@ -178,9 +181,66 @@ async def test_columns_fit_every_width(
         lines = text_of(app).split("\n")
         at = next(number for number, line in enumerate(lines) if "✓ finished" in line)
         assert all(len(line) <= size[0] for line in lines)
-        for title, value in (("best val", "%"), ("loss", lines[at].split()[-1] if size[0] < 96 else ".")):
+        for title, value in (("best val", "%"), ("val loss", lines[at].split()[-1] if size[0] < 96 else ".")):
             right = lines[at - 1].index(title) + len(title)
             assert value in lines[at][right - len(title) - 2 : right + 1]
+
+
+async def test_the_loss_of_the_list_is_that_of_the_validation_it_stands_beside(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path / "runs", steps=40, nan_from=40)  # of the last batch it is no number
+    builders.stop_the_clock(monkeypatch, run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        listed = app.screen.query_one(RunList).summary
+        assert listed is not None
+        assert listed.loss != listed.loss
+        row = next(line for line in text_of(app).split("\n") if "finished" in line)
+        assert row.split()[-1] == LOSS.format(listed.last["loss"])
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_presets_and_scores_are_told_whole(
+    size: tuple[int, int], app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path / "runs", steps=40, preset="a-preset-with-a-long-name")
+    builders.stop_the_clock(monkeypatch, run)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        summary = app.screen.query_one(RunList).summary
+        assert summary is not None
+        assert f"test {summary.scored(summary.test_score)} · best validation {summary.scored(summary.best_score)}" in (
+            text_of(app)
+        )
+        app.screen.query_one(PresetList).focus()
+        for preset in presets.available():
+            if preset.name != DEMO and preset.name in app.screen.query_one(PresetList).keys:
+                app.screen.query_one(PresetList).mark(preset.name)
+                await settle(pilot)
+                assert " ".join(preset.description.split()) in " ".join(text_of(app).split())
+
+
+async def test_a_filter_that_is_wrong_is_told_whole_at_80_columns(
+    app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = builders.make_run(tmp_path / "runs", steps=40)
+    builders.stop_the_clock(monkeypatch, run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash")
+        for typed in ("nothing_like_it>3", "best.acuracy>3"):
+            field = app.screen.query_one("#text", TextField)
+            field.value = typed
+            await settle(pilot)
+            with pytest.raises(FilterError) as error:
+                Filter(typed)
+            told = f"{error.value.cause[0].upper()}{error.value.cause[1:]}. {error.value.next_step}"
+            assert told in " ".join(text_of(app).split())
+        field.value = "example"
+        await settle(pilot)
+        assert "1 of 1" in text_of(app)
+        assert app.screen.query_one("#search").size.height == 1
 
 
 async def test_a_slow_look_is_not_repeated_every_second(

@@ -73,7 +73,7 @@ def test_runs_is_a_table_newest_first(cnntrain, root: Path) -> None:
     builders.make_run(root, name="20260131-120000-first", steps=40, epochs=2)
     builders.make_run(root, name="20260201-120000-second", steps=40, epochs=2, status="stopped", preset="")
     lines = cnntrain("runs").stdout.splitlines()
-    assert lines[0].split() == ["RUN", "STATUS", "PRESET", "EPOCH", "LOSS", "ACCURACY", "BEST", "TEST"]
+    assert lines[0].split() == ["RUN", "STATUS", "PRESET", "EPOCH", "VAL", "LOSS", "ACCURACY", "BEST", "TEST"]
     assert lines[1].split()[:3] == ["20260201-120000-second", "stopped", "–"]
     assert lines[2].split()[:4] == ["20260131-120000-first", "finished", "cifar10", "2.0/2"]
     assert lines[2].split()[-1] == "%"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tui.runs.catalog import Summary
     from tui.runs.state import RunState
 
-_HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "LOSS")
+_HEADING = ("RUN", "STATUS", "PRESET", "EPOCH", "VAL LOSS")
 
 
 def list_runs(root: Path, *, as_json: bool, filter: str = "", order: str = "newest") -> None:
@@ -72,7 +72,7 @@ def _row(run: Summary, *, named: bool) -> tuple[str, ...]:
         run.status,
         run.preset or "–",
         epoch,
-        LOSS.format(run.loss),
+        LOSS.format(run.last.get(LOSS.name)),
         *scored,
     )
 

@@ -48,6 +48,7 @@ class HomeScreen(Screen[None]):
         behind: another screen will be above it at once: it reads nothing until that is left.
     """
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]
     BINDINGS = [
         Binding("tab", "other", "Other list", id="home.other", show=False, tooltip="Go to the other list."),
         Binding(

@@ -172,7 +172,7 @@ class RunList(RowList):
 
 def headings(width: int, order: str = "newest") -> Content:
     """Return the line above the list; the column that it is sorted by (`tui.runs.comparison.ORDERS`) stands out."""
-    names = _layout(width, "state", "name", "started", "epochs", "best val", "loss", "pictures")
+    names = _layout(width, "state", "name", "started", "epochs", "best val", "val loss", "pictures")
     places = {"state": 0, "name": 1, "newest": 2, "best": 4}
     return line(
         Cell(
@@ -191,7 +191,7 @@ def _run_line(summary: Summary, started_ago: str, ticked: bool, width: int) -> C
         started_ago,
         _epochs(summary, width),
         summary.scored(best_known(summary)),
-        LOSS.format(summary.loss),
+        LOSS.format(summary.last.get(LOSS.name)),
         summary.dataset,
     )
     state, name, started, epochs, score, loss, pictures = cells
@@ -213,9 +213,9 @@ def _layout(width: int, *texts: str) -> list[Cell]:
     wide = width >= _WIDE
     started = 10 if width >= _NARROW else 0
     epochs = 9 + (_BAR + 1 if wide else 0)
-    left = width - (13 + started + epochs + 8 + 7) - 2 * (4 + wide + (started > 0))
+    left = width - (13 + started + epochs + 8 + 8) - 2 * (4 + wide + (started > 0))
     pictures = max(0, left - 24) if wide else 0
-    widths = (13, max(8, left - pictures), started, epochs, 8, 7, pictures)
+    widths = (13, max(8, left - pictures), started, epochs, 8, 8, pictures)
     return [
         Cell(text, size, "$foreground-muted", right=index in (3, 4, 5))
         for index, (text, size) in enumerate(zip(texts, widths, strict=True))
@@ -258,7 +258,8 @@ def about(summary: Summary, width: int) -> Content:
         if value is not None
     ]
     note = f"“{summary.note}”" if summary.note else ""
-    parts = (note, f"preset {clean(summary.preset, 40)}" if summary.preset else "", steps, *scores, summary.dataset)
+    preset = f"preset {clean(summary.preset, 40)}" if summary.preset else ""
+    parts = (*scores, note, preset, steps, summary.dataset)  # the scores first: a narrow line is cut
     second = " · ".join(part for part in parts if part)
     lines = (
         Cell(summary.newer or summary.status_text or summary.status, width),

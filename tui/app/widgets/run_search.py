@@ -27,6 +27,8 @@ class RunSearch(Horizontal):
         width: auto; max-width: 60%; padding-left: 2; color: $text-muted;
         text-wrap: nowrap; text-overflow: ellipsis;
     }
+    RunSearch.-wrong { height: auto; layout: grid; grid-size: 2; grid-columns: 2 1fr; grid-rows: 1 auto; }
+    RunSearch.-wrong #says { column-span: 2; width: 1fr; max-width: 100%; max-height: 3; text-wrap: wrap; }
     """
 
     @dataclass
@@ -61,8 +63,9 @@ class RunSearch(Horizontal):
         return was_open
 
     def say(self, words: str, *, wrong: bool = False) -> None:
-        """Show how many were found, or what is wrong."""
-        self.query_one("#says", Static).update(Content.styled(clean(words, 200), "$text-warning" if wrong else ""))
+        """Show how many were found, or what is wrong, on lines of its own: it would be cut beside the field."""
+        self.set_class(wrong, "-wrong")
+        self.query_one("#says", Static).update(Content.styled(clean(words, 400), "$text-warning" if wrong else ""))
 
     @on(TextField.Changed)
     def _changed(self, event: TextField.Changed) -> None:
