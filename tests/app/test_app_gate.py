@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual._ansi_sequences import SYNC_END, SYNC_START
 
-from tui.app.gate import Gate
+from tui.app.gate import Gate, GatedDriver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the wakes of a thread are counted in /proc")
 
@@ -101,3 +102,13 @@ def test_a_gate_wakes_who_waits_for_it() -> None:
     assert not select.select([gate.woken], [], [], 0)[0]
     gate.set()
     assert select.select([gate.woken], [], [], 0)[0]
+
+
+def test_an_update_goes_to_the_writing_thread_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("textual.drivers.linux_driver.LinuxDriver.write", lambda driver, data: written.append(data))
+    driver = GatedDriver.__new__(GatedDriver)
+    driver._pieces = None
+    for data in ("a", SYNC_START, "b", "c", SYNC_END, "d", SYNC_START, SYNC_END):
+        driver.write(data)
+    assert written == ["a", f"{SYNC_START}bc{SYNC_END}", "d", f"{SYNC_START}{SYNC_END}"]

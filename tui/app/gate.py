@@ -12,6 +12,7 @@ import threading
 from codecs import getincrementaldecoder
 from typing import Any
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._time import get_time
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
@@ -49,6 +50,18 @@ class GatedDriver(LinuxDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gate = self.exit_event = Gate()
+        self._pieces: list[str] | None = None
+        """What has been written of an update that is not whole yet; None between two."""
+
+    def write(self, data: str) -> None:
+        """Hand an update to the thread that writes in one piece: each would wake it."""
+        if self._pieces is None and data != SYNC_START:
+            super().write(data)
+            return
+        self._pieces = [*(self._pieces or ()), data]
+        if data == SYNC_END:
+            pieces, self._pieces = self._pieces, None
+            super().write("".join(pieces))
 
     def run_input_thread(self) -> None:
         """Read until the app ends, or the terminal."""

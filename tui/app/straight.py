@@ -36,7 +36,8 @@ def uncovered(screen: Screen[Any], changed: Iterable[Changed]) -> list[Piece] | 
                 break
             if place.overlaps(region) and cut.overlaps(region):
                 return None
-        for y in rows:
-            if y < region.height:
-                pieces.append(Piece(region.y + y, region.x, widget.render_lines(Region(0, y, region.width, 1))[0]))
+        rows = [y for y in rows if y < region.height]
+        first, last = min(rows, default=0), max(rows, default=-1)
+        lines = widget.render_lines(Region(0, first, region.width, last - first + 1))
+        pieces += [Piece(region.y + y, region.x, lines[y - first]) for y in rows]
     return pieces

@@ -83,7 +83,7 @@ class Rows(Widget):
     @property
     def parked(self) -> bool:
         """Whether nobody can see it."""
-        return not self.is_attached or not self.size or not self.region
+        return not self.is_attached or not self.region or not self.size
 
     @property
     def theme(self) -> str:
@@ -122,7 +122,10 @@ class Rows(Widget):
         background, ground, _ = self._ground
         row, inks = self._shown[y] if y < len(self._shown) else (), self._inks
         # Told how long a row is, Textual need not look up each of its characters in a table.
-        strip = Strip([Segment(text, inks.get(ink) or self._blended(ink)) for text, ink in row], cells(row))
+        for _, ink in row:
+            if ink not in inks:
+                inks[ink] = self._blended(ink)
+        strip = Strip([Segment(text, inks[ink]) for text, ink in row], cells(row))
         strip = strip.adjust_cell_length(self._drawn_for.width, ground)
         for line_filter in self.get_line_filters():
             if not isinstance(line_filter, ANSIToTruecolor):
@@ -136,7 +139,6 @@ class Rows(Widget):
         for line_filter in self.get_line_filters():
             if isinstance(line_filter, ANSIToTruecolor):
                 style = line_filter.truecolor_style(style, background.rich_color)
-        self._inks[ink] = style
         return style
 
     def notify_style_update(self) -> None:
