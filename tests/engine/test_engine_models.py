@@ -121,6 +121,15 @@ FAMILIES = {
 }
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_from_the_smallest_size_that_torchvision_tells_a_network_takes_pictures(settings: Any, name: str) -> None:
+    size = max(8, zoo.smallest_size(name))  # data.image_size cannot be less
+    multiple, _ = zoo.size_multiple(name)
+    size += -size % multiple
+    network = models.sketch(settings(**{"model.name": name, "data.image_size": size}), 7)
+    assert models._passes(network, 3, size)
+
+
 @pytest.mark.parametrize(("name", "size"), FAMILIES.items())
 def test_every_family_of_torchvision_fits(settings: Any, name: str, size: int) -> None:
     channels = 3 if name in ("swin_t", "densenet121") else 1

@@ -323,3 +323,12 @@ def test_a_small_network_is_trained_without_what_takes_torch_seconds_to_import(
     engine = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert engine.returncode == 0, engine.stderr
     assert "imported: []" in engine.stdout
+
+
+def test_a_network_of_torchvision_is_trained_without_torchs_compiler(make_run: Callable[..., RunDir]) -> None:
+    change = {"model.name": "resnet18", "data.crop": "random_resized", "training.epochs": 1}
+    run = make_run("lean", **change)
+    command = [sys.executable, "-P", "-c", _WHAT_WAS_IMPORTED, str(run.path), "--attempt", "1"]
+    engine = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert engine.returncode == 0, engine.stderr
+    assert "imported: ['torchvision']" in engine.stdout

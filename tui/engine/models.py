@@ -123,7 +123,7 @@ def lacking(settings: Settings, model: nn.Module) -> list[str]:
 
 
 def check_size(settings: Settings, outputs: int) -> None:
-    """Try the network's shapes without arithmetic, on torch's meta device.
+    """Try the network's shapes without arithmetic, on torch's meta device, if it may be that pictures are too small.
 
     Raises:
         UsageError: pictures of ``data.image_size`` do not go through; names the next size that does.
@@ -131,10 +131,12 @@ def check_size(settings: Settings, outputs: int) -> None:
     """
     name, size = settings.model.name, settings.data.image_size
     if name == SIMPLE_CNN:
-        return  # its pooling stops at one pixel, and torch takes two seconds to learn how it goes on meta
+        return  # its pooling stops at one pixel
     multiple, problem = zoo.size_multiple(name)
     if size % multiple:
         fits: int | None = -(-size // multiple) * multiple
+    elif size >= zoo.smallest_size(name):
+        return  # torch would take two seconds to learn how it goes on meta
     else:
         network = sketch(settings, outputs)
         if _passes(network, settings.data.channels, size):

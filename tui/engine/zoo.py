@@ -12,7 +12,7 @@ import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlparse
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tui.core.errors import FailureError
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
-from tui.engine import initial
+from tui.engine import initial, vision
 
 _HEADS = ("fc", "classifier", "heads", "head")
 _PATCH = re.compile(r"vit_\w_(\d+)")
@@ -61,14 +61,17 @@ def size_multiple(name: str) -> tuple[int, str]:
     return 1, ""
 
 
+def smallest_size(name: str) -> int:
+    """Return the side in pixels from which on an architecture takes any picture, as torchvision says of its weights."""
+    return max(vision.models().get_model_weights(name).DEFAULT.meta["min_size"])
+
+
 def has_dropout(model: nn.Module) -> bool:
     """Whether ``model.dropout`` changes anything in this network."""
     return any(True for _ in _dropouts(model))
 
 
 def _bare(settings: Settings) -> nn.Module:
-    from torchvision import models  # late: it takes two seconds, and not every network is of it
-
     name, size = settings.model.name, settings.data.image_size
     options: dict[str, Any] = {}
     if name.startswith("vit_"):
@@ -81,7 +84,7 @@ def _bare(settings: Settings) -> nn.Module:
         options["transform_input"] = settings.model.pretrained and settings.data.channels == 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return models.get_model(name, weights=None, **options)
+        return cast(nn.Module, vision.models().get_model(name, weights=None, **options))
 
 
 def head_of(model: nn.Module) -> tuple[nn.Module, str, nn.Module]:
@@ -156,9 +159,7 @@ def _dropouts(model: nn.Module) -> Iterator[nn.Dropout]:
 
 def weights_file(name: str) -> tuple[str, Path]:
     """Return (address, expected path) of the pretrained weights of an architecture."""
-    from torchvision import models
-
-    url = str(models.get_model_weights(name).DEFAULT.url)
+    url = str(vision.models().get_model_weights(name).DEFAULT.url)
     return url, Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
 
 
@@ -180,11 +181,9 @@ def _load(model: nn.Module, settings: Settings) -> None:
 
 def _with_positions(state: dict[str, Tensor], name: str, size: int) -> dict[str, Tensor]:
     """Stretch a vision transformer's position embeddings to another picture size."""
-    from torchvision.models.vision_transformer import interpolate_embeddings
-
     patch = _PATCH.fullmatch(name)
     assert patch
-    return dict(interpolate_embeddings(size, int(patch[1]), state))
+    return dict(vision.models().vision_transformer.interpolate_embeddings(size, int(patch[1]), state))
 
 
 def _unfit(name: str, why: str) -> FailureError:
@@ -199,14 +198,12 @@ def _fetch(name: str) -> dict[str, Tensor]:
     Raises:
         FailureError: there is no network, or the file is damaged; names the file and where to put it.
     """
-    from torchvision import models
-
     url, path = weights_file(name)
     there = path.exists()
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_NETWORK_SECONDS)
     try:
-        weights = models.get_model_weights(name).DEFAULT
+        weights = vision.models().get_model_weights(name).DEFAULT
         # As it comes: mnasnet's loader looks for the version that the state carries beside its tensors.
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
     except Exception as error:  # urllib, ssl, http, pickle and zip errors, all meaning the same to a person

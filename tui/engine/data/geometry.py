@@ -10,6 +10,7 @@ import torch
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from tui.engine import vision
 from tui.engine.data.draws import Bits, Numbers, Pictures, Positions, below, uniform
 
 ATTEMPTS = 10
@@ -101,8 +102,7 @@ def erase(pictures: Iterable[Pictures], boxes: Positions) -> None:
 
 def resized_crops(pictures: Pictures, boxes: Positions, size: int) -> Pictures:
     """Cut a box out of each picture and bring it to ``size``."""
-    from torchvision.transforms.v2 import functional  # late: it takes two seconds, and few settings need it
-
+    functional = vision.transforms()
     source = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     result = np.empty((len(pictures), size, size, pictures.shape[3]), dtype=np.uint8)
     for index, (top, left, height, width) in enumerate(boxes.tolist()):

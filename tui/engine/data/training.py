@@ -21,6 +21,7 @@ from tui.core.dataset.targets import targets_of
 from tui.core.errors import FailureError, UsageError
 from tui.core.settings import Settings
 from tui.core.text import clean
+from tui.engine import vision
 from tui.engine.data.augment import Augmentation, stored_size
 from tui.engine.data.batches import Batch, Prefetch
 from tui.engine.data.draws import Pictures, Positions
@@ -95,6 +96,8 @@ class TrainingData:
             name: targets_of(samples, manifest.task, manifest.outputs) for name, samples in manifest.splits.items()
         }
         self.targets = self._targets["train"]
+        if settings.data.crop == "random_resized":
+            vision.transforms()  # here, not in the thread that makes batches
         self._supply = Supply(manifest, settings, whole=not (early and manifest.gradual), resumed=resumed)
         self._unreadable, self.skipped = self._supply.unreadable, self._supply.unreadable.problems
         self.notices = self._supply.notices
