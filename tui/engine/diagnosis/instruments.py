@@ -52,7 +52,7 @@ LEARNS_BELOW = 0.93
 """A loss above this share of the labels' entropy has learned nothing; then halves are compared more often."""
 CLOSE = 512
 """In the first so many steps, that is."""
-OFTEN = 8
+OFTEN = 16
 """So many times as often."""
 _MEMORY = 20
 _SEVERE = ("warning", "critical")
