@@ -16,7 +16,7 @@ from textual.geometry import Size
 from textual.pilot import Pilot
 
 from tests.bench import slow_line
-from tui.app import display
+from tui.app import display, updates
 from tui.app.app import CnntrainApp
 from tui.app.screens.watch import WatchScreen
 from tui.core.rundir import RunDir
@@ -96,8 +96,8 @@ async def test_without_textuals_private_parts_it_draws_textuals_way(
     app = watched()
     match missing:
         case "updates":
-            monkeypatch.setattr(display, "_LAYOUT", None)
-            monkeypatch.setattr(display, "_CHOPS", None)
+            monkeypatch.setattr(updates, "_LAYOUT", None)
+            monkeypatch.setattr(updates, "_CHOPS", None)
         case "frame":
             monkeypatch.delattr("tui.app.frame.Frame.update")
         case _:

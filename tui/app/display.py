@@ -11,20 +11,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic
 
 from rich.color import ColorSystem
-from rich.console import Console, RenderableType
-from textual import _compositor, events
+from rich.console import RenderableType
+from textual import events
 from textual.app import App, ReturnType
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Region
 from textual.screen import Screen
-from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.descriptors import terminal_alone, use_utf8
@@ -33,11 +32,8 @@ from tui.app.gate import GatedDriver
 from tui.app.hangup import terminals, watch_hangup
 from tui.app.pacing import Pacer
 from tui.app.straight import Changed, uncovered
+from tui.app.updates import Written, content
 
-_UPDATE: Any = getattr(_compositor, "CompositorUpdate", object)
-_LAYOUT: Any = getattr(_compositor, "LayoutUpdate", None)
-_CHOPS: Any = getattr(_compositor, "ChopsUpdate", None)
-"""Textual's updates, which are private: without them it draws its own way."""
 _URGENT = 1.0
 """Seconds after a key or a click, or the start, in which what changes is taken for the answer to it."""
 _CALM = 0.2
@@ -45,16 +41,6 @@ _CALM = 0.2
 _PATIENCE = 2.0
 """Seconds that an app without a terminal has for leaving in good order."""
 _HUNG_UP = 129
-
-
-class _Written(_UPDATE):  # type: ignore[misc]
-    """An update that is already a string."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def render_segments(self, console: Console) -> str:
-        return self.text
 
 
 class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
@@ -274,7 +260,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
     def _urgency(self) -> int:
         return self._touches if time.monotonic() - self._touched < _URGENT else 0
 
-    def _next(self) -> _Written | None:
+    def _next(self) -> Written | None:
         """Return what the terminal can take of what it is to show; None if that is nothing, or is written already."""
         text = ""
         while self._frame.behind:
@@ -295,7 +281,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             self._painted = True
             return None
         if text or screen.outer_size.clamp_offset(self.cursor_position) != self._previous_cursor_position:
-            return _Written(text)
+            return Written(text)
         return None
 
     def _focused_rows(self) -> Sequence[int]:
@@ -314,21 +300,14 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             and self._driver is not None
         )
 
-    def _pieces(self, renderable: Any) -> Iterator[Piece] | None:
+    def _pieces(self, renderable: Any) -> Iterable[Piece] | None:
         """Return the content of an update, or None when it is of a kind that is not known here."""
         assert self._driver is not None
-        if self._driver.is_inline:
+        update = None if self._driver.is_inline else content(renderable)
+        if update is None:
             return None
-        if _LAYOUT is not None and type(renderable) is _LAYOUT:
-            region = renderable.region
-            if (region.x, region.y) != (0, 0):
-                return None
-            self._frame.fit(region.width, region.height)
-            return _layout(renderable)
-        if _CHOPS is not None and type(renderable) is _CHOPS:
-            self._frame.fit(max(ends[-1] for ends in renderable.chop_ends), len(renderable.chops))
-            return _chops(renderable)
-        return None
+        self._frame.fit(update.width, update.height)
+        return update.pieces
 
     def _leave(self) -> None:
         """Called from the watching thread when the terminal is gone."""
@@ -338,23 +317,3 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         # The loop may be stuck in a write that nobody will ever read.
         if not self._over.wait(_PATIENCE):
             os._exit(_HUNG_UP)
-
-
-def _layout(update: Any) -> Iterator[Piece]:
-    for y, line in enumerate(update.strips):
-        x = 0
-        for strip in line:
-            yield Piece(y, x, strip)
-            x += strip.cell_length
-
-
-def _chops(update: Any) -> Iterator[Piece]:
-    for y, first, last in update.spans:
-        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=True):
-            if strip is None or end <= first or x >= last:
-                continue
-            piece: Strip = strip
-            start = max(x, first)
-            if start > x or end > last:
-                piece = strip.crop(start - x, min(end, last) - x)
-            yield Piece(y, start, piece)
