@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.segment import Segment
 from textual.app import App
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.strip import Strip
+
+from tui.app.frame import Frame, Piece
 
 
 class RecordingDriver(HeadlessDriver):
@@ -68,6 +71,12 @@ class Terminal:
         """Return the same for the content of the app's own compositor."""
         colours = self.app.console._color_system or ColorSystem.TRUECOLOR
         return [_row(tuple(strip), colours) for strip in self.app.screen._compositor.render_strips()]
+
+
+def written(frame: Frame, pieces: Iterable[Piece]) -> str:
+    """Put pieces into a frame and return what has to be written for the terminal to show them; may be empty."""
+    frame.put(pieces)
+    return frame.write()
 
 
 @lru_cache(maxsize=4096)

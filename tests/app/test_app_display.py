@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from emulator import RecordingDriver, Terminal, difference
+from emulator import RecordingDriver, Terminal, difference, written
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
@@ -207,11 +207,12 @@ def test_an_unknown_pen_is_kept_apart_from_a_known_one() -> None:
     frame = Frame(ColorSystem.EIGHT_BIT)
     frame.fit(10, 1)
     red, green = Style(color="red"), Style(color="green")
-    assert frame.update([Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]) == "\x1b[H\x1b[31mab\x1b[32mcd\x1b[m"
-    assert frame.update([Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]) == ""
-    assert frame.update([Piece(0, 1, [Segment("b", green)])]) == "\x1b[1;2H\x1b[32mb\x1b[m"
+    both = [Piece(0, 0, [Segment("ab", red), Segment("cd", green)])]
+    assert written(frame, both) == "\x1b[H\x1b[31mab\x1b[32mcd\x1b[m"
+    assert written(frame, both) == ""
+    assert written(frame, [Piece(0, 1, [Segment("b", green)])]) == "\x1b[1;2H\x1b[32mb\x1b[m"
     frame.forget()
-    assert frame.update([Piece(0, 0, [Segment("ab", red)])]) == "\x1b[H\x1b[31mab\x1b[m"
+    assert written(frame, [Piece(0, 0, [Segment("ab", red)])]) == "\x1b[H\x1b[31mab\x1b[m"
 
 
 def test_what_is_urgent_is_written_first_and_of_what_changed_again_only_the_newest() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from emulator import written
 from PIL import Image
 from rich.color import ColorSystem
 from rich.style import Style
@@ -129,8 +130,8 @@ def test_a_kitty_terminal_gets_the_pixels_and_cells_that_stand_for_them(messages
     # They are cells like all others: written once, and again only when they change.
     frame = Frame(ColorSystem.TRUECOLOR)
     frame.fit(20, 8)
-    assert frame.update(Piece(y, 0, line) for y, line in enumerate(lines)).count(PLACEHOLDER) == 100
-    assert frame.update(Piece(y, 0, line) for y, line in enumerate(lines)) == ""
+    assert written(frame, [Piece(y, 0, line) for y, line in enumerate(lines)]).count(PLACEHOLDER) == 100
+    assert written(frame, [Piece(y, 0, line) for y, line in enumerate(lines)]) == ""
 
 
 def test_a_terminal_is_told_what_to_forget(messages: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ async def test_without_textuals_private_parts_it_draws_textuals_way(
             monkeypatch.setattr(updates, "_LAYOUT", None)
             monkeypatch.setattr(updates, "_CHOPS", None)
         case "frame":
-            monkeypatch.delattr("tui.app.frame.Frame.update")
+            monkeypatch.delattr("tui.app.frame.Frame.put")
         case _:
             monkeypatch.delattr(display.CellExactApp, "_will_be_written")
     async with app.run_test(headless=False, size=(100, 30)) as pilot:

@@ -78,11 +78,6 @@ class Frame:
         """Whether something of that is urgent."""
         return bool(self._urgent)
 
-    def update(self, pieces: Iterable[Piece]) -> str:
-        """Put the pieces in and return what has to be written for the terminal to show them; may be empty."""
-        self.put(pieces)
-        return self.write()
-
     def put(self, pieces: Iterable[Piece], *, urgency: int = 0) -> None:
         """Take what the terminal is to show.
 
