@@ -30,8 +30,8 @@ def test_a_small_network_is_counted_by_hand(settings: Any) -> None:
     assert [(layer.name, layer.kind, layer.output, layer.parameters) for layer in found.layers] == [
         ("blocks.0.0", "Conv2d", (4, 16, 16), 3 * 4 * 9),
         ("blocks.0.1", "BatchNorm2d", (4, 16, 16), 8),
-        ("blocks.0.2", "ReLU", (4, 16, 16), 0),
-        ("blocks.0.3", "Halve", (4, 8, 8), 0),
+        ("blocks.0.2", "Halve", (4, 8, 8), 0),
+        ("blocks.0.3", "ReLU", (4, 8, 8), 0),
         ("blocks.1.0", "Conv2d", (8, 8, 8), 4 * 8 * 9),
         ("blocks.1.1", "BatchNorm2d", (8, 8, 8), 16),
         ("blocks.1.2", "ReLU", (8, 8, 8), 0),

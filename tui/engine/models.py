@@ -135,7 +135,7 @@ def check_size(settings: Settings, outputs: int) -> None:
     multiple, problem = zoo.size_multiple(name)
     if size % multiple:
         fits: int | None = -(-size // multiple) * multiple
-    elif size >= zoo.smallest_size(name):
+    elif name in TORCHVISION and size >= zoo.smallest_size(name):
         return  # torch would take two seconds to learn how it goes on meta
     else:
         network = sketch(settings, outputs)
