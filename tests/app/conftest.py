@@ -8,6 +8,10 @@ import pytest
 import textual.app
 import textual.pilot
 from resting import until_at_rest
+from rich.style import Style
+from textual.filter import ANSIToTruecolor
+
+from tui.app import palette
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -18,3 +22,17 @@ def quick_pilot() -> Iterator[None]:
             assert module.wait_for_idle
             patch.setattr(module, "wait_for_idle", until_at_rest)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_colours() -> None:
+    """Forget all styles: one keeps the codes of the first terminal that it was written to, and each test has another."""
+    for kept in (
+        Style._add,
+        Style.parse,
+        ANSIToTruecolor.truecolor_style,
+        palette.style,
+        palette.heat,
+        palette.on_heat,
+    ):
+        kept.cache_clear()

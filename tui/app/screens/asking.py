@@ -28,11 +28,16 @@ _PATIENCE = 1.0
 def ask_run(app: App[Any], run: RunDir, action: Action, said: str, value: float | None = None) -> None:
     """Leave a request for a run, and say so; a disk that does not answer holds up the request and nothing else."""
     from tui.core import control
+    from tui.runs.liveness import look as look_at
 
     over = threading.Event()
 
     def leave() -> None:
         try:
+            if not look_at(run).alive:  # it has ended while somebody thought about it
+                _tell(app, f"The run does not train any more; nothing was asked of it ({asked(action, value)}).")
+                over.set()
+                return
             control.ask(run, action, value)
         except OSError as error:
             cause = f"{clean_path(run.control)}: {trouble(error, run.control)}"
