@@ -26,7 +26,7 @@ def quick_pilot() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_colours() -> None:
-    """Forget all styles: one keeps the codes of the first terminal that it was written to, and each test has another."""
+    """Forget all styles: one keeps the codes of the first terminal that it was written to; each test has another."""
     for kept in (
         Style._add,
         Style.parse,

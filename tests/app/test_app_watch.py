@@ -95,6 +95,18 @@ def asked(run: RunDir) -> list[str]:
     return [request.action for request in control.pending(run)]
 
 
+@pytest.mark.parametrize(("key", "answer"), [("t", "enter"), ("s", "y")])
+async def test_nothing_is_asked_of_a_run_that_ends_while_its_dialog_is_open(live: Any, key: str, answer: str) -> None:
+    run = live()
+    async with run.app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot, run)
+        await pilot.press(key)
+        run.close()
+        await pilot.press(answer)
+        await until(pilot, lambda: any("does not train any more" in note.message for note in run.app._notifications))
+        assert asked(run.run) == []
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (60, 50), (40, 12), (110, 34)])
 async def test_it_fits_every_size(live: Any, size: tuple[int, int]) -> None:
     run = live()
