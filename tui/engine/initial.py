@@ -15,7 +15,7 @@ _LIKE = {"gelu": "relu", "silu": "relu"}
 _SLOPE = 0.01
 """Of leaky ReLU, as torch has it."""
 _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
-# By their names: torchvision, which takes two seconds to import, is there only if a model is of it.
+# By their names: torchvision, which takes its time to import, is there only if a model is of it.
 _BASIC, _BOTTLENECK = "torchvision.models.resnet.BasicBlock", "torchvision.models.resnet.Bottleneck"
 _REGULAR = "torchvision.models.regnet.ResBottleneckBlock"
 _STOCHASTIC_DEPTH = "torchvision.ops.stochastic_depth.StochasticDepth"

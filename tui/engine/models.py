@@ -136,7 +136,7 @@ def check_size(settings: Settings, outputs: int) -> None:
     if size % multiple:
         fits: int | None = -(-size // multiple) * multiple
     elif name in TORCHVISION and size >= zoo.smallest_size(name):
-        return  # torch would take two seconds to learn how it goes on meta
+        return  # torch would take a second to learn how it goes on meta
     else:
         network = sketch(settings, outputs)
         if _passes(network, settings.data.channels, size):

@@ -52,7 +52,7 @@ class ClassBars(ScrollView, can_focus=True):
             return Strip.blank(width, background)
         left = len(self._bars) - index
         if y == self.scrollable_content_region.height - 1 and left > 1:
-            told = f"… {left:,} more, the arrows scroll to them"
+            told = f"… {left:,} more below: Tab, then the arrows"
             style = background + self.get_component_rich_style("class-bars--count")
             return Strip([Segment(line([Cell(told, width)]).plain, style)]).adjust_cell_length(width, background)
         name, count = self._bars[index]
