@@ -5,7 +5,8 @@ over the rounds are printed. *limit* is forward, backward and optimizer on one f
 adds the gradient norms; *quiet* is the trainer's own step and boundary on the fixed batch with ``diagnosis.probes``
 off, *records* the same with them on; *engine* is that on batches that are made while it trains (from the folder, or
 from generated pictures). The last line is what the diagnostics cost: *records* against *quiet*; with
-``--probes`` these two alone take turns, in either order, and the error is told too.
+``--probes`` these two alone take turns, in either order, after the first 512 steps, which are looked at more often
+(``--early``: from step 70 on), and the error is told too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROUNDS, STEPS, WARM = 9, 20, 70
+ROUNDS, STEPS, WARM, EARLY = 9, 20, 520, 70
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--probes", action="store_true", help="compare only the step with and without diagnostics")
+    parser.add_argument("--early", action="store_true", help=f"with --probes: from step {EARLY} on")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does
     with tempfile.TemporaryDirectory() as place:
@@ -117,12 +119,13 @@ def compare(arguments: argparse.Namespace, place: Path) -> None:
             contenders = {**others, **contenders, "engine": engine(trainer_of("engine", "on"), batches)}
         times: dict[str, list[float]] = {name: [] for name in contenders}
         work: dict[str, list[float]] = {name: [] for name in contenders}
+        warm = WARM if arguments.probes and not arguments.early else EARLY
         for turn in range(arguments.rounds + 1):
             for name, step in list(contenders.items())[:: 1 if turn % 2 else -1]:
                 for trainer in trainers:
                     trainer._recorder.restart_clock()
                 began, worked = time.perf_counter(), time.thread_time()
-                for _ in range(STEPS if turn else WARM):
+                for _ in range(STEPS if turn else warm):
                     step()
                 if turn:  # the first round warms up, and leaves the steps behind that are looked at closely
                     times[name].append((time.perf_counter() - began) / STEPS)

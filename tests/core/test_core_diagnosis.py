@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tui.core.diagnosis.course import Rows
 from tui.core.diagnosis.doctor import Doctor
-from tui.core.diagnosis.finding import Change, Evidence, Finding
+from tui.core.diagnosis.finding import Advice, Change, Evidence, Finding
+from tui.core.diagnosis.rule import Rule
 from tui.core.diagnosis.rules import RULES
 from tui.core.diagnosis.sequence import place
 from tui.core.diagnosis.signals import (
@@ -440,6 +442,24 @@ def test_what_was_not_measured_is_not_judged(code: str) -> None:
     states = {check.code: check.state for check in doctor.verdict()}
     for unknown in ("input_scale", "leak", "vanishing", "dead_start", "saturated", "rate_low", "no_signal", "overfit"):
         assert states[unknown] in ("not measured", "too early")
+
+
+def test_the_first_steps_are_judged_more_often_than_later_ones() -> None:
+    course, asked = Course(length=900, total=900), list[int]()
+    rule = Rule(0, "asked", "Asked", "info", lambda view: asked.append(view.step), lambda view: Advice("", "", {}, ""))
+    doctor = Doctor(course.facts(), (rule,))
+    for signal in course.signals():
+        doctor.feed(signal)
+    assert asked == [*range(20, 520, 10), *range(550, 901, 50)]
+
+
+def test_rows_are_told_one_by_one_as_all_at_once() -> None:
+    rows = Rows(4, 2)
+    for number in range(6):
+        rows.add((number, -number))
+        kept = rows.last()
+        for index in (*range(len(kept)), *range(-len(kept), 0)):
+            assert rows.nth(index).tolist() == kept[index].tolist()
 
 
 def test_one_root_and_its_effects() -> None:

@@ -48,6 +48,11 @@ class Rows:
         n = min(self.count, len(self._rows), len(self._rows) if most is None else most)
         return self._rows[np.arange(self.count - n, self.count) % len(self._rows)]
 
+    def nth(self, index: int) -> Floats:
+        """Return one row, [width], counted from the oldest that is kept, or from the newest as -1, -2, ..."""
+        at = self.count + index if index < 0 else max(0, self.count - len(self._rows)) + index
+        return np.asarray(self._rows[at % len(self._rows)])
+
 
 class Course:
     """The signals so far.
@@ -62,6 +67,7 @@ class Course:
         width = len(facts.layers)
         self.steps = Rows(_STEPS, 5)
         """step, loss, accuracy, learning rate, gradient norm."""
+        self._newest_losses: deque[float] = deque(maxlen=limits.MEAN)
         self.first_steps: list[Step] = []
         self.gradients = Rows(limits.WINDOW, width)
         self.weights = Rows(limits.EARLY, width)
@@ -129,8 +135,9 @@ class Course:
             return
         self.bad_steps = 0
         self.steps.add((step.step, step.loss, step.accuracy, step.learning_rate, step.gradient_norm))
-        if step.step % limits.EVERY == 0 and self.steps.count >= limits.MEAN:
-            self.lowest_loss = min(self.lowest_loss, float(self.steps.last(limits.MEAN)[:, 1].mean()))
+        self._newest_losses.append(step.loss)
+        if step.step % limits.EVERY == 0 and len(self._newest_losses) == limits.MEAN:
+            self.lowest_loss = min(self.lowest_loss, math.fsum(self._newest_losses) / limits.MEAN)
         if step.gradients:
             self.gradients.add(step.gradients)
         if step.step <= limits.EARLY and len(self.first_steps) < limits.EARLY:
@@ -154,7 +161,7 @@ class Course:
             self.early_updates.append(median(np.array(updates.ratios)[self._learning]))
         earlier = bisect.bisect_right(self.moments, updates.step - limits.DECAY_STEPS) - 1
         if earlier >= 0 and updates.step - self.moments[earlier] <= 2 * limits.DECAY_STEPS:
-            before, now = self.weights.last()[earlier], self.weights.last(1)[0]
+            before, now = self.weights.nth(earlier), self.weights.nth(-1)
             with np.errstate(all="ignore"):
                 left = median((now / before)[self._learning])
             self.kept = min(left, self.kept) if self.kept == self.kept else left

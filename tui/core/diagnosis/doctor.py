@@ -70,7 +70,7 @@ class Doctor:
             judged: list[Moment] = []
             if course.bad_steps or course.nonfinite or course.seen <= limits.FIRST:
                 judged = ["at once"]
-            if signal.step % limits.EVERY == 0:
+            if signal.step % (limits.EVERY if signal.step <= limits.CLOSE else limits.LATER) == 0:
                 judged = ["at once", "steps"]
             return changed + (self._judge(*judged) if judged else [])
         if isinstance(signal, Validation):

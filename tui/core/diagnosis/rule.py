@@ -10,7 +10,8 @@ from tui.core.diagnosis.finding import Advice, Evidence, Severity
 from tui.core.diagnosis.view import View
 
 Moment = Literal["start", "steps", "validation", "at once"]
-"""When a rule is judged: before the first step; every `limits.EVERY` steps; at each validation; at every step."""
+"""When a rule is judged: before the first step; every `limits.EVERY` steps, later `limits.LATER`; at each validation;
+at every step."""
 Reading = tuple[Evidence, ...]
 
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from tui.core.diagnosis import limits, offers
-from tui.core.diagnosis.course import Floats, median
+from tui.core.diagnosis.course import Floats
 from tui.core.diagnosis.finding import Advice, Evidence
 from tui.core.diagnosis.rule import Reading
 from tui.core.diagnosis.signals import Activations
-from tui.core.diagnosis.view import View
+from tui.core.diagnosis.view import View, medians
 
 # --- 8 and 9: dead -------------------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ def _left_share(share: float) -> Evidence:
 
 def _largest_step(view: View) -> Evidence:
     """Return the largest step, median over the layers, of the first ones and the newest: small ones kill no unit."""
-    steps = [*view.early_updates, *(median(row) for row in view.course.ratios.last())]
+    steps = [*view.early_updates, *medians(view.course.ratios.last().T)]
     largest = max((step for step in steps if step == step), default=math.nan)
     return Evidence("largest step over weight", largest, limits.DIED_STEP, "above", "below 0.04")
 

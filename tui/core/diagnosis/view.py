@@ -81,7 +81,7 @@ class View:
     @cached_property
     def gradients(self) -> Floats:
         """The median gradient norm of each layer over the newest steps, [layers]; NaN where there is none."""
-        return _medians(self.course.gradients.last())
+        return medians(self.course.gradients.last())
 
     @cached_property
     def hidden_gradients(self) -> dict[int, float]:
@@ -104,7 +104,7 @@ class View:
         """The median update ratio of each layer, [layers], over the samples of the newest steps."""
         steps = np.array(self.course.moments, dtype=np.int64)[-limits.WINDOW :]
         rows = self.course.ratios.last(len(steps))
-        return _medians(rows[steps > self.step - max(limits.WINDOW, _reach(steps))])
+        return medians(rows[steps > self.step - max(limits.WINDOW, _reach(steps))])
 
     @cached_property
     def update(self) -> float:
@@ -172,7 +172,7 @@ def slope(losses: Floats) -> tuple[float, float]:
     return t, (math.sqrt(variance) / mean if mean > 0 else math.nan)
 
 
-def _medians(rows: Floats) -> Floats:
+def medians(rows: Floats) -> Floats:
     """Return the median of each column, NaN where all is NaN."""
     if not len(rows):
         return np.full(rows.shape[1], np.nan)

@@ -43,7 +43,7 @@ class DiagnosisSettings(Group):
         "Two halves of a batch are compared every so many steps, which costs one step; more often while nothing is learned.",
         unit="steps",
         when=("diagnosis.probes", "on"),
-        default=400,
+        default=800,
         ge=1,
         le=1_000_000,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-WINDOW = 400
+WINDOW = 800
 """Steps over which the share is measured, times the factor in force: the rarest probe has its turn in it."""
 MOST = 64
 """The intervals grow by this factor at most."""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from tui.core.diagnosis import limits
 from tui.core.diagnosis.sequence import validation
 from tui.core.diagnosis.signals import Activations, Agreement, Facts, Inputs, NonFinite, Signal, Step, Updates
 from tui.core.events import Governed, Inspected, Nonfinite, Wired
@@ -50,10 +51,10 @@ SAMPLED = (1, 3, 20)
 """In these the activations are looked at too: units that are dead from the start are told from those that die."""
 LEARNS_BELOW = 0.93
 """A loss above this share of the labels' entropy has learned nothing; then halves are compared more often."""
-CLOSE = 512
-"""In the first so many steps, that is."""
-OFTEN = 16
-"""So many times as often."""
+OFTEN = 32
+"""So many times as often, in the first `limits.CLOSE` steps."""
+HALVED = (100, 400)
+"""In these the halves are compared whatever the settings say, so that a run has a noise scale soon."""
 _MEMORY = 20
 _SEVERE = ("warning", "critical")
 Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -214,7 +215,7 @@ class Instruments:
 
     def rest(self, step: int, batch: Batch) -> None:
         """After a step."""
-        if not self._on or not self._due(step, self._halves_every(step)):
+        if not self._on or not (step in HALVED or self._due(step, self._halves_every(step))):
             return
         attempt, size = self._attempt, self._attempt.settings.training.batch_size
         with self._timed():
@@ -238,7 +239,7 @@ class Instruments:
 
     def _close(self, step: int) -> bool:
         """Whether nothing has been learned yet in the first steps."""
-        if step > CLOSE or len(self._losses) < _MEMORY:
+        if step > limits.CLOSE or len(self._losses) < _MEMORY:
             return False
         return not math.fsum(self._losses) / _MEMORY < LEARNS_BELOW * self._prior
 
