@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,6 @@ async def test_a_dry_run_from_the_settings(app: CnntrainApp, engine: Engine, tmp
 async def test_a_batch_that_fits_is_offered_and_taken_only_by_a_key(
     app: CnntrainApp, engine: Engine, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     engine.dry_run = replace(SOUND, batch_size=128, fits=False, largest_batch=70, tried=True, overfit=None)
     engine.release.set()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -123,6 +122,25 @@ async def test_a_batch_that_fits_is_offered_and_taken_only_by_a_key(
         await until(pilot, lambda: len(engine.asked) == 2)
         assert (draft.settings.training.batch_size, draft.settings.optimizer.accumulate) == (64, 2)
         assert engine.asked[1] == draft.settings
+
+
+async def test_a_faster_precision_is_offered_and_taken_only_by_a_key(
+    app: CnntrainApp, engine: Engine, tmp_path: Path
+) -> None:
+    engine.dry_run = replace(SOUND, bfloat16=0.43)
+    engine.release.set()
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft = await opened(pilot, tmp_path)
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "Use bfloat16" in text_of(app))
+        assert "in bfloat16 a step takes 43% of the time" in " ".join(text_of(app).split())
+        assert draft.settings.compute.precision == "auto"
+        engine.dry_run = SOUND
+        await pilot.press("f")
+        await until(pilot, lambda: len(engine.asked) == 2)
+        assert draft.settings.compute.precision == "bfloat16"
+        assert engine.asked[1] == draft.settings
+        await until(pilot, lambda: "✓ learning" in text_of(app) and "Use bfloat16" not in text_of(app))
 
 
 async def test_who_leaves_ends_the_engine(app: CnntrainApp, engine: Engine, tmp_path: Path) -> None:

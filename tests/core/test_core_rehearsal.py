@@ -32,6 +32,20 @@ def test_a_sound_run() -> None:
     assert said["learning"].endswith("the network can learn")
 
 
+def test_bfloat16_is_proposed_only_where_it_takes_clearly_less_time() -> None:
+    found = replace(SOUND, bfloat16=0.43)
+    assert (
+        words(found)["precision"]
+        == "in bfloat16 a step takes 43% of the time on this machine: compute.precision=bfloat16"
+    )
+    assert found.faster == {"compute.precision": "bfloat16"}
+    assert Rehearsal.from_table(found.to_table()) == found
+    for share in (None, 0.9, 3.0):
+        found = replace(SOUND, bfloat16=share)
+        assert "precision" not in words(found)
+        assert found.faster == {}
+
+
 @pytest.mark.parametrize(
     ("change", "label", "tone", "said"),
     [

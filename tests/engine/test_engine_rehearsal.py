@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tui.core import memory
 from tui.core.rate_range import LOWEST
 from tui.core.rehearsal import report
 from tui.core.rundir import RunDir
-from tui.engine import capacity, optim
+from tui.engine import bfloat16, capacity, optim
 from tui.engine.attempt import Attempt
 from tui.engine.ranging import range_test
 from tui.engine.rehearsal import rehearse
@@ -148,6 +149,83 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
         return tried
 
     return limit
+
+
+@pytest.mark.parametrize(
+    ("slept", "share"), [({"float32": 0.04, "bfloat16": 0.01}, 0.25), ({"float32": 0.01, "bfloat16": 0.03}, 3.0)]
+)
+def test_bfloat16_is_compared_step_by_step(
+    slept: dict[str, float], share: float, trainer: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, data, _ = trainer(settings())
+    attempt, seen = loop._attempt, list[str]()
+    step = Step(attempt)
+    with data.training_batches(0) as batches:
+        batch = next(batches)
+
+    def try_out(batch: Any, rate: float, number: int = 1) -> Tensor:
+        seen.append(str(attempt.compute.precision).removeprefix("torch."))
+        time.sleep(slept[seen[-1]])
+        return torch.zeros(())
+
+    monkeypatch.setattr(bfloat16, "has_units", lambda device: True)
+    monkeypatch.setattr(step, "try_out", try_out)
+    found = bfloat16.time_share(attempt, step, batch, 0.01, lambda: None)
+    assert found == pytest.approx(share, rel=0.5)
+    assert seen == ["float32", "bfloat16"] * (len(seen) // 2)
+    assert len(seen) >= 6
+
+
+def test_bfloat16_is_tried_on_a_real_step_and_leaves_no_trace(
+    trainer: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, data, _ = trainer(settings(**{"model.dropout": 0.3}))
+    attempt = loop._attempt
+    step, outputs = Step(attempt), set[torch.dtype]()
+    attempt.model.register_forward_hook(lambda module, inputs, output: outputs.add(output.dtype))
+    with data.training_batches(0) as batches:
+        batch = next(batches)
+    monkeypatch.setattr(bfloat16, "has_units", lambda device: True)
+    before = fingerprint(attempt)
+    found = bfloat16.time_share(attempt, step, batch, 0.01, lambda: None)
+    assert found is not None
+    assert found > 0
+    assert outputs == {torch.float32, torch.bfloat16}
+    assert attempt.compute.precision == torch.float32
+    assert fingerprint(attempt) == before
+
+
+@pytest.mark.parametrize("changes", [{"compute.precision": "float32"}, {"compute.precision": "bfloat16"}])
+def test_a_precision_that_was_chosen_is_not_questioned(
+    changes: dict[str, Any], trainer: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, data, _ = trainer(settings(**changes))
+    with data.training_batches(0) as batches:
+        batch = next(batches)
+    monkeypatch.setattr(bfloat16, "has_units", lambda device: pytest.fail("nobody asked"))
+    assert bfloat16.time_share(loop._attempt, Step(loop._attempt), batch, 0.01, lambda: None) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "units"),
+    [({torch.float32: 2, torch.bfloat16: 1}, True), ({torch.float32: 1, torch.bfloat16: 1}, False)],
+)
+def test_a_processor_has_units_if_its_products_are_faster(
+    seconds: dict[torch.dtype, float], units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    class Matrix:
+        def __init__(self, *shape: int, dtype: torch.dtype) -> None:
+            self.dtype = dtype
+
+        def __matmul__(self, other: Any) -> None:
+            clock[0] += seconds[self.dtype]
+
+    monkeypatch.setattr(bfloat16.torch, "ones", Matrix)
+    monkeypatch.setattr(bfloat16.time, "perf_counter", lambda: clock[0])
+    assert bfloat16.has_units(torch.device("cpu")) is units
+    assert not bfloat16.has_units(torch.device("cuda"))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from tui.core.sentences import duration
 Tone = Literal["good", "plain", "warning", "bad"]
 LEARNED = 0.7
 """One batch alone is learned when its loss has fallen to this share of the first."""
+CLEARLY_LESS = 0.85
+"""bfloat16 is proposed when a step takes no more than this share of float32's time."""
 SLOWER = 0.1
 """If it was not, it is tried once more with so much of the learning rate."""
 
@@ -80,6 +82,8 @@ class Rehearsal:
     label_entropy: float
     """Of the training pictures' classes, in nats; NaN for other tasks."""
     overfit: Overfit | None = None
+    bfloat16: float | None = None
+    """Time of a step in bfloat16 over that in float32; None: not tried."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """What the doctor finds wrong before the first step: title, message, severity."""
     notes: list[str] = field(default_factory=list)
@@ -103,6 +107,12 @@ class Rehearsal:
         return self.total_steps * self.step_seconds + self.validations * self.validation_seconds + self.test_seconds
 
     @property
+    def faster(self) -> dict[str, str]:
+        """Settings that make a step take clearly less time; empty: none are known."""
+        clearly = self.bfloat16 is not None and self.bfloat16 <= CLEARLY_LESS
+        return {"compute.precision": "bfloat16"} if clearly else {}
+
+    @property
     def disk_needed(self) -> int:
         """Bytes that the run directory will need."""
         return self.checkpoints * self.checkpoint_bytes + self.record_bytes
@@ -119,7 +129,15 @@ class Line:
 
 def report(found: Rehearsal) -> list[Line]:
     """Return what a person wants to know, the most important first."""
-    lines = [_time(found), _step(found), *_validation(found), _memory(found), _batch(found), _disk(found)]
+    lines = [
+        _time(found),
+        _step(found),
+        *_precision(found),
+        *_validation(found),
+        _memory(found),
+        _batch(found),
+        _disk(found),
+    ]
     lines += [_first_loss(found), *_overfit(found)]
     lines += [
         Line(str(one["title"]), str(one["message"]), "bad" if one["severity"] == "critical" else "warning")
@@ -145,6 +163,17 @@ def _step(found: Rehearsal) -> Line:
     return Line(
         "one step", f"{text}; {share:.0%} of it waits for pictures: raise data.workers or data.cache_gib", "warning"
     )
+
+
+def _precision(found: Rehearsal) -> list[Line]:
+    if found.bfloat16 is None or not found.faster:
+        return []
+    change = ", ".join(f"{key}={value}" for key, value in found.faster.items())
+    return [
+        Line(
+            "precision", f"in bfloat16 a step takes {found.bfloat16:.0%} of the time on this machine: {change}", "good"
+        )
+    ]
 
 
 def _validation(found: Rehearsal) -> list[Line]:

@@ -4,6 +4,7 @@ beginning   the wiring, the pictures and the first loss, as the doctor looks at 
 memory      a step with a part of a batch and one with a whole one; what fits
 learning    one batch alone, over and over: a network that cannot learn that will learn nothing
 steps       two as a run makes them, with all that is recorded, and some more for the time
+precision   steps in bfloat16 beside steps in float32, on a processor with units for it
 validation  a part of it
 """
 
@@ -22,7 +23,7 @@ import torch
 from tui.core.events import Event, Found, Inspected, Message, decode
 from tui.core.records import Header
 from tui.core.rehearsal import SLOWER, Overfit, Rehearsal
-from tui.engine import capacity, evaluate, optim
+from tui.engine import bfloat16, capacity, evaluate, optim
 from tui.engine import device as devices
 from tui.engine.attempt import Attempt
 from tui.engine.data.batches import Batch
@@ -68,6 +69,9 @@ def rehearse(attempt: Attempt, *, began: float, place: Path, tell: Tell) -> Rehe
         room = capacity.measure(step, first, size, rate, device, most)
     overfit = _overfit(attempt, step, first, rate, tell) if room.fits else None
     times, waits = _timed(attempt, step, tell) if room.fits else ([math.nan], [math.nan])
+    compared = (
+        bfloat16.time_share(attempt, step, first, rate, lambda: tell("comparing bfloat16", 0, 0)) if room.fits else None
+    )
     validations, validation, test = _evaluations(attempt, tell) if room.fits else (0, 0.0, 0.0)
     told = list(_events(attempt))
     inputs = next((event.inputs for event in told if isinstance(event, Inspected)), None)
@@ -98,6 +102,7 @@ def rehearse(attempt: Attempt, *, began: float, place: Path, tell: Tell) -> Rehe
         first_loss=inputs.first_loss if inputs is not None else math.nan,
         label_entropy=_entropy(attempt),
         overfit=overfit,
+        bfloat16=compared,
         findings=[
             {"code": e.code, "severity": e.severity, "title": e.title, "message": e.message}
             for e in told

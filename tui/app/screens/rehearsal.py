@@ -34,6 +34,9 @@ class RehearsalScreen(TrialScreen[Rehearsal]):
     BINDINGS = [
         Binding("enter,ctrl+t", "train", "Train", id="rehearsal.train", key_display="enter", tooltip="Start the run."),
         Binding("b", "smaller", "Use what fits", id="rehearsal.smaller", tooltip="Take the batch size that fits."),
+        Binding(
+            "f", "faster", "Use bfloat16", id="rehearsal.faster", tooltip="Take the precision that was found faster."
+        ),
         Binding("r", "again", "Again", id="rehearsal.again", tooltip="Make the dry run once more."),
         Binding(
             "escape", "app.pop_screen", "Back", id="rehearsal.back", tooltip="Back to the settings; nothing is kept."
@@ -47,7 +50,9 @@ class RehearsalScreen(TrialScreen[Rehearsal]):
         yield Keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer a smaller batch where one is needed, and nothing twice."""
+        """Offer a smaller batch where one is needed, a faster precision where there is one, and nothing twice."""
+        if action == "faster":
+            return self.found is not None and self.found.fits and bool(self.found.faster)
         if action == "smaller":
             return self.found is not None and not self.found.fits and self.found.largest_batch > 0
         return super().check_action(action, parameters)
@@ -71,6 +76,12 @@ class RehearsalScreen(TrialScreen[Rehearsal]):
             for key, value in smaller_batch(found.batch_size, found.accumulate, found.largest_batch).items():
                 self._draft.write(key, str(value))
             self.action_again()
+
+    def action_faster(self) -> None:
+        """Put the precision that is faster into the settings, and try again: the times are others then."""
+        for key, value in (self.found.faster if self.found is not None else {}).items():
+            self._draft.write(key, value)
+        self.action_again()
 
     def show(self, waiting: Waiting[Rehearsal]) -> None:
         """Show how it stands, or what came of it."""
