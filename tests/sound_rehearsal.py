@@ -30,5 +30,6 @@ SOUND = Rehearsal(
     disk_free=50 * GIB,
     first_loss=2.31,
     label_entropy=2.30,
+    blank_loss=2.30,
     overfit=Overfit(32, 12, 2.31, 0.6),
 )

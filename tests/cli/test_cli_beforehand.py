@@ -58,6 +58,14 @@ def test_a_dry_run_in_lines_and_as_json(cnntrain: Any, played: dict[str, Any], t
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_long_finding_goes_on_in_the_next_line(cnntrain: Any, played: dict[str, Any]) -> None:
+    played["dry run"] = replace(SOUND, notes=["The pictures are told of at length. " * 4])
+    lines = cnntrain("train", "simple-cnn", "--data", played["data"], "--dry-run").stdout.splitlines()
+    assert lines[-2].startswith("! note            The pictures")
+    assert lines[-1].startswith(" " * 18)
+    assert all("\\x0a" not in line and len(line) <= 100 for line in lines)
+
+
 def test_what_is_against_the_run_is_an_exit_code(cnntrain: Any, played: dict[str, Any]) -> None:
     played["dry run"] = replace(SOUND, overfit=Overfit(32, 40, 2.3, 2.3))
     result = cnntrain("train", "simple-cnn", "--data", played["data"], "--dry-run")

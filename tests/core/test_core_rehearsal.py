@@ -57,7 +57,7 @@ def test_bfloat16_is_proposed_only_where_it_takes_clearly_less_time() -> None:
         ({"disk_free": 1 << 20}, "disk", "bad", "only 1.0 MiB are free"),
         ({"first_loss": math.nan}, "first loss", "bad", "something is wrong before the first step"),
         ({"first_loss": 9.0, "findings": [{"code": "bad_start", "severity": "warning", "title": "t", "message": "m"}]},
-         "first loss", "warning", "9, but guessing"),
+         "first loss", "warning", "9, but a network that knows nothing has 2.3"),
         ({"overfit": Overfit(32, 40, 2.3, 2.29)}, "learning", "bad", "they are not learned. Check the labels"),
         ({"overfit": Overfit(32, 40, 2.3, math.nan)}, "learning", "bad", "not learned"),
         ({"overfit": Overfit(32, 40, 2.3, 1.0, 0.1)}, "learning", "warning", "a tenth of the learning rate"),

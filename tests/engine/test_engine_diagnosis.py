@@ -133,6 +133,16 @@ def test_validation_pictures_of_another_sharpness_are_seen_before_the_first_step
     assert "times as sharp as validation pictures" in found.message
 
 
+@pytest.mark.parametrize("mixing", [{"data.mixup": 0.2}, {"data.cutmix": 1.0}, {"data.mixup": 0.2, "data.cutmix": 1.0}])
+def test_mixed_pictures_are_shuffled_ones(
+    mixing: dict[str, float], tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    chosen = settings(**{"diagnosis.preflight": "warn", "training.epochs": 1, **mixing})
+    run, _ = train(tmp_path, "mixed", chosen, pictures(chosen, COUNTS))
+    assert events(run, Inspected)[0].inputs.label_entropy > 0.75 * math.log(3)
+    assert not [event for event in events(run, Found) if event.code == "unshuffled"]
+
+
 def test_the_preflight_stops_once(tmp_path: Path, settings: Any, pictures: Any) -> None:
     def zero(name: str, weight: torch.Tensor) -> None:
         if name == "blocks.0.0.weight":

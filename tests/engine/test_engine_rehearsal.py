@@ -120,6 +120,14 @@ def test_a_dry_run_says_what_a_run_does(trainer: Any, settings: Any, run: RunDir
     assert not any(line.tone == "bad" for line in report(found))
 
 
+def test_the_first_loss_is_held_against_that_of_the_loss_in_force(trainer: Any, settings: Any, run: RunDir) -> None:
+    found, _ = rehearsed(trainer, settings(**{"loss.name": "focal", "diagnosis.preflight": "warn"}), run)
+    assert found.blank_loss == pytest.approx(math.log(3) * (1 - 1 / 3) ** 2, rel=1e-3)
+    assert found.first_loss == pytest.approx(found.blank_loss, rel=0.5)
+    said = next(line.text for line in report(found) if line.label == "first loss")
+    assert f"a network that knows nothing has {found.blank_loss:.3g}" in said
+
+
 def test_labels_that_cannot_be_learned_are_seen_in_one_batch(trainer: Any, settings: Any, run: RunDir) -> None:
     """With a learning rate of nothing not even one batch is learned; with ten times too much, a tenth is found."""
     found, _ = rehearsed(trainer, settings(**{"optimizer.learning_rate": 1e-9}), run)

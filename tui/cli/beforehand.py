@@ -52,7 +52,7 @@ def dry_run(settings: Settings, *, root: Path, as_json: bool) -> int:
         say(f"Dry run on {clean(found.device, 80)}: {found.steps} real steps, nothing is kept.")
         for line in lines:
             label = f"{_SIGNS[line.tone]} {clean(line.label, 60):<{_LABEL}} "
-            say(wrapped(clean(line.text, 600), " " * len(label), first=label))
+            emit(wrapped(clean(line.text, 600), " " * len(label), first=label) + "\n")
     return AGAINST if any(line.tone == "bad" for line in lines) else 0
 
 

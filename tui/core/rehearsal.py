@@ -88,6 +88,8 @@ class Rehearsal:
     """What the doctor finds wrong before the first step: title, message, severity."""
     notes: list[str] = field(default_factory=list)
     """What the engine warned of."""
+    blank_loss: float = math.nan
+    """Of a network that knows nothing, by the loss in force; NaN for tasks without classes."""
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Rehearsal:
@@ -234,9 +236,9 @@ def _first_loss(found: Rehearsal) -> Line:
     loss = f"{found.first_loss:.3g}"
     if not math.isfinite(found.first_loss):
         return Line("first loss", f"it is {loss}: something is wrong before the first step", "bad")
-    if not math.isfinite(found.label_entropy):
+    if not math.isfinite(found.blank_loss):
         return Line("first loss", loss)
-    chance = f"guessing by how frequent the classes are gives {found.label_entropy:.3g}"
+    chance = f"a network that knows nothing has {found.blank_loss:.3g}"
     if any(str(one.get("code")) == "bad_start" for one in found.findings):
         return Line("first loss", f"{loss}, but {chance}", "warning")
     return Line("first loss", f"{loss}; {chance}: as it should be", "good")

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import torch
 
+from tui.core.diagnosis.course import baseline
+from tui.core.diagnosis.signals import Facts
 from tui.core.events import Event, Found, Inspected, Message, decode
 from tui.core.records import Header
 from tui.core.rehearsal import SLOWER, Overfit, Rehearsal
@@ -109,6 +111,7 @@ def rehearse(attempt: Attempt, *, began: float, place: Path, tell: Tell) -> Rehe
             if isinstance(e, Found)
         ],
         notes=[event.text for event in told if isinstance(event, Message) and event.level != "info"],
+        blank_loss=_blank_loss(attempt),
     )
 
 
@@ -216,6 +219,13 @@ def _free(place: Path) -> int:
         return shutil.disk_usage(place).free
     except OSError:
         return 0
+
+
+def _blank_loss(attempt: Attempt) -> float:
+    """Return the loss of a network that knows nothing, as the doctor reckons it; NaN where there are no classes."""
+    counts = tuple(attempt.data.targets.per_class().tolist())
+    facts = Facts(attempt.settings, (), counts, attempt.epoch_steps, attempt.total_steps, task=attempt.objective.task)
+    return baseline(facts)[0]
 
 
 def _entropy(attempt: Attempt) -> float:

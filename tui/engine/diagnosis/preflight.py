@@ -135,10 +135,15 @@ def _are_probabilities(outputs: Tensor) -> bool:
 
 
 def _entropy(batches: Sequence[Tensor]) -> float:
-    """Return the mean entropy of the batches' classes, in nats."""
+    """Return the mean entropy of the batches' classes, in nats.
+
+    Args:
+        batches: classes [B], or of mixed pictures the shares of the classes [B, C].
+    """
     entropies = []
     for targets in batches:
-        shares = torch.bincount(targets.flatten().long()).double() / max(1, targets.numel())
-        shares = shares[shares > 0]
+        mixed = targets.is_floating_point()
+        amounts = targets.double().sum(0) if mixed else torch.bincount(targets.flatten().long()).double()
+        shares = amounts[amounts > 0] / amounts.sum()
         entropies.append(float(-(shares * shares.log()).sum()))
     return math.fsum(entropies) / len(entropies)
