@@ -60,6 +60,9 @@ def test_bfloat16_is_proposed_only_where_it_takes_clearly_less_time() -> None:
          "first loss", "warning", "9, but a network that knows nothing has 2.3"),
         ({"overfit": Overfit(32, 40, 2.3, 2.29)}, "learning", "bad", "they are not learned. Check the labels"),
         ({"overfit": Overfit(32, 40, 2.3, math.nan)}, "learning", "bad", "not learned"),
+        ({"overfit": Overfit(32, 8, 2.3, 3.1, early=True)}, "learning", "plain", "this proves nothing"),
+        ({"overfit": Overfit(32, 8, 2.3, math.nan, early=True)}, "learning", "bad", "not learned"),
+        ({"overfit": Overfit(32, 8, 2.3, 1.0, early=True)}, "learning", "good", "the network can learn"),
         ({"overfit": Overfit(32, 40, 2.3, 1.0, 0.1)}, "learning", "warning", "a tenth of the learning rate"),
     ],
 )  # fmt: skip

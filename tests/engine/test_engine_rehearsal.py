@@ -18,7 +18,7 @@ from tui.core import memory
 from tui.core.rate_range import LOWEST
 from tui.core.rehearsal import report
 from tui.core.rundir import RunDir
-from tui.engine import bfloat16, capacity, optim
+from tui.engine import bfloat16, capacity, optim, rehearsal
 from tui.engine.attempt import Attempt
 from tui.engine.ranging import range_test
 from tui.engine.rehearsal import rehearse
@@ -133,6 +133,15 @@ def test_labels_that_cannot_be_learned_are_seen_in_one_batch(trainer: Any, setti
     found, _ = rehearsed(trainer, settings(**{"optimizer.learning_rate": 1e-9}), run)
     assert not found.overfit.learned
     assert any(line.label == "learning" and line.tone == "bad" for line in report(found))
+
+
+def test_too_few_steps_on_a_slow_machine_prove_nothing(
+    trainer: Any, settings: Any, run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "_LEARNING_SECONDS", 0.0)
+    found, _ = rehearsed(trainer, settings(**{"optimizer.learning_rate": 1e-9}), run)
+    assert (found.overfit.steps, found.overfit.unknown) == (8, True)
+    assert any(line.label == "learning" and line.tone == "plain" for line in report(found))
 
 
 class FullError(RuntimeError):

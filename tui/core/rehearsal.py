@@ -32,11 +32,18 @@ class Overfit:
     last: float
     factor: float = 1.0
     """Of the learning rate."""
+    early: bool = False
+    """Whether time was up before all steps were made."""
 
     @property
     def learned(self) -> bool:
         """Whether the network could learn it."""
         return math.isfinite(self.last) and self.last <= LEARNED * self.first
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it could not in the few steps that there was time for, which proves nothing."""
+        return self.early and not self.learned and math.isfinite(self.last)
 
 
 @dataclass(frozen=True)
@@ -249,6 +256,8 @@ def _overfit(found: Rehearsal) -> list[Line]:
     if tried is None:
         return []
     text = f"{tried.images} pictures alone, {tried.steps} times: loss {tried.first:.3g} to {tried.last:.3g}"
+    if tried.unknown:
+        return [Line("learning", f"{text}: there was no time for more steps, so this proves nothing", "plain")]
     if not tried.learned:
         return [Line("learning", f"{text}: they are not learned. Check the labels and the learning rate", "bad")]
     if tried.factor < 1:

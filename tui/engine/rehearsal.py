@@ -36,6 +36,8 @@ _STEPS = (3, 20)
 """Steps that are timed, at least and at most."""
 _SECONDS = 5.0
 """After so long no more are begun."""
+_LEARNING_SECONDS = 10.0
+"""After so long one batch alone is learned no further."""
 _OVERFIT = (8, 40)
 _OVERFIT_IMAGES = 32
 _ENOUGH = 0.3
@@ -127,10 +129,10 @@ def _overfit(attempt: Attempt, step: Step, batch: Batch, rate: float, tell: Tell
             for number in range(1, _OVERFIT[1] + 1):
                 tell("learning one batch alone", number, _OVERFIT[1])
                 losses.append(float(step.try_out(few, rate * factor, number)))
-                slow = time.monotonic() - began > _SECONDS and number >= _OVERFIT[0]
+                slow = time.monotonic() - began > _LEARNING_SECONDS and _OVERFIT[0] <= number < _OVERFIT[1]
                 if slow or not math.isfinite(losses[-1]) or losses[-1] < _ENOUGH * losses[0]:
                     break
-            attempt_at = Overfit(images, len(losses), losses[0], losses[-1], factor)
+            attempt_at = Overfit(images, len(losses), losses[0], losses[-1], factor, early=slow)
         if found is None or attempt_at.learned:
             found = attempt_at
         if found.learned:
