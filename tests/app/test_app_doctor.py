@@ -23,8 +23,8 @@ from tui.core import events
 from tui.core.diagnosis.rules import RULES
 from tui.core.diagnosis.words import unjudged
 from tui.core.rundir import RunDir
-from tui.runs.derive import Trial
 from tui.runs.report import report
+from tui.runs.trial import Trial
 
 VANISHING = events.Found(
     time=builders.START + 9,
@@ -191,23 +191,35 @@ async def test_values_that_do_not_fit_beside_their_setting_stand_beneath_it(app_
         assert any("optimizer.learning_rate" in row and "0.05 → 0.01" in row for row in rows)
 
 
-def test_what_became_of_a_trial_is_told_in_a_line() -> None:
-    def line(outcome: Any, instead: str = "") -> str:
-        shown = FindingLine()
-        shown._trial = Trial("parent", "Learning rate too high", 120, 40, outcome, instead)
-        return shown.lines(120, 1)[0][0][0].rstrip()
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("", "· Does this mend “LR too high”? Judged after 120 steps, 40 made."),
+        ("confirmed", "✓ Confirmed: “LR too high” did not come back in 120 steps."),
+        ("put off", "! Put off: “LR too high” came back, but only after 900 steps."),
+        ("no better", "✗ No better: Vanishing gradients; “LR too high” did not come back in 120 steps."),
+        ("no effect", "✗ No effect: “LR too high” is there again after 900 steps."),
+    ],
+)
+def test_what_became_of_a_trial_is_told_in_a_line(outcome: Any, told: str) -> None:
+    shown = FindingLine()
+    shown._trial = Trial("LR too high", 120, 40, outcome, "Vanishing gradients", again=900)
+    assert shown.lines(120, 1)[0][0][0].rstrip() == told
 
-    assert line("") == "· Does this mend “Learning rate too high”? Judged after 120 steps, 40 made."
-    assert line("confirmed") == "✓ Confirmed: “Learning rate too high” did not come back in 120 steps."
-    assert line("no effect") == "✗ No effect: “Learning rate too high” is there again."
-    gone = "✗ No better: Vanishing gradients; “Learning rate too high” did not come back."
-    assert line("no effect", "Vanishing gradients") == gone
+
+def test_a_cure_does_not_hide_what_is_critical_now() -> None:
+    shown = FindingLine()
+    shown._trial = Trial("LR too high", 120, 900, "confirmed")
+    shown._found = [OVERFIT]
+    assert "Confirmed" in shown.lines(120, 1)[0][0][0]
+    shown._found = [VANISHING, OVERFIT]
+    assert "Vanishing gradients: " in shown.lines(120, 1)[0][1][0]
 
 
 def test_a_long_sentence_on_a_trial_takes_a_second_row_and_loses_none_of_its_words() -> None:
     shown = FindingLine()
     long = "A finding of a rule that somebody gave a name to which takes far more room than there is"
-    shown._trial = Trial("parent", long, 1200, 1200, "confirmed", "", "best accuracy 84 % instead of 21 %")
+    shown._trial = Trial(long, 1200, 1200, "confirmed", "", "best accuracy 84 % instead of 21 %")
     rows = ["".join(part for part, _ in row) for row in shown.lines(80, 1)]
     assert len(rows) == 2
     assert max(map(len, rows)) <= 80
@@ -267,10 +279,9 @@ def test_a_picture_of_a_sound_run(app_on: Any, snap_compare: Any) -> None:
 
 
 def test_a_picture_of_a_trial(app_on: Any, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Trial(
-        "parent", "Validation prepared differently", 400, 400, "confirmed", "", "best accuracy 84 % instead of 21 %"
-    )
-    monkeypatch.setattr("tui.runs.derive.trial", lambda state: made)
+    gain = "accuracy 84.0 % by step 400, 21.0 % before"
+    made = Trial("Validation prepared differently", 400, 400, "confirmed", "", gain)
+    monkeypatch.setattr("tui.runs.trial.trial", lambda state: made)
 
     async def show(pilot: Pilot[Any]) -> None:
         await watching(pilot)

@@ -1,4 +1,4 @@
-"""A run made out of another one: what it keeps, what differs, from where it starts, and how a trial is judged."""
+"""A run made out of another one: what it keeps, what differs, and from where it starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.core.errors import FailureError, UsageError
 from tui.core.presets import read_settings
 from tui.core.rates import RateChange, note_rate, read_rates
 from tui.core.rundir import RunDir, safe_name
-from tui.runs.derive import derive, derived_name, trial
+from tui.runs.derive import derive, derived_name
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 
@@ -55,6 +55,7 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     assert checkpoints(child) == []
     info = state_of(child).info
     assert (info["parent"], info["preset"]) == (parent.name, "cifar10")
+    assert info["changed"] == "optimizer.learning_rate 0.05 → 0.002"
     assert {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()} == before
 
 
@@ -63,6 +64,8 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
     [
         ("shoes", {"optimizer.learning_rate": 0.05}, "shoes-learning_rate-0.05"),
         ("shoes-learning_rate-0.05", {"optimizer.learning_rate": 0.025}, "shoes-learning_rate-0.025"),
+        ("shoes-learning_rate-0.05-2", {"optimizer.learning_rate": 0.025}, "shoes-learning_rate-0.025"),
+        ("shoes-learning_rate-1e-05", {"optimizer.learning_rate": 2e-5}, "shoes-learning_rate-2e-05"),
         ("shoes-learning_rate-0.05", {"data.mixup": 0.2}, "shoes-learning_rate-0.05-mixup-0.2"),
         ("shoes", {"data.crop": "none", "data.mixup": 0.0}, "shoes-crop-none-and-1-more"),
         ("a" * 60, {"schedule.warmup_fraction": 0.1}, f"{'a' * 24}-warmup_fraction-0.1"),
@@ -71,6 +74,12 @@ def test_it_keeps_pictures_and_settings_and_changes_what_is_asked(parent: RunDir
 )
 def test_its_name_says_what_it_derives_from(name: str, changes: dict[str, object], told: str) -> None:
     assert derived_name(name, changes) == told == safe_name(told)
+
+
+def test_the_same_offer_twice_makes_two_names(parent: RunDir) -> None:
+    changes = {"optimizer.learning_rate": 0.002}
+    names = [derive(parent, changes).given_name for _ in range(3)]
+    assert names == ["shoes-learning_rate-0.002", "shoes-learning_rate-0.002-2", "shoes-learning_rate-0.002-3"]
 
 
 def test_it_goes_on_from_the_best_checkpoint_that_is_older_than_the_finding(parent: RunDir) -> None:
@@ -106,88 +115,3 @@ def test_a_change_that_is_not_valid_is_refused_and_leaves_nothing(parent: RunDir
     with pytest.raises(UsageError, match="learning_rate"):
         derive(parent, {"optimizer.learning_rate": -1})
     assert sorted(parent.path.parent.iterdir()) == before
-
-
-def started(run: RunDir, step: int, *, begun: int = 0) -> None:
-    """Let a run have started after ``begun`` steps and be at ``step``."""
-    (parent,) = run.path.parent.glob("20260131-120000-shoes/events.jsonl")
-    fields = json.loads(next(line for line in parent.read_text().splitlines() if '"started"' in line))
-    fields.pop("kind")
-    builders.append_event(run, events.Started(**{**fields, "attempt": 1, "step": begun}))
-    builders.append_event(run, events.EpochEnded(step=step, epoch=1, loss=1.0, seconds=1.0))
-
-
-def test_a_trial_is_confirmed_when_the_finding_stays_away_as_long_as_it_took(parent: RunDir) -> None:
-    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
-    found = trial(state_of(child))
-    assert found is not None
-    assert (found.parent, found.finding, found.steps, found.outcome) == (parent.name, "LR too high", 340, "")
-    started(child, 339)
-    assert trial(state_of(child)).outcome == ""  # type: ignore[union-attr]
-    builders.append_event(child, events.EpochEnded(step=340, epoch=2, loss=1.0, seconds=1.0))
-    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("code", ["rate_high", "something"])
-def test_a_trial_has_no_effect_when_the_finding_comes_back_even_as_an_effect(parent: RunDir, code: str) -> None:
-    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
-    started(child, 200)
-    builders.append_event(
-        child, events.Found(step=150, code=code, title="x", severity="critical", message="x", effects=["rate_high"])
-    )
-    assert trial(state_of(child)).outcome == "no effect"  # type: ignore[union-attr]
-
-
-def test_a_symptom_that_is_gone_is_no_cure_while_something_critical_stands(parent: RunDir) -> None:
-    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
-    started(child, 400)
-    died = events.Found(step=390, code="vanishing", title="Vanishing gradients", severity="critical", message="x")
-    builders.append_event(child, died)
-    found = trial(state_of(child))
-    assert found is not None
-    assert (found.outcome, found.instead) == ("no effect", "Vanishing gradients")
-    builders.append_event(child, events.Cleared(step=395, code="vanishing"))
-    found = trial(state_of(child))
-    assert found is not None
-    assert (found.outcome, found.instead) == ("confirmed", "")
-
-
-def test_a_run_that_is_no_better_is_not_called_mended(parent: RunDir) -> None:
-    before = max(each.metrics["accuracy"] for each in state_of(parent).evaluations if each.step <= 340)
-    child = derive(parent, {"optimizer.learning_rate": 0.002}, finding=FOUND)
-    started(child, 400)
-
-    def validated(accuracy: float) -> None:
-        metrics = {"accuracy": accuracy, "loss": 1.0}
-        builders.append_event(
-            child,
-            events.Evaluated(step=400, epoch=4, split="validation", metrics=metrics, recall=[], counts=[], seconds=1.0),
-        )
-
-    validated(before)
-    found = trial(state_of(child))
-    assert found is not None
-    assert found.outcome == "no effect"
-    assert found.instead.endswith(f"{100 * before:.1f} % before")
-    validated(before + 0.01)
-    found = trial(state_of(child))
-    assert found is not None
-    assert (found.outcome, found.instead) == ("confirmed", "")
-    assert found.gain.endswith(f", {100 * before:.1f} % before")
-    # rare classes are another matter
-    rare = derive(parent, {"data.sampler": "balanced"}, finding=FOUND.but(code="neglected"))
-    assert "bar" not in state_of(rare).info
-
-
-def test_from_a_checkpoint_the_steps_count_from_there(parent: RunDir) -> None:
-    child = derive(parent, {"optimizer.clip_norm": 1.0}, finding=FOUND, checkpoint=True)
-    started(child, 339, begun=200)
-    found = trial(state_of(child))
-    assert found is not None
-    assert (found.steps, found.outcome) == (140, "")
-    builders.append_event(child, events.EpochEnded(step=340, epoch=2, loss=1.0, seconds=1.0))
-    assert trial(state_of(child)).outcome == "confirmed"  # type: ignore[union-attr]
-
-
-def test_an_ordinary_run_is_no_trial(parent: RunDir) -> None:
-    assert trial(state_of(parent)) is None

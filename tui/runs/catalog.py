@@ -23,6 +23,7 @@ from tui.runs import remarks, status
 from tui.runs.glance import read_events, read_newest, read_settings
 from tui.runs.liveness import look
 from tui.runs.status import LIVE, Status, judge, newer
+from tui.runs.trial import origin
 
 _STAMP = re.compile(r"(\d{8}-\d{6})-(.+)", re.ASCII)
 _STAMP_PARTS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
@@ -62,6 +63,8 @@ class Summary:
     test: Mapping[str, float] = field(default_factory=dict, hash=False)
     note: str = ""
     pinned: bool = False
+    origin: str = ""
+    """From which run it comes, and what differs; nothing for most."""
     newer: str = ""
     """Why it can only be looked at: a newer version made it."""
 
@@ -221,6 +224,7 @@ def _read(run: RunDir) -> Summary:
         test=news.test,
         note=said.note,
         pinned=said.pinned,
+        origin=origin(info),
         newer=newer(info.get("format", "")),
     )
 

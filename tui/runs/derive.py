@@ -1,59 +1,37 @@
 """A new run out of another one: the same pictures in the same splits, some settings changed, and the link kept.
 
-This is how an offer of the doctor is tried. With a checkpoint of the parent the new run goes on from there;
-its records begin behind that step, and the factors by which a person had changed the learning rate up to there go on
-counting: only the named settings differ. A run from scratch begins without them. The parent is not touched.
+This is how an offer of the doctor is tried; `tui.runs.trial` judges it. With a checkpoint of the parent the new run
+goes on from there; its records begin behind that step, and the factors by which a person had changed the learning rate
+up to there go on counting: only the named settings differ. A run from scratch begins without them. The parent is not
+touched.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import FailureError
 from tui.core.rates import note_rate, read_rates
-from tui.core.rundir import RunDir
-from tui.core.text import clean, clean_path
+from tui.core.rundir import RunDir, safe_name
+from tui.core.text import clean_path
+from tui.runs.catalog import runs_in
+from tui.runs.trial import CHANGED, PARENT, asked
 
 if TYPE_CHECKING:
     from tui.core.events import Found
+    from tui.core.settings import Settings
     from tui.runs.state import RunState
 
-PARENT, FINDING, TITLE, JUDGED_AFTER, BAR = "parent", "finding", "finding_title", "judged_after", "bar"
-"""Keys of the ``[run]`` table of a derived run's settings."""
-Outcome = Literal["confirmed", "no effect", ""]
 _LONGEST_PARENT = 24
 """Characters of the parent's name in the name of a derived run, in which the change must have room."""
-_SOONEST = 100
-"""Steps after which a change is judged at the earliest."""
-_OF_FEW = ("imbalanced", "neglected")
-"""What these mend is the recall of rare classes, which may cost accuracy."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a derived run was to mend, and what became of it."""
-
-    parent: str
-    finding: str
-    """In a few words."""
-    steps: int
-    """After so many steps it is judged: as many as the parent needed to show the finding, at least 100."""
-    made: int
-    """Steps that the new run has made."""
-    outcome: Outcome
-    """``confirmed``, ``no effect``, or nothing while it is too early."""
-    instead: str = ""
-    """What shows, in a few words, that the run is no better though the finding did not come back: something critical,
-    or a validation that is no better than the parent's by then. A symptom that is gone is no cure."""
-    gain: str = ""
-    """The best validation beside the parent's, where the change is confirmed by one."""
+_LONGEST = 55
+"""Characters of a name that gets a number: a directory's may have 60."""
 
 
 def derive(
@@ -77,22 +55,18 @@ def derive(
     from tui.core.schema import with_changes
     from tui.runs.launch import make
 
-    settings = with_changes(read_settings(run.settings), dict(changes), source="the offer")
+    before = read_settings(run.settings)
+    settings = with_changes(before, dict(changes), source="the offer")
     manifest = load_manifest(run.dataset)
     fits = not any(key.startswith("model.") or key == "optimizer.name" for key in changes)
     newest = finding is not None and finding.restart == "newest"
     source = _good_checkpoint(run, finding.step if finding else None, newest) if checkpoint and fits else None
     about = read_toml(run.settings).get("run")
     preset = about.get("preset", "") if isinstance(about, dict) else ""
-    kept = {PARENT: run.name, "preset": preset if isinstance(preset, str) else ""}
+    kept = {PARENT: run.name, "preset": preset if isinstance(preset, str) else "", CHANGED: _in_words(before, changes)}
     if finding is not None:
-        begun = _step_of(source) if source else 0
-        needed = max(_SOONEST, finding.step - begun)
-        title = clean(finding.title or finding.code.replace("_", " "), 80)
-        kept |= {FINDING: clean(finding.code, 80), TITLE: title, JUDGED_AFTER: str(needed)}
-        bar = _best_until(_read(run), begun + needed) if finding.code not in _OF_FEW else None
-        kept |= {BAR: repr(bar)} if bar is not None else {}
-    child = make(settings, manifest, root=run.path.parent, name=derived_name(run.given_name, changes), info=kept)
+        kept |= asked(finding, _read(run), _step_of(source) if source else 0)
+    child = make(settings, manifest, root=run.path.parent, name=_free_name(run, changes), info=kept)
     if source is not None:
         try:
             shutil.copytree(source, child.checkpoints / source.name)
@@ -117,8 +91,26 @@ def derived_name(parent: str, changes: Mapping[str, Any]) -> str:
     key, value = next(iter(changes.items()))
     more = f"-and-{len(changes) - 1}-more" if len(changes) > 1 else ""
     setting = key.rpartition(".")[2]
-    origin = re.sub(rf"-{re.escape(setting)}-[^-]+$", "", parent)  # of the same setting only the newest value is told
+    # Of the same setting only the newest value is told; 1e-05 is one, and so is 0.05-2, the second run with 0.05.
+    origin = re.sub(rf"-{re.escape(setting)}-(?:[^-]|(?<=\de)-)+(?:-\d+)?$", "", parent)
     return f"{origin[:_LONGEST_PARENT]}-{setting}-{in_words(value)}{more}"
+
+
+def _free_name(run: RunDir, changes: Mapping[str, Any]) -> str:
+    """Return a name that no run beside ``run`` has: the same offer may be tried again."""
+    name = safe_name(derived_name(run.given_name, changes))
+    taken = {one.given_name for one in runs_in(run.path.parent)}
+    numbered = (f"{name[:_LONGEST]}-{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if each not in taken)
+
+
+def _in_words(before: Settings, changes: Mapping[str, Any]) -> str:
+    """Return what differs: ``optimizer.learning_rate 0.1 → 0.01``."""
+    from tui.core.diagnosis.words import changed
+    from tui.core.schema import flattened
+
+    values = flattened(before)
+    return ", ".join("{} {} → {}".format(*changed(key, values.get(key), new)) for key, new in changes.items())
 
 
 def _keep_rates(run: RunDir, child: RunDir, step: int) -> None:
@@ -127,57 +119,12 @@ def _keep_rates(run: RunDir, child: RunDir, step: int) -> None:
             note_rate(child, change)
 
 
-def trial(state: RunState) -> Trial | None:
-    """Return what a derived run was to mend and whether it did, or None for a run that is no trial."""
-    code, judged_after = state.info.get(FINDING, ""), state.info.get(JUDGED_AFTER, "")
-    if not code or not judged_after.isdecimal():
-        return None
-    steps = int(judged_after)
-    begun = state.begun
-    outcome: Outcome = ""
-    gain = ""
-    instead = next((found.title or found.code for found in state.findings.values() if found.severity == "critical"), "")
-    if any(code in (found.code, *found.effects) for found in state.found):
-        outcome, instead = "no effect", ""
-    elif state.started is not None and state.step - begun >= steps:
-        better, compared = _compared(state)
-        instead = instead or ("" if better else compared)
-        outcome, gain = ("no effect", "") if instead else ("confirmed", compared)
-    title = state.info.get(TITLE, "") or code.replace("_", " ")
-    made = max(0, state.step - begun)
-    return Trial(state.info.get(PARENT, ""), title, steps, made, outcome, instead if outcome else "", gain)
-
-
 def _read(run: RunDir) -> RunState:
     from tui.runs.follow import RunFollower
 
     follower = RunFollower(run, history=False)
     follower.poll()
     return follower.state
-
-
-def _best_until(state: RunState, step: float) -> float | None:
-    """Return the best validation score until a step; None without one."""
-    headline = state.metrics.headline
-    scores = [each.metrics[headline.name] for each in state.evaluations if each.step <= step]
-    known = [score for score in scores if math.isfinite(score)]
-    return (max if headline.better == "max" else min)(known) if known else None
-
-
-def _compared(state: RunState) -> tuple[bool, str]:
-    """Return whether the best validation is better than the parent's was by the judged step, and both in words.
-
-    What cannot be compared yet is not held against the change.
-    """
-    try:
-        bar = float(state.info.get(BAR, ""))
-    except ValueError:
-        return True, ""
-    best, headline = _best_until(state, math.inf), state.metrics.headline
-    if best is None:
-        return True, ""
-    better = best > bar if headline.better == "max" else best < bar
-    return better, f"{headline.label} {headline.format(best)}, {headline.format(bar)} before"
 
 
 def _good_checkpoint(run: RunDir, before: int | None, newest: bool) -> Path | None:

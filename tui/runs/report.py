@@ -21,6 +21,7 @@ from tui.core.text import clean
 from tui.runs import validations
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
+from tui.runs.trial import became, origin, trial
 from tui.runs.upkeep import stats_below
 
 _MOST_RATES = 4
@@ -74,6 +75,7 @@ def report(follower: RunFollower) -> Report:
 def _words(state: RunState, speed: list[float]) -> Iterable[str]:
     yield _ending(state)
     yield from _scores(state)
+    yield from _derived(state)
     started = state.started
     if started is not None:
         known = f"{len(started.classes)} classes" if started.task == "classification" else started.task
@@ -127,6 +129,16 @@ def _scores(state: RunState) -> Iterable[str]:
         yield f"Test: {_told(test.metrics, headline)}{_against(headline, test.metrics, best.metrics if best else {})}."
     elif state.status == "finished":
         yield "There was no test; t evaluates it on other pictures."
+
+
+def _derived(state: RunState) -> Iterable[str]:
+    """Yield which run it comes from and what was changed, then what became of the trial."""
+    source, tried = origin(state.info), trial(state)
+    if source:
+        start = f", with its checkpoint of step {state.begun:,}" if state.begun else ""
+        yield f"Derived {source}{start}."
+    if tried is not None:
+        yield became(tried)
 
 
 def _told(metrics: dict[str, float], headline: Metric) -> str:

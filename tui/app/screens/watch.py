@@ -195,7 +195,7 @@ class WatchScreen(Screen[None]):
 
     def _show_status(self) -> None:
         assert self.follower is not None
-        from tui.runs.derive import trial
+        from tui.runs.trial import trial
 
         self._stale = False
         state = self.follower.state

@@ -11,18 +11,22 @@ from textual.geometry import Size
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
 from tui.core.diagnosis.words import against, changed, decided, margin, nearest_first, not_judged
-from tui.core.text import clean
 
 if TYPE_CHECKING:
     from tui.core.diagnosis.finding import Check
     from tui.core.events import Found
-    from tui.runs.derive import Trial
     from tui.runs.state import RunState
+    from tui.runs.trial import Outcome, Trial
 
-_SHORTEST = 9
-"""Cells that are left of a name at least."""
 SIGNS: dict[str, tuple[str, Tone]] = {"critical": ("✗", "bad"), "warning": ("!", "warn"), "info": ("i", "second")}
 """By severity; anything else is shown as information."""
+OUTCOMES: dict[Outcome, tuple[str, Tone]] = {
+    "": ("·", "muted"),
+    "confirmed": ("✓", "good"),
+    "put off": ("!", "warn"),
+    "no better": ("✗", "bad"),
+    "no effect": ("✗", "bad"),
+}
 
 
 def sign(severity: str) -> tuple[str, Tone]:
@@ -73,10 +77,13 @@ class FindingLine(Rows):
         keys = "  d Doctor"
         if self._trial is not None:
             confirmed = self._trial.outcome == "confirmed"
-            if confirmed or not self._found:
-                tone: Tone = "muted" if not self._trial.outcome else "good" if confirmed else "bad"
+            critical = any(finding.severity == "critical" for finding in self._found)
+            if (confirmed and not critical) or not self._found:
+                from tui.runs.trial import became
+
+                mark, tone = OUTCOMES[self._trial.outcome]
                 room = max(20, width - len(keys))
-                rows = textwrap.wrap(_became(self._trial, 2 * room - 10), room)
+                rows = textwrap.wrap(f"{mark} {became(self._trial, 2 * room - 12)}", room)
                 rows = [*rows[:1], " ".join(rows[1:])] if len(rows) > 1 else rows
                 return [((fit(row, room), tone), (keys if row is rows[-1] else "", "muted")) for row in rows]
         if not self._found:
@@ -86,25 +93,6 @@ class FindingLine(Rows):
         others = f" (+{more})" if more else ""
         room = width - len(keys) - len(others) - 2
         return [((f"{glyph} ", tone), (fit(headed(first), room), tone), (others, tone), (keys, "muted"))]
-
-
-def _became(trial: Trial, room: int) -> str:
-    """Return what became of a trial; where the sentence is too long, names are cut and not its words."""
-    if not trial.outcome:
-        words = f"· Does this mend “{{}}”? Judged after {trial.steps:,} steps, {trial.made:,} made."
-    elif trial.outcome == "confirmed":
-        gain = f"; {trial.gain}" if trial.gain else ""
-        words = f"✓ Confirmed: “{{}}” did not come back in {trial.steps:,} steps{gain}."
-    elif trial.instead:
-        words = "✗ No better: {1}; “{0}” did not come back."
-    else:
-        words = "✗ No effect: “{}” is there again."
-    names = [trial.finding, trial.instead] if trial.instead else [trial.finding]
-    left = room - len(words.format("", ""))
-    if left < sum(map(len, names)):
-        each = max(_SHORTEST, left // len(names))
-        names = [clean(name, each) for name in names]
-    return words.format(*names)
 
 
 class FindingText(ScrollPanel):

@@ -259,7 +259,7 @@ def about(summary: Summary, width: int) -> Content:
     ]
     note = f"“{summary.note}”" if summary.note else ""
     preset = f"preset {clean(summary.preset, 40)}" if summary.preset else ""
-    parts = (*scores, note, preset, steps, summary.dataset)  # the scores first: a narrow line is cut
+    parts = (*scores, note, summary.origin, preset, steps, summary.dataset)  # the scores first: a narrow line is cut
     second = " · ".join(part for part in parts if part)
     lines = (
         Cell(summary.newer or summary.status_text or summary.status, width),
