@@ -34,6 +34,7 @@ def test_help_names_every_command_and_nothing_else(cnntrain) -> None:
     assert result.exit_code == 0
     listed = result.stdout.partition("Commands:")[2].split("\n")
     assert tuple(line.split()[0] for line in listed if line.strip()) == COMMANDS
+    assert not [line for line in listed if line.endswith("...")]  # each says what it does in its one line
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -42,6 +43,7 @@ def test_each_command_explains_itself(cnntrain, command: str) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: cnntrain {command}")
     assert "..." not in re.sub(r"[A-Z]+\.\.\.|[\]}]\.\.\.", "", result.stdout)
+    assert not re.search(r"\.\.\.[\]}]|\[\[", result.stdout.splitlines()[0])  # brackets and dots are put once
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["presets", "show", "--help"]])

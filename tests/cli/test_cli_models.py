@@ -50,7 +50,7 @@ def test_models_are_listed_and_searched(cnntrain: Any) -> None:
     ]
     none = cnntrain("models", "list", "nothing", "18")
     assert (none.exit_code, none.stderr.count("\n")) == (2, 1)
-    assert "no name has nothing and 18" in none.stderr
+    assert 'no name contains "nothing" and "18"' in none.stderr
 
 
 def test_models_of_timm_are_asked_for(cnntrain: Any, asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tui.core.caches import StoredCache
 
 cache_app = typer.Typer(
-    name="cache", help="List or clear the decoded pictures and folder listings that are kept.", rich_markup_mode=None
+    name="cache", help="List or clear the decoded pictures that are kept.", rich_markup_mode=None
 )
 
 _HEADING = ("CACHE", "SIZE", "LAST USE", "IN USE", "PICTURES", "PIXELS", "FROM")
@@ -60,7 +60,7 @@ def list_caches(json_: AsJson = False) -> None:
 def clear_caches(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CACHE]...", help="Beginnings of their names; all without any.", show_default=False),
+        typer.Argument(metavar="CACHE", help="Beginnings of their names; all without any.", show_default=False),
     ] = None,
 ) -> int:
     """Remove what is kept, but for decoded pictures that a run uses.

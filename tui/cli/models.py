@@ -11,7 +11,7 @@ from tui.cli.options import AsJson, Assignments, Data, Name
 from tui.cli.table import aligned
 from tui.cli.terminal import complain, emit, say, width
 from tui.core.summary import ASSUMED_OUTPUTS
-from tui.core.text import clean_path
+from tui.core.text import clean, clean_path
 
 models_app = typer.Typer(
     name="models", help="List the networks; allow one of your own packages.", rich_markup_mode=None
@@ -32,7 +32,7 @@ def list_models(
     search: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WORD]...",
+            metavar="WORD",
             help="Only names with all of these; timm:WORD searches timm, which takes seconds.",
             show_default=False,
         ),
@@ -56,7 +56,7 @@ def list_models(
     found = [name for name in names if all(word in name.casefold() for word in words)]
     if not found:
         raise UsageError(
-            "No such model", f"no name has {' and '.join(words)}", "`cnntrain models list` lists them all."
+            "No such model", f"no name contains {_quoted(words)}", "`cnntrain models list` lists them all."
         )
     if json_:
         table = [{"name": name, "parameters": TORCHVISION.get(name)} for name in found]
@@ -128,6 +128,10 @@ def _of_timm() -> list[str]:
     check_installed(f"{TIMM}...")
     names: list[str] = ask("timm_names", {})["names"]
     return names
+
+
+def _quoted(words: list[str]) -> str:
+    return " and ".join(f'"{clean(word, 60)}"' for word in words)
 
 
 def _size(parameters: int | None) -> str:

@@ -87,7 +87,7 @@ def screen(
         str | None,
         typer.Option("--notify-command", metavar="COMMAND", help="Or call this, with JSON on its standard input."),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> int | None:
     """Open the screen when no command is named."""
     told = {WEBHOOK_VARIABLE: notify_webhook, COMMAND_VARIABLE: notify_command}
@@ -104,7 +104,7 @@ def screen(
 
 @app.command()
 def demo(runs: Runs = None, watch: Watch = False, detach: Detach = False, plain: Plain = False) -> int:
-    """Make a small set of pictures and train on it: the quickest look."""
+    """Make some pictures and train on them: the quickest look."""
     from tui.cli import demo as demonstration
     from tui.cli.views import chosen
 
@@ -188,7 +188,9 @@ def check(
         ),
     ] = None,
 ) -> int:
-    """Look into every file of a dataset and say what is wrong with it. Nothing is changed there.
+    """Look into every file of a dataset and say what is wrong.
+
+    Nothing is changed there.
 
     Exit codes: 0 clean (there may be notes); 3 findings; 2 training would refuse it.
     """
@@ -221,9 +223,9 @@ def status(run: Run, runs: Runs = None, json: AsJson = False) -> int:
 
 @app.command(epilog=VERDICTS_HELP)
 def diagnose(run: Run, runs: Runs = None, json: AsJson = False) -> int:
-    """Say what is wrong with a run, why, and which settings would mend it; for what is right, by what margin.
+    """Say what is wrong with a run, why, and what would mend it.
 
-    A run is judged from its records by the rules of today, so one that is older than a rule is judged by it too.
+    And of what is right, by what margin. A run is judged from its records by the rules of today, so one that is older than a rule is judged by it too.
     """
     from tui.cli.diagnose import diagnose
     from tui.runs.catalog import find
@@ -272,9 +274,9 @@ def extend(
     detach: Detach = False,
     plain: Plain = False,
 ) -> int:
-    """Let a finished run train for more epochs, or make one that trains longer; its history is kept.
+    """Train a finished run, or one that still trains, for longer.
 
-    The learning rate becomes the one that a run planned for the new length from its start would have at this
+    Its history is kept. The learning rate becomes the one that a run planned for the new length from its start would have at this
     point: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and plateau go on
     as they were. Where that is higher than now, it rises there over schedule.warmup_epochs. Patience
     and training.max_minutes count anew, training.max_steps no longer.
@@ -341,7 +343,7 @@ def presets_show(
 
 @presets_app.command("check")
 def presets_check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="TOML files or presets' names.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="TOML files or presets' names.")],
 ) -> int:
     """Check presets; the exit code is 2 if any cannot be used."""
     from tui.cli.presets import check_presets

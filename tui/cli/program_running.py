@@ -29,7 +29,7 @@ def control(
     action: Annotated[Asked, typer.Argument(metavar="ACTION", help="What it is to do.", show_default=False)],
     factor: Annotated[
         float | None,
-        typer.Argument(metavar="[FACTOR]", help="For `rate`: 0.5 halves the learning rate.", show_default=False),
+        typer.Argument(metavar="FACTOR", help="For `rate`: 0.5 halves the learning rate.", show_default=False),
     ] = None,
     runs: Runs = None,
 ) -> None:

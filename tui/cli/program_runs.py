@@ -37,7 +37,7 @@ class Order(StrEnum):
 Several = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...",
+        metavar="RUN",
         help="Directories, names, unique parts of their beginnings, or `latest`.",
         autocompletion=complete.runs,
         show_default=False,
@@ -72,7 +72,10 @@ def rename(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new name, without a time stamp.")],
     runs: Runs = None,
 ) -> None:
-    """Give a run that does not train another name; its time stamp stays in front."""
+    """Give another name to a run that does not train.
+
+    Its time stamp stays in front.
+    """
     from tui.cli import keeping
     from tui.runs.catalog import find
 
@@ -84,7 +87,9 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     runs: Runs = None,
 ) -> int:
-    """Delete runs that do not train, with their checkpoints; asks first.
+    """Delete runs that do not train, and their checkpoints.
+
+    It asks first.
 
     Exit codes: 0 deleted; 1 failed, or a question was answered with no; 2 no run, or it trains.
     """

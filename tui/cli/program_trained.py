@@ -64,9 +64,9 @@ def evaluate(
     json: AsJson = False,
     runs: Runs = None,
 ) -> int:
-    """Evaluate a run's network on its test split, or on other pictures with the run's classes.
+    """Evaluate a run's network on its test split or other pictures.
 
-    Pictures are prepared exactly as they were for the run's validations.
+    Those need the run's classes. Pictures are prepared exactly as they were for the run's validations.
 
     Exit codes: 0 all pictures were read; 3 some could not be read; 1 failed; 2 they do not fit the run.
     """
@@ -82,7 +82,7 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Pictures, folders of them, globs, or - for a list of paths on stdin.",
             show_default=False,
         ),
@@ -101,7 +101,9 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object per picture and line.")] = False,
     runs: Runs = None,
 ) -> int:
-    """Say what a run's network sees in pictures: class and probability, labels, or numbers.
+    """Say what a run's network sees in pictures.
+
+    That is a class and its probability, labels, or numbers.
 
     Exit codes: 0 all pictures were read; 3 some could not be read, each is named; 1 failed; 2 nothing to predict.
     """
@@ -123,9 +125,9 @@ def export(
     json: AsJson = False,
     runs: Runs = None,
 ) -> None:
-    """Write a run's network for other programs, read it back, and compare the outputs.
+    """Write a run's network for other programs, and check it.
 
-    Class map and preprocessing (mean, deviation, size, resize mode, channels) go into the file's metadata and as
+    The file is read back and its outputs are compared with the network's. Class map and preprocessing (mean, deviation, size, resize mode, channels) go into the file's metadata and as
     FILE.json beside it. The input is float32 [batch, channels, height, width], normalised; any batch size.
     """
     from tui.cli import trained
@@ -149,9 +151,9 @@ def mistakes(
     json: AsJson = False,
     runs: Runs = None,
 ) -> None:
-    """Name the pictures that a run gets most wrong, the worst first; of a regression those with the largest errors.
+    """Name the pictures that a run gets most wrong.
 
-    An evaluation keeps the worst ones and examples of what it confuses most, not all of them.
+    The worst come first; of a regression those with the largest errors. An evaluation keeps the worst ones and examples of what it confuses most, not all of them.
     """
     from tui.cli import evaluated
     from tui.runs.catalog import find
@@ -167,7 +169,10 @@ def confusion(
     json: AsJson = False,
     runs: Runs = None,
 ) -> None:
-    """Say which classes a run takes for which: the matrix of few classes, and the most frequent pairs."""
+    """Say which classes a run takes for which.
+
+    Shows the matrix, if there are few classes, and the most frequent pairs.
+    """
     from tui.cli import evaluated
     from tui.runs.catalog import find
 
