@@ -60,6 +60,10 @@ def test_durations() -> None:
             "validation after epoch 2: loss 0.5000, accuracy 81.2 %, balanced accuracy 75.0 % (best)",
         ),
         (
+            evaluated(metrics={"loss": 0.5, "accuracy": 0.8, "ema_loss": 0.4, "ema_accuracy": 0.9}),
+            "validation after epoch 2: loss 0.5000, accuracy 80.0 %, accuracy (EMA) 90.0 %",
+        ),
+        (
             evaluated(split="test", metrics={"loss": math.nan, "accuracy": 0.1}),
             "test at step 46: loss NaN, accuracy 10.0 %",
         ),

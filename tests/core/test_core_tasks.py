@@ -53,6 +53,16 @@ def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
         ("regression", {"data.cutmix": 1.0}, "data.cutmix is 1. Set data.cutmix to 0; data.mixup can be used."),
         ("multilabel", {"data.sampler": "balanced"}, "data.sampler is balanced. Set data.sampler to shuffled."),
         (
+            "classification",
+            {"training.stop_metric": "top5_accuracy", "training.stop_patience": 3},
+            "stop_metric is top5_accuracy, which is not measured for classification of 3 classes. Choose one of loss, a",
+        ),
+        (
+            "classification",
+            {"training.best_by": "ema_top5_accuracy", "optimizer.ema_decay": 0.9},
+            "best_by is ema_top5_accuracy, which is not measured for classification of 3 classes.",
+        ),
+        (
             "regression",
             {"loss.class_weights": "balanced"},
             "loss.class_weights is balanced. Set loss.class_weights to none.",

@@ -12,7 +12,7 @@ import pytest
 
 from tui.core import control
 from tui.core.errors import UsageError
-from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended, Rewound
+from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended, Message, Rewound
 from tui.core.extensions import Extension, extend, planned_steps, read_extensions
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
@@ -48,6 +48,15 @@ def test_most_steps_end_the_run_and_shorten_the_schedule(
     assert rows[17]["learning_rate"] < 0.02 * chosen.optimizer.learning_rate
     assert [event.step for event in events(run, Evaluated) if event.split == "validation"] == [10, 17]
     assert planned_steps(settings(**{"training.max_steps": 1000}).training, 10) == 30
+
+
+@pytest.mark.parametrize(("steps", "told"), [(15, True), (16, False), (0, False)])
+def test_a_run_that_ends_within_its_warm_up_says_so(
+    steps: int, told: bool, trainer: Any, settings: Any, run: RunDir, events: Any
+) -> None:
+    trainer(settings(**{"training.max_steps": steps, "schedule.warmup_epochs": 1.5}))
+    warnings = [event.text for event in events(run, Message) if event.level == "warning"]
+    assert any("ends within its warm-up, after 15 of 15 steps" in text for text in warnings) == told
 
 
 def test_the_time_limit_ends_the_run_with_a_validation_and_the_test(

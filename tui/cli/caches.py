@@ -19,9 +19,7 @@ from tui.core.text import clean, clean_path
 if TYPE_CHECKING:
     from tui.core.caches import StoredCache
 
-cache_app = typer.Typer(
-    name="cache", help="List or clear the decoded pictures that are kept.", rich_markup_mode=None
-)
+cache_app = typer.Typer(name="cache", help="List or clear the decoded pictures that are kept.", rich_markup_mode=None)
 
 _HEADING = ("CACHE", "SIZE", "LAST USE", "IN USE", "PICTURES", "PIXELS", "FROM")
 _SHOWN = 8

@@ -87,7 +87,9 @@ def screen(
         str | None,
         typer.Option("--notify-command", metavar="COMMAND", help="Or call this, with JSON on its standard input."),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> int | None:
     """Open the screen when no command is named."""
     told = {WEBHOOK_VARIABLE: notify_webhook, COMMAND_VARIABLE: notify_command}

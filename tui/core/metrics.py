@@ -124,6 +124,9 @@ SKIPPED = Metric(
     help="1 where the step was left out because its float16 gradient overflowed; only with compute.precision=float16.",
 )
 
+TOP = 5
+"""Answers among which top-5 accuracy looks for the class; with no more classes it is not measured."""
+
 BALANCED_ACCURACY = Metric(
     "balanced_accuracy",
     "balanced accuracy",
@@ -298,6 +301,17 @@ _OF_TASK: dict[Task, TaskMetrics] = {
         each=(AVERAGE_PRECISION, RECALL, PRECISION, F1),
     ),
 }
+
+
+def measured(task: Task, classes: int | None = None) -> tuple[Metric, ...]:
+    """Return what the evaluations of a task measure.
+
+    Args:
+        task: of the run.
+        classes: how many there are, where it is known.
+    """
+    few = task == "classification" and classes is not None and classes <= TOP
+    return tuple(metric for metric in _OF_TASK[task].evaluation if not (few and metric is TOP5_ACCURACY))
 
 
 def of_task(task: str) -> TaskMetrics:

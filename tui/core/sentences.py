@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.core.metrics import ACCURACY, LOSS, METRICS, OVERHEAD, Metric, of_task, task_of
+from tui.core.metrics import ACCURACY, LOSS, METRICS, OVERHEAD, Metric, averaged, of_task, task_of
 
 if TYPE_CHECKING:
     from tui.core import events
@@ -96,7 +96,8 @@ def _learned(event: events.Started) -> str:
 
 
 def scores(event: events.Evaluated, metrics: Sequence[Metric] = ()) -> str:
-    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation; by default what its task tells."""
-    told = metrics or of_task(task_of(event.metrics)).told
+    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation; by default what its task tells, of the average too."""
+    task = of_task(task_of(event.metrics))
+    told = metrics or (*task.told, averaged(task.headline))
     known = [metric for metric in told if metric.name in event.metrics]
     return ", ".join(f"{metric.label} {metric.format(event.metrics[metric.name])}" for metric in known)

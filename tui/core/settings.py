@@ -65,7 +65,10 @@ class Settings(Group):
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.schedule.warmup_epochs > self.training.epochs:
-            raise ValueError("schedule.warmup_epochs is longer than training.epochs")
+            raise ValueError(
+                f"schedule.warmup_epochs is {self.schedule.warmup_epochs:g}, longer than training.epochs, which is "
+                f"{self.training.epochs}; take a part of the run"
+            )
         for key, metric in (("best_by", self.training.best_by), ("stop_metric", self.training.stop_metric)):
             if metric.startswith(AVERAGED) and not self.optimizer.ema_decay:
                 raise ValueError(f"training.{key} is {metric}, which is measured only with optimizer.ema_decay above 0")

@@ -9,7 +9,7 @@ from typing import Literal
 from tui.core.dataset.problems import Problem, many, names_of
 from tui.core.errors import UsageError
 from tui.core.groups.data import DataSettings
-from tui.core.metrics import AVERAGED, Task, of_task
+from tui.core.metrics import AVERAGED, Task, measured
 from tui.core.settings import Settings, TrainingSettings
 
 Loss = Literal["cross_entropy", "focal", "bce", "mse", "l1", "smooth_l1"]
@@ -82,11 +82,16 @@ def check_fits(settings: Settings, task: Task, classes: int) -> None:
             f"the data has {_HAS[task]}, but " + "; ".join(causes),
             " ".join(dict.fromkeys(steps)),
         )
-    check_measured(settings.training, task)
+    check_measured(settings.training, task, classes)
 
 
-def check_measured(training: TrainingSettings, task: Task) -> None:
+def check_measured(training: TrainingSettings, task: Task, classes: int | None = None) -> None:
     """Refuse to choose by a metric that the validations of a task do not measure.
+
+    Args:
+        training: of the run.
+        task: of the dataset.
+        classes: how many there are, where it is known.
 
     Raises:
         UsageError: names the setting and the metrics that there are.
@@ -94,11 +99,13 @@ def check_measured(training: TrainingSettings, task: Task) -> None:
     wanted = {} if training.best_by == "auto" else {"training.best_by": training.best_by}
     if training.stop_patience:
         wanted["training.stop_metric"] = training.stop_metric
-    measured = [known.name for known in of_task(task).evaluation]
+    known, every = ([metric.name for metric in measured(task, number)] for number in (classes, None))
     for setting, metric in wanted.items():
-        if metric.removeprefix(AVERAGED) not in measured:
-            cause = f"{setting} is {metric}, which is not measured for {task}"
-            raise UsageError("The run cannot start", cause, f"Choose one of {', '.join(measured)}.")
+        name = metric.removeprefix(AVERAGED)
+        if name not in known:
+            few = f" of {many(classes or 0, 'class')}" if name in every else ""
+            cause = f"{setting} is {metric}, which is not measured for {task}{few}"
+            raise UsageError("The run cannot start", cause, f"Choose one of {', '.join(known)}.")
 
 
 def _contradictions(settings: Settings, task: Task, classes: int) -> Iterator[tuple[str, str]]:

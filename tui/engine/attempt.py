@@ -329,4 +329,6 @@ def _announce(attempt: Attempt) -> None:
         )
     )
     link.message("info", attempt.compute.sentence())
+    if cut_short := attempt.schedule.cut_short:
+        link.message("warning", cut_short)
     attempt.tell_found()

@@ -39,8 +39,18 @@ class Plan:
         self._schedules = [Schedule(settings, epoch_steps, first)]
         self._schedules += [Schedule(settings, epoch_steps, one.total) for one in extensions]
         self._starts = [0, *(one.step for one in extensions)]
-        warmup = settings.schedule.warmup_epochs * epoch_steps
+        self._warmup = warmup = settings.schedule.warmup_epochs * epoch_steps
         self._rises = [0.0, *(min(warmup, (one.total - one.step) / 4) for one in extensions)]
+
+    @property
+    def cut_short(self) -> str:
+        """A sentence where the run ends within its warm-up, else an empty text."""
+        if not self._warmup or self._warmup < self.total:
+            return ""
+        return (
+            f"The run ends within its warm-up, after {self.total:,} of {self._warmup:,.6g} steps, so the learning rate "
+            "never comes to its peak: make schedule.warmup_epochs shorter, or the run longer."
+        )
 
     def rate(self, step: int) -> float:
         """Return the learning rate of step ``step``, counted from 1."""

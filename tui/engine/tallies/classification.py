@@ -17,6 +17,7 @@ from tui.core.metrics import (
     MACRO_PRECISION,
     PRECISION,
     RECALL,
+    TOP,
     TOP5_ACCURACY,
 )
 from tui.engine.tallies.tally import Result, brief, distinct, joined, mean, share, worst
@@ -27,7 +28,6 @@ THRESHOLDS = (*(step / 100 for step in range(100)), 0.995, 0.999, 0.9999)
 """From which confidence on an answer could be believed."""
 PAIRS = 10_000
 """Pairs of classes that are kept at most, beside the right answers: the most frequent."""
-_TOP = 5
 _TOLD = 3
 """Answers that are kept of a picture."""
 _SHOWN_PAIRS, _SHOWN = 40, 6
@@ -54,10 +54,10 @@ class ClassificationTally:
         shares, tops = predictions.topk(min(_TOLD, self._classes), 1)
         self._shares.append(shares)
         self._tops.append(tops)
-        if self._classes > _TOP:
+        if self._classes > TOP:
             own = outputs.gather(1, targets[:, None])
             # Written so that a NaN, to which nothing compares, is not found.
-            self._found.append((~(outputs <= own)).sum(1) < _TOP)
+            self._found.append((~(outputs <= own)).sum(1) < TOP)
         self._true.append(targets)
 
     def result(self, losses: Tensor, positions: Tensor) -> Result:
@@ -74,7 +74,7 @@ class ClassificationTally:
         ]
         bins, error = _calibration(confidences, answers == true)
         metrics = {ACCURACY.name: share(sum(right), total)}
-        if self._classes > _TOP:
+        if self._classes > TOP:
             metrics[TOP5_ACCURACY.name] = share(int(joined(self._found, 0).sum()), total)
         metrics[BALANCED_ACCURACY.name] = mean(recall)
         metrics[MACRO_PRECISION.name] = mean(
