@@ -55,7 +55,7 @@ def test_auto_takes_the_tasks_own_loss(task: Task) -> None:
         (
             "classification",
             {"training.stop_metric": "top5_accuracy", "training.stop_patience": 3},
-            "stop_metric is top5_accuracy, which is not measured for classification of 3 classes. Choose one of loss, a",
+            "stop_metric is top5_accuracy, which is not measured for classification of 3 classes. Choose one of loss,",
         ),
         (
             "classification",

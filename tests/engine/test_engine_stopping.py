@@ -50,6 +50,15 @@ def test_most_steps_end_the_run_and_shorten_the_schedule(
     assert planned_steps(settings(**{"training.max_steps": 1000}).training, 10) == 30
 
 
+@pytest.mark.parametrize(("epoch", "told"), [(2, False), (3, True), (0, False)])
+def test_a_backbone_that_would_learn_after_the_end_is_told_of(
+    epoch: int, told: bool, trainer: Any, settings: Any, run: RunDir, events: Any
+) -> None:
+    trainer(settings(**{"model.freeze_backbone": True, "model.unfreeze_epoch": epoch}))
+    warnings = [event.text for event in events(run, Message) if event.level == "warning"]
+    assert any("frozen to the end: it would learn after 30 steps" in text for text in warnings) == told
+
+
 @pytest.mark.parametrize(("steps", "told"), [(15, True), (16, False), (0, False)])
 def test_a_run_that_ends_within_its_warm_up_says_so(
     steps: int, told: bool, trainer: Any, settings: Any, run: RunDir, events: Any

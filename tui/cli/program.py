@@ -227,7 +227,8 @@ def status(run: Run, runs: Runs = None, json: AsJson = False) -> int:
 def diagnose(run: Run, runs: Runs = None, json: AsJson = False) -> int:
     """Say what is wrong with a run, why, and what would mend it.
 
-    And of what is right, by what margin. A run is judged from its records by the rules of today, so one that is older than a rule is judged by it too.
+    And of what is right, by what margin. A run is judged from its records by the rules of today, so one that is older
+    than a rule is judged by it too.
     """
     from tui.cli.diagnose import diagnose
     from tui.runs.catalog import find
@@ -278,9 +279,9 @@ def extend(
 ) -> int:
     """Train a finished run, or one that still trains, for longer.
 
-    Its history is kept. The learning rate becomes the one that a run planned for the new length from its start would have at this
-    point: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and plateau go on
-    as they were. Where that is higher than now, it rises there over schedule.warmup_epochs. Patience
+    Its history is kept. The learning rate becomes the one that a run planned for the new length from its start would
+    have at this point: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and
+    plateau go on as they were. Where that is higher than now, it rises there over schedule.warmup_epochs. Patience
     and training.max_minutes count anew, training.max_steps no longer.
     """
     from tui.cli import train as training

@@ -127,8 +127,9 @@ def export(
 ) -> None:
     """Write a run's network for other programs, and check it.
 
-    The file is read back and its outputs are compared with the network's. Class map and preprocessing (mean, deviation, size, resize mode, channels) go into the file's metadata and as
-    FILE.json beside it. The input is float32 [batch, channels, height, width], normalised; any batch size.
+    The file is read back, and its outputs are compared with the network's. Class map and preprocessing (mean,
+    deviation, size, resize mode, channels) go into the file's metadata and as FILE.json beside it. The input is
+    float32 [batch, channels, height, width], normalised; any batch size.
     """
     from tui.cli import trained
     from tui.runs.catalog import find
@@ -153,7 +154,8 @@ def mistakes(
 ) -> None:
     """Name the pictures that a run gets most wrong.
 
-    The worst come first; of a regression those with the largest errors. An evaluation keeps the worst ones and examples of what it confuses most, not all of them.
+    The worst come first; of a regression those with the largest errors. An evaluation keeps the worst ones and
+    examples of what it confuses most, not all of them.
     """
     from tui.cli import evaluated
     from tui.runs.catalog import find

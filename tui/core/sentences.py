@@ -96,7 +96,7 @@ def _learned(event: events.Started) -> str:
 
 
 def scores(event: events.Evaluated, metrics: Sequence[Metric] = ()) -> str:
-    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation; by default what its task tells, of the average too."""
+    """Return ``loss 0.5, accuracy 81.2 %, ...`` of an evaluation; by default what its task tells."""
     task = of_task(task_of(event.metrics))
     told = metrics or (*task.told, averaged(task.headline))
     known = [metric for metric in told if metric.name in event.metrics]

@@ -329,6 +329,7 @@ def _announce(attempt: Attempt) -> None:
         )
     )
     link.message("info", attempt.compute.sentence())
-    if cut_short := attempt.schedule.cut_short:
-        link.message("warning", cut_short)
+    total = attempt.schedule.total
+    for sentence in filter(None, (attempt.schedule.cut_short, attempt.freezing.too_late(total))):
+        link.message("warning", sentence)
     attempt.tell_found()

@@ -44,6 +44,15 @@ class Freezing:
         """Whether the backbone is never trained."""
         return self._until is None
 
+    def too_late(self, total_steps: int) -> str:
+        """Return a sentence where the backbone is to learn later but the run ends before that, else an empty text."""
+        if not self._until or self._until < total_steps:
+            return ""
+        return (
+            f"The backbone stays frozen to the end: it would learn after {self._until:,} steps "
+            f"(model.unfreeze_epoch), and the run has {total_steps:,}."
+        )
+
     def hold(self, step: int) -> bool:
         """Freeze or unfreeze for ``step``, counted from 1; whether the backbone has just begun to learn."""
         frozen = self._until is None or step <= self._until
