@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors
+import safetensors.torch
 import torch
 
 from tui.core import saliency
@@ -42,6 +42,7 @@ CHANGES = {
     "model.width": 4,
     "model.blocks": 2,
     "model.dropout": 0.5,
+    "optimizer.ema_decay": 0.9,
     "training.epochs": 2,
     "training.batch_size": 8,
     "training.device": "cpu",
@@ -106,6 +107,28 @@ def test_testing_again_gives_the_numbers_of_the_run(finished: RunDir) -> None:
     assert table["step"] == told.step
     assert table["counts"] == told.counts
     assert sorted((path, path.stat().st_mtime_ns) for path in finished.path.rglob("*")) == before
+
+
+def test_the_moving_average_is_tested_and_exported_whatever_was_the_best(
+    finished: RunDir, copy: RunDir, tmp_path: Path
+) -> None:
+    told = [event for event in events_of(finished) if isinstance(event, Evaluated) and event.split == "validation"][-1]
+    table = evaluate_run({"run": str(finished.path), "weights": "averaged", "split": "validation"}, Ear())
+    assert (table["step"], table["weights"]) == (told.step, "averaged")
+    assert table["metrics"]["loss"] == pytest.approx(told.metrics["ema_loss"], abs=1e-6)
+    assert table["metrics"]["loss"] != pytest.approx(told.metrics["loss"], abs=1e-4)
+    output = tmp_path / "averaged.safetensors"
+    job = {"run": str(finished.path), "weights": "averaged", "format": "safetensors", "output": str(output)}
+    exporting.export({**job, "replace": False}, Ear())
+    name = json.loads(finished.pointer("last").read_bytes())["directory"]
+    kept = safetensors.torch.load_file(finished.checkpoints / name / "average.safetensors")
+    assert all(torch.equal(tensor, kept[key]) for key, tensor in safetensors.torch.load_file(output).items())
+    text = (copy.checkpoints / name / "manifest.json").read_text()
+    table = json.loads(text)
+    del table["files"]["average.safetensors"]
+    (copy.checkpoints / name / "manifest.json").write_text(json.dumps(table))
+    with pytest.raises(UsageError, match=r"no averaged weights: .* optimizer\.ema_decay is 0\. Use --weights best"):
+        load(copy.path, "averaged")
 
 
 def test_other_pictures_are_judged_by_the_runs_class_map(finished: RunDir, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ class Weights(StrEnum):
 
     best = "best"
     last = "last"
+    averaged = "averaged"
 
 
 class Split(StrEnum):
@@ -44,7 +45,9 @@ class By(StrEnum):
 
 
 At = Annotated[str, typer.Option("--at", metavar="WHICH", help="best, last, test, or the step of a validation.")]
-Chosen = Annotated[Weights, typer.Option("--weights", help="Of the best validation, or of the last step.")]
+Chosen = Annotated[
+    Weights, typer.Option("--weights", help="Of the best validation, of the last step, or its moving average (EMA).")
+]
 
 
 def evaluate(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tui.core.dataset.manifest import Manifest, load_manifest
 from tui.core.dataset.targets import targets_of
 from tui.core.errors import CnntrainError, FailureError, UsageError
+from tui.core.metrics import AVERAGED
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
 from tui.core.settings import Settings
@@ -27,7 +28,7 @@ from tui.engine.checkpoint import Checkpoint, Damaged, Store, restore_weights
 from tui.engine.compute import choose
 from tui.engine.data.batches import normalise
 
-Weights = Literal["best", "last"]
+Weights = Literal["best", "last", "averaged"]
 
 
 @dataclass
@@ -61,11 +62,12 @@ def load(path: Path, weights: Weights, *, device: str = "auto") -> Trained:
 
     Args:
         path: the run directory.
-        weights: ``best`` falls back to the last ones, with a note, where no validation chose any.
+        weights: ``best`` falls back to the last ones, with a note, where no validation chose any; ``averaged`` are
+            the moving average (EMA) of the last step.
         device: as ``training.device``; not the run's own, which may be another machine's.
 
     Raises:
-        UsageError: it is no run, or the device cannot be used.
+        UsageError: it is no run, it keeps no average, or the device cannot be used.
         FailureError: the run has no weights yet, or they are damaged or do not fit its settings.
     """
     run = RunDir(path)
@@ -80,8 +82,8 @@ def load(path: Path, weights: Weights, *, device: str = "auto") -> Trained:
     objective = losses.objective(
         settings, targets_of(manifest.splits["train"], manifest.task, manifest.outputs), chosen
     )
-    wanted = checkpoint.weights(settings.training.best_by if kind == "best" else "")
-    model = _network(settings, objective.outputs, checkpoint.name, wanted)
+    measured = {"best": settings.training.best_by, "averaged": AVERAGED}.get(kind, "")
+    model = _network(settings, objective.outputs, checkpoint.name, checkpoint.weights(measured))
     return Trained(
         run=run,
         settings=settings,
@@ -102,7 +104,7 @@ def _checkpoint(run: RunDir, weights: Weights, notes: list[str]) -> tuple[Checkp
     title = "The run's weights cannot be used"
     store = Store(run)
     try:
-        found = store.named(weights)
+        found = store.named("last" if weights == "averaged" else weights)
         if found is None and weights == "best":
             weights, found = "last", store.named("last")
             if found is not None:
@@ -115,6 +117,9 @@ def _checkpoint(run: RunDir, weights: Weights, notes: list[str]) -> tuple[Checkp
         raise FailureError(title, f"{clean_path(error.filename or run.checkpoints)}: {error.strerror}") from error
     if found is None:
         raise FailureError(title, f"{clean(run.name, 100)} has no checkpoint yet", "Let it train for a while.")
+    if weights == "averaged" and found.average is None:
+        cause = f"{clean(run.name, 100)} keeps none, because optimizer.ema_decay is 0"
+        raise UsageError("There are no averaged weights", cause, "Use --weights best or last.")
     return found, weights
 
 

@@ -12,7 +12,7 @@ from tui.core.errors import UsageError
 from tui.core.rundir import RunDir
 from tui.core.text import clean_path
 
-Weights = Literal["best", "last"]
+Weights = Literal["best", "last", "averaged"]
 FORMATS = {
     "safetensors": "the weights alone; a file that cannot run code",
     "onnx": "for ONNX Runtime and others; cnntrain[onnx]",

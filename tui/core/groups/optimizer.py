@@ -138,7 +138,7 @@ class OptimizerSettings(Group):
     )
     ema_decay: float = setting(
         "Average of weights",
-        "A moving average of the weights (EMA) with this decay per step (at most (1+t)/(10+t) in step t) is validated beside them; 0.999 is usual. 0: off.",
+        "A moving average of the weights (EMA) with this decay per step (at most (1+t)/(10+t) in step t) is validated beside them, and exported with --weights averaged; 0.999 is usual. 0: off.",
         default=0.0,
         ge=0,
         lt=1,
