@@ -5,7 +5,8 @@
     python -m tests.bench.screen cost --run runs/2026...  # a run that really trains
     PYTHONPATH=... python -m tests.bench.screen rivals    # where the rivals' libraries are not installed
 
-    cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing
+    cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing,
+              and of an app that shows one number
     rivals    the same dashboard with textual-plotext and textual-plot, in one run with ours
     slow      from a key to its effect on slow lines
     paint     time from exec of the command to the first paint and to the first chart (medians), beside the least that
@@ -54,6 +55,21 @@ class Least(App):
 
 Least().run()
 """
+_CLOCK = """
+import time
+from textual.app import App
+from textual.widgets import Static
+
+class Clock(App):
+    def compose(self):
+        yield Static()
+
+    def on_mount(self):
+        self.set_interval(0.5, lambda: self.query_one(Static).update(str(time.time())))
+
+Clock().run()
+"""
+"""What waking up twice a second costs on this machine, with one number to draw: a core that sleeps wakes slowly."""
 _START = """
 from pathlib import Path
 from tui.cli.views import open_app
@@ -151,6 +167,7 @@ def costs(arguments: argparse.Namespace) -> None:
     print(f"{'':<34}{'of a core':>8}{'':>8}to it{'':>5}in memory", flush=True)
     with growing(arguments) as run:
         cost("120x40", ours(run), arguments)
+        cost("Textual with one number, 2 Hz", [sys.executable, "-c", _CLOCK], arguments)
         cost("80x24", ours(run), arguments, (80, 24))
         cost("200x60", ours(run), arguments, (200, 60))
         cost("120x40 eco", ours(run), arguments, environment={"CNNTRAIN_ECO": "on"})
