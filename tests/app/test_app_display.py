@@ -173,6 +173,22 @@ async def test_redraw_repairs_what_others_wrote() -> None:
         assert difference(terminal) == []
 
 
+async def test_redraw_works_over_a_question_too() -> None:
+    app = busy()
+    async with app.run_test(headless=False, size=(60, 20)) as pilot:
+        terminal = Terminal(app)
+        app.push_screen(Dialog())
+        await pilot.pause(0.1)
+        terminal.feed()
+        terminal.stream.feed("\x1b[5;5HBroadcast message from root")
+        assert difference(terminal)
+        await pilot.press("ctrl+l")
+        await pilot.pause(0.1)
+        terminal.feed()
+        assert difference(terminal) == []
+        assert isinstance(app.screen, Dialog)
+
+
 async def test_what_cells_cannot_hold_goes_the_stock_way() -> None:
     app = busy()
     async with app.run_test(headless=False, size=(60, 20)) as pilot:

@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import builders
 import pytest
 from textual.pilot import Pilot
-from walking import make_app, settle, text_of
+from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.listing import Listing
@@ -20,12 +21,13 @@ from tui.app.screens.results import ResultsScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.starts import runs_typed
 from tui.app.widgets.preset_list import DEMO, PresetList
-from tui.app.widgets.run_list import RunList, ago, headings
+from tui.app.widgets.run_list import RunList, about, ago, headings
 from tui.app.widgets.text_field import TextField
 from tui.core import events, presets
 from tui.core.metrics import LOSS
 from tui.core.rundir import RunDir
-from tui.runs.catalog import Summary
+from tui.runs.catalog import Summary, summary_of
+from tui.runs.derive import derive
 from tui.runs.filter import Filter, FilterError
 
 
@@ -352,3 +354,36 @@ async def test_behind_a_run_that_was_asked_for_is_the_list_with_the_cursor_on_it
         summary = app.screen.query_one(RunList).summary
         assert summary is not None
         assert summary.run.name == run.name
+
+
+async def test_names_that_differ_at_their_ends_are_told_apart_at_80_columns(app: CnntrainApp, tmp_path: Path) -> None:
+    parent = builders.make_run(tmp_path / "runs", name="20260101-120000-flowers-of-the-garden", steps=40)
+    for rate in (0.05, 0.025):
+        derive(parent, {"optimizer.learning_rate": rate})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        names = [row[16:38].strip() for row in text_of(app).split("\n") if row[16:].startswith("flowers")]
+        assert len(names) == len(set(names)) == 3
+        assert {name.rpartition("-")[2] for name in names} == {"garden", "0.05", "0.025"}
+
+
+async def test_of_a_derived_run_is_told_where_it_comes_from(app: CnntrainApp, tmp_path: Path) -> None:
+    derive(builders.make_run(tmp_path / "runs", name="20260101-120000-shoes"), {"optimizer.learning_rate": 0.01})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await until(pilot, lambda: "from shoes" in text_of(app))
+        assert "from shoes: optimizer.learning_rate 0.05 → 0.01" in text_of(app)
+
+
+def test_how_a_run_ended_is_told_whole_where_there_is_room(tmp_path: Path) -> None:
+    ended = "Trained 8 epochs; best validation accuracy 15.0 % after epoch 1; test accuracy 12.5 %."
+    summary = replace(summary_of(builders.make_run(tmp_path / "runs", steps=200)), status_text=ended)
+    *state, facts = about(summary, 78, 3).plain.split("\n")
+    assert " ".join(row.rstrip() for row in state) == ended
+    assert len(state) == 2
+    assert facts.startswith("test 74.8 % · best validation 75.8 % · preset cifar10")
+    assert max(map(len, (*state, facts))) <= 78
+    for height in (0, 2):  # 0: nothing is laid out yet
+        first, second = about(summary, 78, height).plain.split("\n")
+        assert first.rstrip().endswith("…")
+        assert second == facts

@@ -160,7 +160,7 @@ async def test_an_engine_that_dies_is_explained_and_asked_again(
     engine.release.set()
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, tmp_path)
-        await pilot.press("ctrl+l")
+        await pilot.press("f7")
         await until(pilot, lambda: "it was killed [/red]" in text_of(app))
         assert "✗ The engine died: it was killed [/red]" in text_of(app)
         engine.error = ""
@@ -174,7 +174,7 @@ async def test_a_rate_is_chosen_and_taken_into_the_settings(app: CnntrainApp, en
     async with app.run_test(size=(80, 24)) as pilot:
         draft = await opened(pilot, tmp_path)
         before = draft.settings.optimizer.learning_rate
-        await pilot.press("ctrl+l")
+        await pilot.press("f7")
         await until(
             pilot,
             lambda: isinstance(app.screen, RatesScreen) and "steepest" in text_of(app) and "Use it" in text_of(app),
@@ -196,7 +196,7 @@ async def test_what_is_wrong_comes_first(app: CnntrainApp, engine: Engine, tmp_p
     async with app.run_test(size=(80, 24)) as pilot:
         draft = await opened(pilot, tmp_path)
         draft.write("training.batch_size", "many")
-        await pilot.press("ctrl+o", "ctrl+l")
+        await pilot.press("ctrl+o", "f7")
         await settle(pilot)
         assert isinstance(app.screen, SettingsScreen)
         assert engine.asked == []

@@ -413,7 +413,7 @@ async def test_a_narrow_terminal_keeps_units_and_changes(app: CnntrainApp, tmp_p
         assert rows["Image size"].startswith("px · was ")
         assert rows["Rotation"].startswith("was ")  # "degrees" goes where both have no room
         assert rows["Brightness"] == ""
-        assert "^l Rates  ^o Dry run  ^n Network  ^f Find  ^z Undo" in text_of(app)
+        assert "F7 Rates  ^o Dry run  ^n Network  ^f Find  ^z Undo" in text_of(app)
         footer = text_of(app).split("\n")[-1]
         assert "? Help" in footer
         assert "palette" not in footer

@@ -53,6 +53,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
             "Redraw",
             id="app.redraw",
             show=False,
+            priority=True,  # over a question, too
             tooltip="Draw the whole screen again, when something else wrote over it.",
         ),
     ]

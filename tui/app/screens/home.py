@@ -186,7 +186,8 @@ class HomeScreen(Screen[None]):
             text = Content(about_preset(self.query_one(PresetList).row))
         else:
             summary = self.query_one(RunList).summary
-            text = about(summary, self.size.width - 2) if summary is not None else Content("")
+            height = self.query_one("#detail").content_size.height
+            text = about(summary, self.size.width - 2, height) if summary is not None else Content("")
         self.query_one("#detail", Static).update(text, layout=False)
 
     @on(RowList.Marked)

@@ -27,11 +27,12 @@ KEYS: list[BindingType] = [
         tooltip="Make some real steps: memory, times, the largest batch, disk, whether it learns. Nothing is kept.",
     ),
     Binding(
-        "ctrl+l",
+        "f7",
         "rates",
         "Rates",
         id="settings.rates",
         show=False,
+        key_display="F7",
         tooltip="Try growing learning rates on the pictures, and choose one of those that are suggested.",
     ),
     Binding(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual.content import Content
+
+from tui.core.text import clean
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Cell:
     """In terminal cells. A column of no width is left out."""
     style: str = ""
     right: bool = False
+    middle: bool = False
+    """Whether it is cut in its middle: names of runs differ at their ends."""
 
 
 def line(cells: Iterable[Cell], gap: int = 2) -> Content:
@@ -29,7 +34,16 @@ def fit(text: str, width: int) -> str:
     return Content(text).truncate(width, ellipsis=True, pad=True).plain
 
 
+def within(text: str, width: int) -> str:
+    """Return sanitized text in at most ``width`` cells, cut in its middle."""
+    limit = width
+    while cell_len(shown := clean(text, max(0, limit))) > width > 0:
+        limit -= max(1, (cell_len(shown) - width) // 2)
+    return shown if width > 0 else ""
+
+
 def _drawn(cell: Cell) -> Content:
-    content = Content.styled(cell.text, cell.style).truncate(cell.width, ellipsis=True)
+    text = within(cell.text, cell.width) if cell.middle else cell.text
+    content = Content.styled(text, cell.style).truncate(cell.width, ellipsis=True)
     missing = cell.width - content.cell_length
     return content.pad_left(missing) if cell.right else content.pad_right(missing)

@@ -23,7 +23,7 @@ from textual.widget import Widget
 from tui.app.display import CellExactApp
 from tui.app.palette import Tone, heat, style
 from tui.app.sequences import NARROW
-from tui.core.text import clean
+from tui.app.widgets.columns import within
 
 Ink = Tone | int
 """A tone, or a level of the heat map."""
@@ -208,15 +208,8 @@ def cells(row: Row | list[Run]) -> int:
 
 def fit(text: str, width: int) -> str:
     """Return sanitized text, cut in the middle or filled with spaces to exactly ``width`` cells."""
-    if width <= 0:
-        return ""
-    limit = width
-    while True:
-        shown = clean(text, limit)
-        taken = Strip([Segment(shown)]).cell_length
-        if taken <= width:
-            return shown + " " * (width - taken)
-        limit -= max(1, (taken - width) // 2)
+    shown = within(text, width)
+    return shown + " " * (width - cell_len(shown))
 
 
 class ScrollPanel(Panel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -198,7 +199,12 @@ def _run_line(summary: Summary, started_ago: str, ticked: bool, width: int) -> C
     return line(
         [
             Cell(state.text, state.width, style),
-            Cell(name.text, name.width, "bold $accent" if ticked else "bold" if summary.status in LIVE else ""),
+            Cell(
+                name.text,
+                name.width,
+                "bold $accent" if ticked else "bold" if summary.status in LIVE else "",
+                middle=True,
+            ),
             Cell(started.text, started.width, "$foreground-muted"),
             Cell(epochs.text, epochs.width, right=True),
             Cell(score.text, score.width, right=True),
@@ -249,8 +255,8 @@ def ago(seconds: float) -> str:
     raise AssertionError
 
 
-def about(summary: Summary, width: int) -> Content:
-    """Return two lines about a run."""
+def about(summary: Summary, width: int, height: int = 2) -> Content:
+    """Return what is to be told of a run in ``height`` lines, two or more: how it stands, then its facts in one."""
     steps = f"step {summary.step:,} of {summary.total_steps:,}" if summary.total_steps else ""
     scores = [
         f"{words} {summary.scored(value, named=summary.task != 'classification')}"
@@ -261,8 +267,8 @@ def about(summary: Summary, width: int) -> Content:
     preset = f"preset {clean(summary.preset, 40)}" if summary.preset else ""
     parts = (*scores, note, summary.origin, preset, steps, summary.dataset)  # the scores first: a narrow line is cut
     second = " · ".join(part for part in parts if part)
-    lines = (
-        Cell(summary.newer or summary.status_text or summary.status, width),
-        Cell(second, width, "$foreground-muted"),
+    state = textwrap.wrap(
+        summary.newer or summary.status_text or summary.status, width, max_lines=max(1, height - 1), placeholder="…"
     )
-    return Content("\n").join(line([cell]) for cell in lines)
+    cells = (*(Cell(words, width) for words in state), Cell(second, width, "$foreground-muted"))
+    return Content("\n").join(line([cell]) for cell in cells)
