@@ -89,8 +89,11 @@ class Stopping:
         if memory.waited < self._training.stop_patience or self._progress.end:
             return ""
         times = f"{memory.waited} validations" if memory.waited > 1 else "one validation"
-        better = f"than {self._stop_by.format(memory.best)}" if not math.isnan(memory.best) else ""
-        return self._end(f"the validation {self._stop_by.label} was no better {better} in {times}".replace("  ", " "))
+        change = self._training.stop_change
+        better = f" than {self._stop_by.format(memory.best)}" if not math.isnan(memory.best) else ""
+        better += f" by at least {self._stop_by.format(change)}" if better and change else ""
+        no = "not" if change else "no"
+        return self._end(f"the validation {self._stop_by.label} was {no} better{better} in {times}")
 
     def _end(self, reason: str) -> str:
         self._progress.end, self._progress.end_reason = self._progress.step, reason
