@@ -107,6 +107,14 @@ def test_a_huge_or_missing_file_is_refused(tmp_path: Path) -> None:
         presets.find(str(tmp_path / "absent.toml"))
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "timm:resnet10t"])
+def test_a_network_that_is_named_instead_of_a_preset_is_recognised(name: str) -> None:
+    with pytest.raises(UsageError, match=f"No such preset.*That is a network.*--set model.name={name}"):
+        presets.find(name)
+    with pytest.raises(UsageError, match=r'Did you mean "simple-cnn"'):
+        presets.find("simple_cnn")
+
+
 def test_a_hostile_description_is_made_harmless(tmp_path: Path) -> None:
     path = tmp_path / "evil.toml"
     path.write_text("# \x1b]52;c;AAAA\x07 [/] hello\n")

@@ -113,7 +113,8 @@ def test_sizes_that_a_network_finds_out_by_itself_are_there(settings: Any, packa
     ("name", "words"),
     [
         ("no_nets.small:Net", "there is no module no_nets. Install its package"),
-        ("my_nets.small:Nett", "AttributeError: module 'my_nets.small' has no attribute 'Nett'"),
+        ("my_nets.small:Nett", 'my_nets.small has no Nett. Did you mean "Net"?'),
+        ("my_nets.small:Makers.zzz", "Makers has no zzz. Name a class or a function of it."),
         ("my_nets.small:Makers.silent", "it has no parameter num_classes or classes or num_outputs"),
         ("my_nets.small:Makers.text", "it makes no nn.Module but str"),
         ("my_nets.small:Makers.broken", "cannot be made: RuntimeError: no such luck. It is called with num_classes"),

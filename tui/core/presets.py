@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.architectures import TORCHVISION, is_timm
 from tui.core.errors import FailureError, UsageError, did_you_mean
 from tui.core.files import config_directory, write_atomic
 from tui.core.text import clean, clean_path
@@ -87,7 +88,10 @@ def find(name: str) -> Preset:
         if path.is_file():
             return Preset(path.stem, path, shipped=False)
         raise UsageError("No such preset", clean_path(path), "Check the path.")
-    near = did_you_mean(name, presets) or f"There are: {', '.join(map(clean, presets))}."
+    there = ", ".join(map(clean, presets))
+    near = did_you_mean(name, presets) or f"There are: {there}."
+    if is_timm(name) or name in TORCHVISION:
+        near = f"That is a network: add --set model.name={clean(name, 80)} to a preset ({there})."
     raise UsageError("No such preset", f'"{clean(name, 80)}"', near[0].upper() + near[1:])
 
 

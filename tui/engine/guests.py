@@ -77,6 +77,9 @@ def _of_package(settings: Settings, outputs: int) -> nn.Module:
     try:
         make: Any = importlib.import_module(module)
         for part in path.split("."):
+            if not hasattr(make, part):
+                hint = did_you_mean(part, dir(make)) or "Name a class or a function of it."
+                raise UsageError(f"{name} cannot be used", f"{_named(make)} has no {part}", hint[0].upper() + hint[1:])
             make = getattr(make, part)
         model = make(**asked(make, settings, outputs))
     except ModuleNotFoundError as error:
@@ -138,6 +141,10 @@ def _try(model: nn.Module, settings: Settings, outputs: int) -> None:
     if not isinstance(answer, Tensor) or answer.shape != (2, outputs):
         found = list(answer.shape) if isinstance(answer, Tensor) else _kind(answer)
         raise UsageError(f"{name} cannot be used", f"it answers {found} instead of [2, {outputs}]", "Mend its forward.")
+
+
+def _named(owner: Any) -> str:
+    return clean(str(getattr(owner, "__name__", _kind(owner))), 80)
 
 
 def _unmade(name: str, error: BaseException, step: str) -> FailureError:

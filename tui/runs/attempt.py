@@ -48,7 +48,7 @@ def check_can_start(run: RunDir) -> Settings:
         if kind == "ended":
             if b'"reason":"finished"' in line:
                 raise UsageError(
-                    "The run is finished", f'all epochs of "{name}" are done', "`cnntrain extend` makes it longer."
+                    "The run is finished", f'"{name}" has come to its end', "`cnntrain extend` makes it longer."
                 )
             break
     return settings
