@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from picture_sets import class_folders
-from walking import breathe, make_app, settle, text_of
+from textual.pilot import Pilot
+from walking import breathe, make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import Draft
@@ -130,3 +131,17 @@ async def test_who_leaves_ends_the_engine(app: CnntrainApp, tmp_path: Path, monk
         await pilot.press("escape")
         await settle(pilot)
         assert ended.is_set()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_picture(
+    size: tuple[int, int], app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Any
+) -> None:
+    monkeypatch.setattr(summaries, "summarise", lambda settings, outputs, **_: network(settings, outputs))
+
+    async def before(pilot: Pilot[None]) -> None:
+        app.push_screen(NetworkScreen(draft(tmp_path)))
+        await until(pilot, lambda: "parameters 1,111,485" in text_of(app))
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

@@ -250,17 +250,6 @@ def test_settings(size: tuple[int, int], app: CnntrainApp, snap_compare: Snap) -
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
-def test_help(app: CnntrainApp, tmp_path: Path, snap_compare: Snap) -> None:
-    builders.make_run(tmp_path / "runs", steps=20)
-
-    async def before(pilot: Pilot[None]) -> None:
-        await settle(pilot)
-        await pilot.press("question_mark")
-        await settle(pilot)
-
-    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
-
-
 def test_search_for_a_model(app: CnntrainApp, snap_compare: Snap) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)
