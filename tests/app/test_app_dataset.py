@@ -13,11 +13,12 @@ import pytest
 from picture_sets import class_folders, write_picture
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import make_app, settle, text_of
+from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import Draft
 from tui.app.screens.dataset import DatasetScreen
+from tui.app.screens.dataset_found import rows_of_bars
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.reading import ReadingScreen
 from tui.app.screens.settings import SettingsScreen
@@ -135,13 +136,71 @@ async def test_classes_that_find_no_room_are_counted(app: CnntrainApp, tmp_path:
         screen.choose(tmp_path / "pictures")
         await settle(pilot)
         bars = screen.query_one(ClassBars)
-        shown = [name for name in names if f"{name} " in text_of(app)]
-        assert 0 < len(shown) < 30
-        assert f"… {30 - len(shown)} more" in text_of(app)
+
+        def shown() -> list[str]:
+            return [name for name in names if f"{name} " in text_of(app)]
+
+        first = shown()
+        assert 0 < len(first) < 30
+        assert f"… {30 - len(first)} more below: Tab, then the arrows" in text_of(app)
+        bars.focus()
+        bars.scroll_to(y=5, animate=False, immediate=True)
+        await settle(pilot)
+        middle = shown()
+        assert middle[0] == names[5]
+        assert f"… {25 - len(middle)} more below, 5 above" in text_of(app)
         bars.scroll_end(animate=False)
         await settle(pilot)
-        assert names[-1] in text_of(app)
+        last = shown()
+        assert last[-1] == names[-1]
+        assert f"… {30 - len(last)} above" in text_of(app)
         assert " more" not in text_of(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("classes", [3, 8, 60])
+async def test_no_row_stays_empty_while_classes_or_findings_find_no_room(
+    app: CnntrainApp, tmp_path: Path, size: tuple[int, int], classes: int
+) -> None:
+    class_folders(tmp_path / "pictures", {f"class{number:02}": 9 for number in range(classes)})
+    for number in range(6):  # each makes a finding
+        (tmp_path / "pictures" / "class00" / f"odd.{number}x{number}").write_bytes(b"odd")
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.choose(tmp_path / "pictures")
+        await settle(pilot)
+        bars, findings = screen.query_one(ClassBars), screen.query_one("#findings", RowList)
+        await until(pilot, lambda: findings.option_count > 0 and bars.size.height > 1)
+        await settle(pilot)
+        hidden = bars.virtual_size.height - bars.size.height
+        empty = findings.size.height - findings.virtual_size.height
+        assert hidden <= 0 or empty <= 0
+        assert bars.size.height >= min(classes, 4)
+        assert findings.region.bottom <= screen.query_one("#found").region.bottom
+
+
+@pytest.mark.parametrize(
+    ("room", "classes", "findings", "rows"),
+    [(15, 10, 4, 10), (15, 30, 4, 11), (15, 30, 40, 6), (15, 3, 40, 3), (2, 9, 9, 1), (0, 9, 9, 1)],
+)
+def test_rows_are_shared_between_classes_and_findings(room: int, classes: int, findings: int, rows: int) -> None:
+    assert rows_of_bars(room, classes, findings) == rows
+
+
+async def test_long_names_of_classes_and_bars_share_a_narrow_screen(app: CnntrainApp, tmp_path: Path) -> None:
+    names = ["a plain one", "a very long name of a class, first", "a very long name of a class, other"]
+    class_folders(tmp_path / "pictures", dict(zip(names, (5, 10, 20), strict=True)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, tmp_path)
+        screen.choose(tmp_path / "pictures")
+        await settle(pilot)
+        rows = [row.partition("│")[2] for row in text_of(app).split("\n") if "━" in row]
+        assert len(rows) == 3
+        assert rows[0].strip().startswith("a plain one ")
+        assert [row.split("━")[0].split()[-1][-5:] for row in rows[1:]] == ["first", "other"]
+        longest = max(row.count("━") for row in rows)
+        assert longest >= 15
+        assert rows[2].count("━") == longest
 
 
 async def test_settings_that_do_not_fit_are_a_warning(app: CnntrainApp, tmp_path: Path) -> None:
@@ -350,14 +409,6 @@ def write_list(root: Path, name: str) -> None:
     """Write a list that contradicts the folders: it has two classes."""
     lines = [f"x/{number:03d}.png,{'ab'[number % 2]}\n" for number in range(40)]
     (root / name).write_text("file,shows\n" + "".join(lines))
-
-
-async def until(pilot: Pilot[None], come: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if come():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(text_of(pilot.app))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

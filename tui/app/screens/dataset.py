@@ -16,10 +16,9 @@ from textual.timer import Timer
 from textual.widgets import OptionList, Static
 
 from tui.app.draft import Draft
-from tui.app.outline import bars, progress, summary
 from tui.app.screens.dataset_findings import DatasetFindings
+from tui.app.screens.dataset_found import DatasetFound
 from tui.app.survey import Survey
-from tui.app.widgets.class_bars import ClassBars
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.folder_tree import FolderTree
 from tui.app.widgets.keys import Keys
@@ -73,7 +72,8 @@ class DatasetScreen(Screen[None]):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self._draft = draft
-        self._findings = DatasetFindings(draft, id="checked")
+        self._found = DatasetFound(draft, id="found")
+        self._findings = self._found.findings
         self._survey: Survey | None = None
         self._wait: Timer | None = None
         self._proceeding = False
@@ -90,10 +90,7 @@ class DatasetScreen(Screen[None]):
                 yield RowList(id="recent")
                 yield Static(Content.styled("Folders", "bold $primary"), id="tree-heading")
                 yield FolderTree(id="tree")
-            with Vertical(id="found"):
-                yield Static(id="summary")
-                yield ClassBars(id="bars")
-                yield self._findings
+            yield self._found
         yield Keys()
 
     def on_mount(self) -> None:
@@ -122,8 +119,7 @@ class DatasetScreen(Screen[None]):
 
     def on_descendant_focus(self) -> None:
         """Where there is little room, what was found gets all of it while it is looked at."""
-        found = self.query_one("#found")
-        self.set_class(self.focused is not None and found in self.focused.ancestors, "-looking")
+        self.set_class(self.focused is not None and self._found in self.focused.ancestors, "-looking")
 
     def choose(self, path: Path) -> None:
         """Look through a folder."""
@@ -298,22 +294,10 @@ class DatasetScreen(Screen[None]):
             self.action_proceed()
 
     def _show_progress(self) -> None:
-        survey = self._survey
-        if survey is not None and survey.scan is None and not survey.done:
-            self.query_one("#summary", Static).update(progress(survey), layout=False)
-        self._findings.show_progress()
+        self._found.show_progress(self._survey)
 
     def _show(self) -> None:
-        survey = self._survey
-        scan = survey.scan if survey is not None else None
-        self._findings.show(survey)
-        self.query_one("#summary", Static).update(summary(survey, self._findings.found))
-        self.query_one(ClassBars).display = scan is not None
-        if scan is None:
-            return
-        names, counts = bars(scan)
-        self.query_one(ClassBars).show(names, counts)
-        self.query_one(ClassBars).styles.height = max(1, len(names))  # the stylesheet says how much at most
+        self._found.show(self._survey)
 
 
 def _path_line(path: Path, width: int) -> Content:

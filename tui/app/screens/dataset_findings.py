@@ -55,6 +55,11 @@ class DatasetFindings(Vertical):
         """Whether every picture is being decoded."""
         return self._checkup is not None and self._checkup.deep and not self._checkup.done
 
+    @property
+    def rows_wanted(self) -> int:
+        """How many rows all of it takes."""
+        return 1 + self.query_one("#findings", RowList).virtual_size.height
+
     def check(self, survey: Survey, *, deep: bool = False) -> None:
         """Begin to look into the files; a check that is under way is given up, one that is done stays shown."""
         self.cancel()
