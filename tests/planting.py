@@ -36,7 +36,7 @@ Plant = Callable[[Attempt], None]
 
 
 def new_run(root: Path, name: str, settings: Settings) -> RunDir:
-    """Make a run directory with the settings in it, as `tui.runs.launch` does."""
+    """Make a run directory with the settings in it, as `tui.runs.making` does."""
     run = RunDir(root / name)
     run.make()
     table = {"run": {"format": FORMAT, "name": name, "preset": "planted"}, **nested(settings)}

@@ -252,7 +252,7 @@ async def test_a_group_is_reached_by_a_click(app: CnntrainApp, tmp_path: Path) -
 
 
 async def test_what_is_wrong_is_not_started(app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.runs.launch.create", lambda *_, **__: pytest.fail("it was started"))
+    monkeypatch.setattr("tui.runs.making.create", lambda *_, **__: pytest.fail("it was started"))
     async with app.run_test(size=(80, 24)) as pilot:
         _, form = await opened(pilot, tmp_path)
         form.enter("training.epochs")

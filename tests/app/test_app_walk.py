@@ -60,8 +60,8 @@ class Launches:
 @pytest.fixture
 def launches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launches:
     made = Launches(tmp_path / "runs")
-    for name in ("create", "start", "resume", "stop"):
-        monkeypatch.setattr(f"tui.runs.launch.{name}", getattr(made, name))
+    for room, name in (("making", "create"), ("launch", "start"), ("launch", "resume"), ("controls", "stop")):
+        monkeypatch.setattr(f"tui.runs.{room}.{name}", getattr(made, name))
     return made
 
 

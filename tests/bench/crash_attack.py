@@ -30,7 +30,7 @@ from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.schema import with_changes
 from tui.core.settings import Settings
-from tui.runs import launch
+from tui.runs import launch, making
 from tui.runs.catalog import list_runs
 from tui.runs.follow import RunFollower
 from tui.runs.liveness import look, read_owner
@@ -109,7 +109,7 @@ class Attack:
             self.report.save(self._keep)
 
     def _make(self) -> RunDir:
-        return launch.create(self._settings, root=self._place / "runs", name=f"crash-{next(self._numbers)}")
+        return making.create(self._settings, root=self._place / "runs", name=f"crash-{next(self._numbers)}")
 
     def _undisturbed(self) -> dict[str, Any]:
         run = self._make()

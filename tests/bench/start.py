@@ -19,7 +19,8 @@ from pathlib import Path
 from tui.core.events import Event, Preparing, Started
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
-from tui.runs.tail import EventTail, RecordTail
+from tui.runs.event_tail import EventTail
+from tui.runs.tail import RecordTail
 
 COMMAND = (sys.executable, "-c", "from tui.cli.main import main; main()")
 PATIENCE = 600.0

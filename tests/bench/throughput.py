@@ -33,7 +33,7 @@ from tui.core.memory import with_large_pages
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.schema import validated
-from tui.runs import launch
+from tui.runs import making
 from tui.runs.tail import RecordTail
 
 OURS, STREAMED = "cnntrain", "cnntrain streamed"
@@ -109,7 +109,7 @@ def ours(work: Work, place: Path, name: str = OURS) -> Contender:
     }
     table["training"] |= {"validate_every": 10_000_000, "validate_unit": "steps"}
     table["data"] |= {"cache_gib": 0.0} if name == STREAMED else {}
-    run = launch.create(validated(table, source="the benchmark"), root=place / "runs", name=f"bench-{time.time_ns()}")
+    run = making.create(validated(table, source="the benchmark"), root=place / "runs", name=f"bench-{time.time_ns()}")
     command = [sys.executable, "-P", "-m", "tui.engine", str(run.path), "--attempt", "1"]
     return Contender(name, command, _recorded(run, work.batch), place / f"{name.replace(' ', '-')}.log")
 

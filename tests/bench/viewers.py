@@ -33,7 +33,7 @@ from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.schema import with_changes
 from tui.core.settings import Settings
-from tui.runs import launch
+from tui.runs import launch, making
 from tui.runs.liveness import read_owner
 from tui.runs.tail import RecordTail
 
@@ -100,7 +100,7 @@ def _started(place: Path, threads: int) -> RunDir:
         "training.threads": threads,
     }
     settings = with_changes(Settings(), changes, source="the benchmark")
-    run = launch.create(settings, root=place / "runs", name="viewers")
+    run = making.create(settings, root=place / "runs", name="viewers")
     launch.start(run)
     return run
 

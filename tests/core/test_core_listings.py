@@ -16,7 +16,7 @@ from tui.core.dataset import listing_store, listings
 from tui.core.dataset.manifest import load_manifest, make_manifest
 from tui.core.dataset.scan import Scan, scan
 from tui.core.errors import UsageError
-from tui.runs import launch
+from tui.runs import making
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_a_picture_written_over_in_place_has_its_old_size_until_a_run_is_begun(d
     assert recalled == old
     assert not recalled.is_current()
     settings = settings_for(data={"directory": str(data)})
-    run = launch.create(settings, root=tmp_path / "runs", name="x", scan=recalled)
+    run = making.create(settings, root=tmp_path / "runs", name="x", scan=recalled)
     assert load_manifest(run.dataset).pictures()["a/000.png"] == (now.st_size, now.st_mtime_ns)
     recalled = scan(data, recall=True)  # the run's own scan was kept
     assert recalled.pictures()["a/000.png"] == (now.st_size, now.st_mtime_ns)

@@ -31,7 +31,7 @@ from tui.engine.testing import evaluate_run
 from tui.engine.trained import load
 from tui.engine.trainer import Trainer
 from tui.runs.companion import Companion
-from tui.runs.launch import create
+from tui.runs.making import create
 
 CHANGES = {
     "data.image_size": 16,

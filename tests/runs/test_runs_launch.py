@@ -21,7 +21,7 @@ from tui.core.presets import read_settings
 from tui.core.rundir import FORMAT, RunDir
 from tui.core.schema import validated
 from tui.core.settings import Settings
-from tui.runs import launch
+from tui.runs import controls, launch, making
 from tui.runs.attempt import check_can_start
 
 
@@ -49,7 +49,7 @@ def settings_for(pictures: Path | str, batch_size: int = 4) -> Settings:
 
 def test_a_new_run_states_everything_that_decides_it(pictures: Path, tmp_path: Path) -> None:
     settings = settings_for(pictures)
-    run = launch.create(settings, root=tmp_path / "deep" / "runs", name="my run", preset="cpu-quick")
+    run = making.create(settings, root=tmp_path / "deep" / "runs", name="my run", preset="cpu-quick")
     assert run.name.endswith("-my-run")
     assert run.exists
     assert read_settings(run.settings) == settings
@@ -70,20 +70,20 @@ def test_a_scan_that_was_made_is_not_made_again(
 ) -> None:
     found = scan(pictures)
     monkeypatch.setattr("tui.core.dataset.scan.scan", lambda *_: pytest.fail("looked through again"))
-    assert launch.create(settings_for(pictures), root=tmp_path / "runs", name="x", scan=found).exists
+    assert making.create(settings_for(pictures), root=tmp_path / "runs", name="x", scan=found).exists
 
 
 def test_the_folder_of_pictures_is_kept_as_an_absolute_path(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = launch.create(settings_for("pictures"), root=Path("runs"), name="x")
+    run = making.create(settings_for("pictures"), root=Path("runs"), name="x")
     assert run.path.is_absolute()
     assert read_settings(run.settings).data.directory == str(pictures)
 
 
 def test_runs_of_the_same_second_do_not_meet(pictures: Path, tmp_path: Path) -> None:
-    made = {launch.create(settings_for(pictures), root=tmp_path / "runs", name="x").path for _ in range(3)}
+    made = {making.create(settings_for(pictures), root=tmp_path / "runs", name="x").path for _ in range(3)}
     assert len(made) == 3
 
 
@@ -99,14 +99,14 @@ def test_what_cannot_be_trained_makes_no_directory(
     pictures: Path, tmp_path: Path, settings: Callable[[Path], Settings], name: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        launch.create(settings(pictures), root=tmp_path / "runs", name=name)
+        making.create(settings(pictures), root=tmp_path / "runs", name=name)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 def test_a_root_that_is_a_file_is_a_failure_with_its_path(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("x")
     with pytest.raises(FailureError, match=r"cannot be made: .*runs.*--runs DIR"):
-        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+        making.create(settings_for(pictures), root=tmp_path / "runs", name="x")
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
     def fails(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(launch, "write_atomic", fails)
+    monkeypatch.setattr(making, "write_atomic", fails)
     with pytest.raises(FailureError) as failure:
-        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+        making.create(settings_for(pictures), root=tmp_path / "runs", name="x")
     assert words in str(failure.value)
     assert list((tmp_path / "runs").iterdir()) == []
 
@@ -135,14 +135,14 @@ def test_a_disk_that_cannot_be_written_leaves_nothing_behind(
 def test_a_read_only_root_is_a_failure_with_its_path(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)
     with pytest.raises(FailureError, match="permission was denied"):
-        launch.create(settings_for(pictures), root=tmp_path / "runs", name="x")
+        making.create(settings_for(pictures), root=tmp_path / "runs", name="x")
 
 
 def test_a_folder_that_settings_cannot_name_is_refused(tmp_path: Path) -> None:
     settings = Settings().model_copy(deep=True)
     data = settings.data.model_copy(update={"directory": "/pic\udcfftures"})
     with pytest.raises(UsageError, match=r"/pic\\xfftures is not valid UTF-8"):
-        launch.create(settings.model_copy(update={"data": data}), root=tmp_path, name="x")
+        making.create(settings.model_copy(update={"data": data}), root=tmp_path, name="x")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_run_of_a_newer_version_is_neither_resumed_nor_stopped(tmp_path: Path)
         with pytest.raises(
             UsageError, match="The run can only be read: It was made by a newer version of cnntrain"
         ) as refusal:
-            (launch.resume if status == "stopped" else launch.stop)(run)
+            (launch.resume if status == "stopped" else controls.stop)(run)
         assert "Upgrade" in str(refusal.value)
     assert control.pending(run) == []
 
@@ -231,7 +231,7 @@ def test_a_run_without_its_dataset_is_not_resumed(tmp_path: Path) -> None:
 
 
 def test_a_run_of_code_that_is_not_allowed_is_neither_resumed_nor_made_longer(tmp_path: Path) -> None:
-    for status, again in (("stopped", launch.resume), ("finished", lambda run: launch.extend(run, 2))):
+    for status, again in (("stopped", launch.resume), ("finished", lambda run: controls.extend(run, 2))):
         settings = {"model": {"name": "my_nets:Net"}}
         run = builders.make_run(tmp_path / status, status=status, settings=settings)  # type: ignore[arg-type]
         before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
@@ -244,49 +244,49 @@ def test_a_run_of_code_that_is_not_allowed_is_neither_resumed_nor_made_longer(tm
 def test_what_does_not_run_cannot_be_stopped(tmp_path: Path, status: str) -> None:
     run = builders.make_run(tmp_path, status=status)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=f"is not running: .* is {status}"):
-        launch.stop(run)
+        controls.stop(run)
     assert control.pending(run) == []
 
 
 def test_asking_twice_is_asking_once(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="running")
-    launch.stop(run)
-    launch.stop(run)
+    controls.stop(run)
+    controls.stop(run)
     assert [request.action for request in control.pending(run)] == ["stop"]
 
 
 def test_a_run_that_is_about_to_stop_is_not_made_longer(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="running")
-    launch.stop(run)
+    controls.stop(run)
     with pytest.raises(UsageError, match=r"is stopping.*extend it while it trains"):
-        launch.extend(run, 2)
+        controls.extend(run, 2)
     assert [request.action for request in control.pending(run)] == ["stop"]
 
 
 def test_a_run_that_trains_is_asked_and_no_other(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="running")
-    launch.ask(run, "rate", 0.5)
+    controls.ask(run, "rate", 0.5)
     assert [(request.action, request.value) for request in control.pending(run)] == [("rate", 0.5)]
     over = builders.make_run(tmp_path, name="20260131-130000-over", status="finished")
     with pytest.raises(UsageError, match=r"does not train: .* is finished"):
-        launch.ask(over, "pause")
+        controls.ask(over, "pause")
     assert control.pending(over) == []
 
 
 def test_a_run_elsewhere_is_asked_but_not_killed(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="interrupted")
     builders.own(run, host="node7", boot_id="another")
-    launch.stop(run)
+    controls.stop(run)
     assert [request.action for request in control.pending(run)] == ["stop"]
     with pytest.raises(UsageError, match="it runs on node7"):
-        launch.stop(run, now=True)
+        controls.stop(run, now=True)
 
 
 def test_a_supervisor_that_is_not_the_owner_is_never_signalled(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, status="running")
     builders.own(run, start_time="1")
     with pytest.raises(UsageError, match="owner is unknown"):
-        launch.stop(run, now=True)
+        controls.stop(run, now=True)
 
 
 def test_relative_module_paths_are_made_absolute_for_the_supervisor(
@@ -304,6 +304,6 @@ def test_an_interrupted_run_is_resumed_under_a_hostile_name(fake: Callable[..., 
     builders.append_event(run, events.Launched(attempt=1, host="h", pid=1))
     launch.resume(run)
     until(training(run, 1))
-    launch.stop(run)
+    controls.stop(run)
     until(over(run))
     assert state_of(run).attempt == 2

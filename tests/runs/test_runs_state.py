@@ -10,8 +10,8 @@ import pytest
 
 from tui.core import events
 from tui.core.rundir import RunDir
-from tui.runs import state as state_module
-from tui.runs.state import RunState, cleaned, fold
+from tui.runs.fold import LONGEST_TEXT, cleaned, fold
+from tui.runs.state import RunState
 
 HOSTILE = "\x1b]52;c;aGk=\x07[/]\u202e"
 
@@ -171,7 +171,7 @@ def strings(value: object) -> Iterator[str]:
 
 def test_texts_are_bounded() -> None:
     state = folded(events.Message(level="info", text="x" * 1_000_000))
-    assert len(state.log[0].text) <= state_module.LONGEST_TEXT  # type: ignore[attr-defined]
+    assert len(state.log[0].text) <= LONGEST_TEXT
 
 
 def test_an_unchanged_event_is_not_copied() -> None:

@@ -20,7 +20,7 @@ from tests.runs.processes import SUPERVISOR, is_fake_engine, over, state_of, tra
 from tui.core import control, events
 from tui.core.errors import FailureError, UsageError
 from tui.core.rundir import RunDir
-from tui.runs import host, launch
+from tui.runs import controls, host, launch
 from tui.runs.liveness import Owner, look, read_owner
 
 Fake = Callable[..., RunDir]
@@ -100,7 +100,7 @@ def test_a_stop_is_asked_for_and_a_resume_goes_on_where_it_stopped(fake: Fake) -
     run = fake(steps=60, seconds=0.02)
     launch.start(run)
     until(training(run))
-    launch.stop(run)
+    controls.stop(run)
     until(over(run))
     stopped = state_of(run)
     assert (stopped.status, stopped.status_text) == ("stopped", "Stopped on request.")
@@ -111,7 +111,7 @@ def test_a_stop_is_asked_for_and_a_resume_goes_on_where_it_stopped(fake: Fake) -
     with pytest.raises(UsageError, match="The run is finished"):
         launch.resume(run)
     with pytest.raises(UsageError, match="is finished"):
-        launch.stop(run)
+        controls.stop(run)
 
 
 def test_requests_of_a_dead_attempt_are_not_obeyed_by_the_next(fake: Fake) -> None:
@@ -256,7 +256,7 @@ def test_closing_the_terminal_of_who_started_it_does_nothing(fake: Fake) -> None
 import os, sys, time
 from pathlib import Path
 from tui.core.rundir import RunDir
-from tui.runs import launch
+from tui.runs import controls, launch
 launch.SUPERVISOR = {SUPERVISOR!r}
 launch.start(RunDir(Path(sys.argv[1])))
 print("started", flush=True)
@@ -279,11 +279,11 @@ def test_to_stop_now_kills_an_engine_that_does_not_listen(fake: Fake, monkeypatc
     run = fake(deaf=True, kill_seconds=1)
     launch.start(run)
     until(lambda: "started" in kinds(run))
-    launch.stop(run)
+    controls.stop(run)
     time.sleep(0.3)
     assert look(run).alive
     begun = time.monotonic()
-    launch.stop(run, now=True)
+    controls.stop(run, now=True)
     until(over(run), 20)
     assert time.monotonic() - begun < 10
     state = state_of(run)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.core import events
-from tui.core.records import Encoder, Header
-from tui.runs.tail import EventTail, RecordTail, attempt_of, intact, lines_backwards
+from tui.core.records import Encoder, Header, intact
+from tui.runs.event_tail import EventTail, lines_backwards
+from tui.runs.tail import RecordTail, attempt_of
 
 HEADER = Header("batches", ("loss", "accuracy"), attempt=3, run="r")
 ENCODER = Encoder(HEADER)

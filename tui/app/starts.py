@@ -75,10 +75,10 @@ def extended(run: RunDir, epochs: int) -> Start:
     """Let a finished run train for more epochs."""
 
     def start(watcher: Watcher) -> RunDir:
-        from tui.runs import launch
+        from tui.runs import controls
 
         watcher.tell("Starting the engine")
-        launch.extend(run, epochs)
+        controls.extend(run, epochs)
         return run
 
     return start
@@ -125,7 +125,7 @@ def _begin(
 ) -> RunDir:
     from tui.core import recent
     from tui.core.dataset.scan import scan as look_through
-    from tui.runs import launch
+    from tui.runs import launch, making
 
     directory = Path(settings.data.directory)
     if scan is None:
@@ -137,7 +137,7 @@ def _begin(
             cancelled=lambda: watcher.cancelled,
         )
     watcher.tell("Starting the engine")
-    run = launch.create(settings, root=root, name=name, preset=preset, scan=scan)
+    run = making.create(settings, root=root, name=name, preset=preset, scan=scan)
     launch.start(run)
     if preset != DEMO:
         recent.remember(directory)

@@ -16,7 +16,8 @@ from tui.core.events import Rewound
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.text import clean
-from tui.runs.tail import Block, EventTail, RecordTail
+from tui.runs.event_tail import EventTail
+from tui.runs.tail import Block, RecordTail
 
 _EVENT_BYTES = 1 << 20
 _CELLS = 1 << 16

@@ -104,8 +104,8 @@ class PlainView:
     """Follows one run until it ends."""
 
     def __init__(self, run: RunDir) -> None:
+        from tui.runs.event_tail import EventTail
         from tui.runs.follow import RunFollower
-        from tui.runs.tail import EventTail
 
         self._run = run
         self._follower = RunFollower(run, history=False)
@@ -188,7 +188,7 @@ class PlainView:
 
     def _ask_to_stop(self, output: Output) -> bool:
         """Ask the run to stop, the second time at once; False: that cannot be asked from here."""
-        from tui.runs.launch import stop
+        from tui.runs.controls import stop
 
         now = self._asked == 2
         try:

@@ -249,10 +249,10 @@ def stop(
 ) -> None:
     """Ask a run to save its state and stop; it can be resumed."""
     from tui.cli.terminal import say
-    from tui.runs import catalog, launch
+    from tui.runs import catalog, controls
 
     found = catalog.find(run, runs_root(runs))
-    launch.stop(found, now=now, after_epoch=after_epoch)
+    controls.stop(found, now=now, after_epoch=after_epoch)
     when = " now" if now else " after this epoch" if after_epoch else " after a saved step"
     say(f"{found.name} was told to stop{when}")
 

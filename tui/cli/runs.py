@@ -113,13 +113,13 @@ def ask(run: RunDir, action: Action, factor: float | None) -> None:
         FailureError: the request cannot be written.
     """
     from tui.core.rates import wrong_with
-    from tui.runs import launch
+    from tui.runs import controls
 
     if action == "rate" and (wrong := wrong_with(factor)):
         raise UsageError("The learning rate cannot be changed so", wrong, "`rate 0.5` halves it, `rate 2` doubles it.")
     if action != "rate" and factor is not None:
         raise UsageError(f"{action} takes no number", f"{factor:g} was given", "Leave it out.")
-    launch.ask(run, action, factor)
+    controls.ask(run, action, factor)
     say(f"{run.name} was asked: {asked(action, factor)}")
 
 

@@ -48,7 +48,7 @@ def write_event_file(run: RunDir, *, output: str | None) -> None:
 
 def _write(run: RunDir, file: object) -> int:
     from tui.core.tensorboard import EventFile, tags, values_of
-    from tui.runs.tail import EventTail
+    from tui.runs.event_tail import EventTail
 
     assert isinstance(file, EventFile)
     line, points = StageLine(), 0

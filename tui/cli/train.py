@@ -96,7 +96,7 @@ def train(settings: Settings, *, root: Path, name: str, preset: str, view: View)
 def _made(settings: Settings, *, root: Path, name: str, preset: str, notes: bool) -> RunDir:
     """Look through the pictures, showing how far, tell what is odd about them, and make the run directory."""
     from tui.core.dataset.scan import scan
-    from tui.runs import launch
+    from tui.runs import making
 
     directory = Path(settings.data.directory)
     with ticking("looking through the pictures") as tick:
@@ -105,7 +105,7 @@ def _made(settings: Settings, *, root: Path, name: str, preset: str, notes: bool
         for problem in found.problems:
             if problem.severity != "info":
                 complain(f"{problem.severity}: {problem.text}")
-    return launch.create(settings, root=root, name=name, preset=preset, scan=found)
+    return making.create(settings, root=root, name=name, preset=preset, scan=found)
 
 
 def extend(run: RunDir, epochs: int, *, root: Path, view: View) -> int:
@@ -115,10 +115,10 @@ def extend(run: RunDir, epochs: int, *, root: Path, view: View) -> int:
         UsageError: it is neither finished nor training.
         FailureError: it cannot be written, or the engine not be started.
     """
-    from tui.runs import launch
+    from tui.runs import controls
 
     def begin() -> None:
-        if not launch.extend(run, epochs):
+        if not controls.extend(run, epochs):
             complain(f"{run.name} trains; it was told to go on for {epochs} more epochs.")
 
     return show(run, view, root, begin)

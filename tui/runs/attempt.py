@@ -14,7 +14,8 @@ from tui.core.events import Event
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
-from tui.runs.tail import attempt_of, lines_backwards
+from tui.runs.event_tail import lines_backwards
+from tui.runs.tail import attempt_of
 
 if TYPE_CHECKING:
     from tui.core.settings import Settings

@@ -53,7 +53,7 @@ def derive(
     from tui.core.dataset.manifest import load_manifest
     from tui.core.presets import read_settings, read_toml
     from tui.core.schema import with_changes
-    from tui.runs.launch import make
+    from tui.runs.making import make
 
     before = read_settings(run.settings)
     settings = with_changes(before, dict(changes), source="the offer")

@@ -18,10 +18,12 @@ from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs import status
+from tui.runs.event_tail import EventTail
+from tui.runs.fold import advance, fold
 from tui.runs.liveness import Liveness, look
-from tui.runs.state import RunState, advance, fold, rejudge
+from tui.runs.state import RunState, rejudge
 from tui.runs.status import newer
-from tui.runs.tail import EventTail, Record, RecordTail, attempt_of
+from tui.runs.tail import Record, RecordTail, attempt_of
 
 if TYPE_CHECKING:
     from tui.runs.history import History

@@ -18,8 +18,9 @@ from tui.core.metrics import of_task, task_of
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
+from tui.runs.event_tail import lines_backwards
 from tui.runs.status import Facts
-from tui.runs.tail import Record, RecordTail, attempt_of, lines_backwards
+from tui.runs.tail import Record, RecordTail, attempt_of
 
 _SETTINGS = 1 << 20
 _HEADING = re.compile(r"^\[(\w+)\][ \t]*\r?$", re.MULTILINE | re.ASCII)

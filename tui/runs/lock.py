@@ -14,8 +14,8 @@ from tui.core.disk import trouble
 from tui.core.errors import FailureError, UsageError
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
+from tui.runs.event_tail import lines_backwards
 from tui.runs.liveness import FRESH, Owner, read_owner
-from tui.runs.tail import lines_backwards
 
 ENGINE_SECONDS = 8.0
 """How long an engine without a supervisor may take to leave; it promises five seconds."""

@@ -27,8 +27,8 @@ from tui.core.events import Ended, Event, Found
 from tui.core.files import COMMAND_VARIABLE, WEBHOOK_VARIABLE, config_directory
 from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
+from tui.runs.event_tail import EventTail
 from tui.runs.host import host_name
-from tui.runs.tail import EventTail
 
 if TYPE_CHECKING:
     from tui.core.groups.notices import NoticeSettings

@@ -21,8 +21,9 @@ from tui.core.presets import read_settings
 from tui.core.records import AGREEMENT, BATCHES, DEAD, LAYERS, SATURATED, UPDATES, WEIGHTS
 from tui.core.rundir import RunDir
 from tui.core.text import clean
-from tui.runs.state import cleaned
-from tui.runs.tail import EventTail, RecordTail, attempt_of
+from tui.runs.event_tail import EventTail
+from tui.runs.fold import cleaned
+from tui.runs.tail import RecordTail, attempt_of
 
 Row = tuple[int, tuple[float, ...]]
 _NAMED = 200

@@ -1,6 +1,6 @@
 """What a run is doing, in one word and one sentence: the only place where that is decided.
 
-The folder of events (`tui.runs.state`) and the quick look of the list (`tui.runs.catalog`) gather the
+The folder of events (`tui.runs.fold`) and the quick look of the list (`tui.runs.catalog`) gather the
 same few facts; `judge` makes the status of them. It never calls a run dead whose lock is held, nor one
 on another machine that shows signs of life, and never calls one running that nobody runs.
 """

@@ -38,6 +38,7 @@ from tui.core.memory import with_large_pages
 from tui.core.rundir import KNOWN, RunDir
 from tui.core.text import clean
 from tui.runs.attempt import append_event, cannot_start, check_can_start, next_attempt, open_log, own_control
+from tui.runs.event_tail import lines_backwards
 from tui.runs.host import boot_id, host_name, kept_at_logout_by, start_time
 from tui.runs.launched import keep_settings
 from tui.runs.liveness import HEARTBEAT, Owner
@@ -45,7 +46,6 @@ from tui.runs.lock import outlast_engine, take_lock
 from tui.runs.notices import Notifier
 from tui.runs.postmortem import Circumstances, ending
 from tui.runs.scratch import clear_forsaken
-from tui.runs.tail import lines_backwards
 
 ENGINE = (sys.executable, "-P", "-m", "tui.engine")
 KILL_SECONDS = 5.0

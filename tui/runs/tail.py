@@ -1,120 +1,30 @@
-"""Reading files that grow: the events and the records of a run, from where the last look ended.
+"""Reading the records of a run as they are added, from where the last look ended.
 
-What is half written means "not yet"; what is damaged is passed over, counted, and reading goes on at
-the next whole line or record. No read and no memory grows with the length of the file.
+What is half written means "not yet"; what is damaged is passed over, counted, and reading goes on at the next whole
+record. No read and no memory grows with the length of the file.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import struct
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core.records import Header, decode_header, intact
+from tui.runs.growing import read_at, size_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tui.core.events import Event
 
-_BLOCK = 1 << 20
 _LARGEST_BLOCK = 1 << 20
-_LONGEST_LINE = 8 << 20
-_WIDEST_BEGINNINGER = 8 << 20
-_END = 1 << 20
-_BEGINNING = 1 << 16
-_KIND = re.compile(rb'\{"kind":"([a-z]+)"')
+_WIDEST_HEADER = 8 << 20
 _PATIENCE = 64
 """Records that fail at the end of a file wait for the rest of their bytes; more than this are a gap."""
 _LAST_STEP = 1 << 48
-
-
-class EventTail:
-    """The events that were added to ``events.jsonl`` since the last look."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.restarts = 0
-        """How often the file was found to be another, shorter one and read from its start again."""
-        self._restart()
-
-    def _restart(self) -> None:
-        self._offset = 0
-        self._rest = b""
-        self._skipping = False
-        self.damaged = 0
-        """Lines that were no event."""
-
-    def poll(self, limit: int | None = None) -> list[Event]:
-        """Return the new events, oldest first.
-
-        Args:
-            limit: about how many bytes to read at most; `waiting` tells what is left.
-        """
-        events: list[Event] = []
-        size = _size(self._path)
-        if size < self._offset:
-            self.restarts += 1
-            self._restart()
-        end = size if limit is None else min(size, self._offset + limit)
-        while self._offset < end:
-            data = _read(self._path, self._offset, min(_BLOCK, end - self._offset))
-            if not data:
-                break
-            self._offset += len(data)
-            events += self._events(data)
-        return events
-
-    def waiting(self) -> int:
-        """Return how many bytes have been added and not read."""
-        return max(0, _size(self._path) - self._offset)
-
-    def _events(self, data: bytes) -> list[Event]:
-        from tui.core.events import decode
-
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if self._skipping and lines:
-            del lines[0]
-            self._skipping = False
-        if len(self._rest) > _LONGEST_LINE:
-            self._rest, self._skipping = b"", True
-            self.damaged += 1
-        if self._skipping:
-            self._rest = b""
-        decoded = [decode(line) for line in lines if line.strip()]
-        events = [event for event in decoded if event is not None]
-        self.damaged += len(decoded) - len(events)
-        return events
-
-
-def lines_backwards(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (kind, line) of events from the newest back; of a very long file only the end and the beginning."""
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = max(0, size - _END)
-            file.seek(start)
-            tail = file.read(_END)
-            file.seek(0)
-            head = file.read(min(start, _BEGINNING))
-    except OSError:
-        return
-    for number, data in enumerate((tail, head)):
-        lines = data.split(b"\n")
-        lines.pop()  # half a line, or nothing
-        if number == 0 and start:
-            del lines[:1]
-        for line in reversed(lines):
-            kind = _KIND.match(line)
-            if kind:
-                yield kind[1].decode(), line
 
 
 @dataclass(frozen=True)
@@ -165,7 +75,7 @@ class RecordTail:
             return self.header
         length = 1 << 16
         while True:
-            data = _read(self.path, 0, length)
+            data = read_at(self.path, 0, length)
             try:
                 decoded = decode_header(data)
             except ValueError as error:
@@ -175,17 +85,17 @@ class RecordTail:
                 self.header, self._start = decoded
                 self._position = self._start
                 return self.header
-            if len(data) < length or length >= _WIDEST_BEGINNINGER:
+            if len(data) < length or length >= _WIDEST_HEADER:
                 return None
             length *= 4
 
     def size(self) -> int:
         """Return the file's length in bytes."""
-        return _size(self.path)
+        return size_of(self.path)
 
     def shrunk(self) -> bool:
         """Whether the file is shorter than what was read of it: it is another file now."""
-        return _size(self.path) < self._position
+        return size_of(self.path) < self._position
 
     def poll(self) -> Block | None:
         """Return the next whole records, a megabyte at most; None when there are no more yet."""
@@ -197,10 +107,10 @@ class RecordTail:
         width = header.width
         limit = max(1, _LARGEST_BLOCK // width)
         while True:
-            count = min(limit, (_size(self.path) - self._position) // width)
+            count = min(limit, (size_of(self.path) - self._position) // width)
             if count <= 0:
                 return None
-            data = _read(self.path, self._position, count * width)
+            data = read_at(self.path, self._position, count * width)
             count = len(data) // width
             if count == 0:
                 return None
@@ -225,7 +135,7 @@ class RecordTail:
     def step_of(self, number: int) -> int:
         """Return the step of a record, by its number from 0; 0 if it cannot be read. Nothing is checked."""
         header = self.open()
-        data = b"" if header is None else _read(self.path, self._start + number * header.width, 8)
+        data = b"" if header is None else read_at(self.path, self._start + number * header.width, 8)
         return int.from_bytes(data, "little") if len(data) == 8 else 0
 
     def number_of(self, step: int, most: int) -> int:
@@ -246,7 +156,7 @@ class RecordTail:
         header = self.open()
         if header is None or last <= first:
             return None
-        data = _read(self.path, self._start + first * header.width, (last - first) * header.width)
+        data = read_at(self.path, self._start + first * header.width, (last - first) * header.width)
         words = np.frombuffer(data, "<u4", len(data) // header.width * (header.width // 4)).reshape(
             -1, header.width // 4
         )
@@ -299,7 +209,7 @@ class RecordTail:
         header = self.open()
         if header is None:
             return None
-        data = _read(self.path, self._start, max(4096, 16 * header.width))
+        data = read_at(self.path, self._start, max(4096, 16 * header.width))
         pattern = header.attempt.to_bytes(4, "little")
         at = data.find(pattern, 16)
         while at >= 0:
@@ -314,9 +224,9 @@ class RecordTail:
         header = self.open()
         if header is None:
             return None
-        size = _size(self.path)
+        size = size_of(self.path)
         start = max(self._start, size - max(8192, 16 * header.width))
-        data = _read(self.path, start, size - start)
+        data = read_at(self.path, start, size - start)
         pattern = header.attempt.to_bytes(4, "little")
         at = data.rfind(pattern)
         while at >= 16:
@@ -333,7 +243,7 @@ class RecordTail:
             return None
         back = min(count, (record.position - self._start) // header.width)
         position = record.position - back * header.width
-        return decode_record(_read(self.path, position, header.width), 0, header)
+        return decode_record(read_at(self.path, position, header.width), 0, header)
 
 
 def _block(words: NDArray[Any]) -> Block:
@@ -356,23 +266,3 @@ def decode_record(data: bytes, at: int, header: Header) -> Record | None:
     if attempt != header.attempt or not 0 < step < _LAST_STEP:
         return None
     return Record(step, moment, attempt, tuple(values), at)
-
-
-def _size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
-
-
-def _read(path: Path, start: int, length: int) -> bytes:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return b""
-    try:
-        return os.pread(handle, length, start)
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)

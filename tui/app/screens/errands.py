@@ -62,11 +62,11 @@ def edit(app: App[Any], run: RunDir, preset: str, *, root: Path, root_typed: str
 def stop(app: App[Any], run: RunDir, done: Done) -> None:
     """Ask, then let a run stop after its step."""
     from tui.app.screens.ask import Confirm
-    from tui.runs import launch
+    from tui.runs import controls
 
     def answer(yes: bool | None) -> None:
         if yes:
-            _in_thread(app, partial(launch.stop, run), done)
+            _in_thread(app, partial(controls.stop, run), done)
 
     detail = "It finishes its step and saves a checkpoint; it can be resumed."
     app.push_screen(Confirm(f'Stop "{_name(run)}"?', detail, yes="Stop", careful=True), answer)
