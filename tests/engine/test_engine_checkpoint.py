@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from tui.core.rundir import RunDir
-from tui.engine import checkpoint as checkpoints
-from tui.engine.checkpoint import MANIFEST, MODEL, OPTIMIZER, STATE, Damaged, Store, load, verify
+from tui.engine import store as stores
+from tui.engine.checkpoint import MANIFEST, MODEL, OPTIMIZER, STATE, Damaged, load, verify
+from tui.engine.store import Store
 
 
 def tensors(value: float) -> dict[str, torch.Tensor]:
@@ -164,7 +165,7 @@ def test_a_full_disk_leaves_the_previous_one(
 
     with monkeypatch.context() as patch:
         if moment == "write":
-            patch.setattr(checkpoints, "_write", refuse)
+            patch.setattr(stores, "write_parts", refuse)
         else:
             patch.setattr(os, moment, refuse)
         with pytest.raises(OSError, match="No space left"):
@@ -178,7 +179,7 @@ def test_what_reads_back_differently_is_not_published(
     store: Store, run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(store, 1)
-    honest = checkpoints._write
+    honest = stores.write_parts
 
     def lying_disk(path: Path, data: bytes) -> dict[str, Any]:
         entry = honest(path, data)
@@ -186,7 +187,7 @@ def test_what_reads_back_differently_is_not_published(
             flip(path)
         return entry
 
-    monkeypatch.setattr(checkpoints, "_write", lying_disk)
+    monkeypatch.setattr(stores, "write_parts", lying_disk)
     with pytest.raises(OSError, match="reads back differently"):
         save(store, 2)
     assert names(run) == ["last.json", "step-000000001"]
@@ -216,8 +217,7 @@ def test_nothing_is_unpickled(store: Store, run: RunDir) -> None:
 
 
 def test_a_newer_format_is_refused(store: Store, run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "FORMAT", 2)
+    monkeypatch.setattr(stores, "FORMAT", 2)
     name = save(store, 1)
-    monkeypatch.setattr(checkpoints, "FORMAT", 1)
     with pytest.raises(Damaged, match="newer version"):
         load(run.checkpoints / name)

@@ -14,7 +14,7 @@ from tui.core.events import Evaluated, Message
 from tui.core.rundir import RunDir
 from tui.engine import compute, device, failures, models
 from tui.engine.average import Average
-from tui.engine.checkpoint import Store
+from tui.engine.store import Store
 
 CPU = torch.device("cpu")
 

@@ -17,9 +17,10 @@ import torch
 
 from tui.core.events import Message
 from tui.core.rundir import RunDir
-from tui.engine import checkpoint as checkpoint_module
 from tui.engine import saving
-from tui.engine.checkpoint import Store, load
+from tui.engine import store as store_module
+from tui.engine.checkpoint import load
+from tui.engine.store import Store
 from tui.engine.writer import Snapshot, Writer
 
 KILL = -1
@@ -246,14 +247,14 @@ def test_whatever_is_wrong_with_the_disk_is_named_and_outlived(
 ) -> None:
     monkeypatch.setattr(saving, "RETRY_SECONDS", (0.0,) * 6)
     loop, _, _ = trainer(settings(**{"training.epochs": 2}))
-    write, failures = checkpoint_module._write, [OSError(code, os.strerror(code))]
+    write, failures = store_module.write_parts, [OSError(code, os.strerror(code))]
 
     def failing(path: Path, data: bytes) -> dict[str, Any]:
         if failures:
             raise failures.pop()
         return write(path, data)
 
-    monkeypatch.setattr(checkpoint_module, "_write", failing)
+    monkeypatch.setattr(store_module, "write_parts", failing)
     loop.run()
     said = [event.text for event in events(run, Message)]
     assert any(f"could not be saved: {words}; there is none before it. Training goes on" in text for text in said)

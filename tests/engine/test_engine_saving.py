@@ -17,10 +17,11 @@ from tui.core.events import CheckpointSaved, Message
 from tui.core.metrics import of_task
 from tui.core.rundir import RunDir
 from tui.engine import saving
-from tui.engine.checkpoint import Store, encoded
+from tui.engine.checkpoint import encoded
 from tui.engine.link import Stopped
 from tui.engine.progress import Best, Progress
 from tui.engine.stopping import Stopping
+from tui.engine.store import Store
 from tui.engine.writer import Snapshot, Writer, copied
 
 

@@ -26,7 +26,7 @@ from tui.core.settings import Settings
 from tui.engine import device as devices
 from tui.engine import losses, models
 from tui.engine.average import Average
-from tui.engine.checkpoint import Checkpoint, Store, restore_weights
+from tui.engine.checkpoint import Checkpoint, restore_weights
 from tui.engine.compute import Compute, choose, restore_scaler, scaler_table
 from tui.engine.data.batches import Batch, normalise
 from tui.engine.freezing import Freezing
@@ -39,6 +39,7 @@ from tui.engine.progress import Progress
 from tui.engine.recorder import Recorder
 from tui.engine.saving import Saver
 from tui.engine.stopping import Stopping
+from tui.engine.store import Store
 
 _NAMED = 20
 """Unreadable pictures that are named one by one."""

@@ -16,9 +16,9 @@ from tui.core.events import CheckpointSaved
 from tui.core.settings import TrainingSettings
 from tui.core.text import clean_path
 from tui.engine import optim
-from tui.engine.checkpoint import Store
 from tui.engine.link import Link, Stopped, Vanished
 from tui.engine.progress import Progress
+from tui.engine.store import Store
 from tui.engine.writer import Outcome, Snapshot, Writer, copied
 
 SAVE_SECONDS = 600.0

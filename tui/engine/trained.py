@@ -24,9 +24,10 @@ from tui.core.settings import Settings
 from tui.core.text import clean, clean_path
 from tui.engine import device as devices
 from tui.engine import losses, models, normalisation
-from tui.engine.checkpoint import Checkpoint, Damaged, Store, restore_weights
+from tui.engine.checkpoint import Checkpoint, Damaged, restore_weights
 from tui.engine.compute import choose
 from tui.engine.data.batches import normalise
+from tui.engine.store import Store
 
 Weights = Literal["best", "last", "averaged"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tui.engine.checkpoint import Store
+from tui.engine.store import Store
 
 
 @dataclass(frozen=True)
