@@ -49,6 +49,8 @@ def test_bfloat16_is_proposed_only_where_it_takes_clearly_less_time() -> None:
 @pytest.mark.parametrize(
     ("change", "label", "tone", "said"),
     [
+        ({"max_seconds": 300.0}, "the whole run", "plain", "5:40, where training.max_minutes ends it; all 1,0"),
+        ({"max_seconds": 900.0}, "the whole run", "plain", "about 10:00 for 1,000 steps; 0:50 an epoch"),
         ({"wait_seconds": 0.2}, "one step", "warning", "40% of it waits for pictures: raise data.workers"),
         ({"peak": int(7.5 * GIB)}, "memory", "warning", "7.5 GiB at once"),
         ({"fits": False, "largest_batch": 11, "tried": True}, "batch size", "bad", "training.batch_size=8 and"),

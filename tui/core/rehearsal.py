@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from tui.core.memory import in_words
@@ -95,6 +95,8 @@ class Rehearsal:
     """What the doctor finds wrong before the first step: title, message, severity."""
     notes: list[str] = field(default_factory=list)
     """What the engine warned of."""
+    max_seconds: float = 0.0
+    """After which training.max_minutes ends the run; 0: it does not."""
     blank_loss: float = math.nan
     """Of a network that knows nothing, by the loss in force; NaN for tasks without classes."""
 
@@ -112,8 +114,9 @@ class Rehearsal:
 
     @property
     def run_seconds(self) -> float:
-        """How long the whole run will take."""
-        return self.total_steps * self.step_seconds + self.validations * self.validation_seconds + self.test_seconds
+        """How long the whole run will take, if nothing ends it before its last step but training.max_minutes."""
+        training = self.total_steps * self.step_seconds + self.validations * self.validation_seconds
+        return (min(training, self.max_seconds) if self.max_seconds else training) + self.test_seconds
 
     @property
     def faster(self) -> dict[str, str]:
@@ -159,8 +162,13 @@ def report(found: Rehearsal) -> list[Line]:
 
 def _time(found: Rehearsal) -> Line:
     per_epoch = found.epoch_steps * found.step_seconds
-    text = f"about {duration(found.run_seconds)} for {found.total_steps:,} steps; {duration(per_epoch)} an epoch"
-    return Line("the whole run", text)
+    steps, known = f"{found.total_steps:,} steps", replace(found, max_seconds=0.0)
+    if found.run_seconds < known.run_seconds:
+        whole = duration(known.run_seconds)
+        text = f"{duration(found.run_seconds)}, where training.max_minutes ends it; all {steps} would take {whole}"
+    else:
+        text = f"about {duration(found.run_seconds)} for {steps}"
+    return Line("the whole run", f"{text}; {duration(per_epoch)} an epoch")
 
 
 def _step(found: Rehearsal) -> Line:

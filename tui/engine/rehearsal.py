@@ -113,6 +113,7 @@ def rehearse(attempt: Attempt, *, began: float, place: Path, tell: Tell) -> Rehe
             if isinstance(e, Found)
         ],
         notes=[event.text for event in told if isinstance(event, Message) and event.level != "info"],
+        max_seconds=60 * settings.training.max_minutes,
         blank_loss=_blank_loss(attempt),
     )
 
