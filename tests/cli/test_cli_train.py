@@ -126,6 +126,13 @@ def refused(result, code: int, *words: str) -> None:
         assert word in last
 
 
+def test_a_setting_that_another_one_leaves_without_effect_is_told(cnntrain, started, data: Path) -> None:
+    command = ("train", "cpu-quick", "--data", str(data), "--detach", "--set", "optimizer.momentum=0.5")
+    told = "warning: optimizer.momentum has no effect: optimizer.name is not sgd or rmsprop or muon."
+    assert told in cnntrain(*command).stderr
+    assert "no effect" not in cnntrain(*command, "--set", "optimizer.name=sgd").stderr
+
+
 def test_no_pictures_are_named(cnntrain, started) -> None:
     refused(cnntrain("train", "simple-cnn"), 2, "no folder of pictures is named", "Add --data DIR.")
 

@@ -132,6 +132,10 @@ def test_something_uses_the_setting(setting: schema.Setting) -> None:
         ({"model": {"pretrained": True}}, "no pretrained weights"),
         ({"training": {"device": "gpu"}}, "auto, cpu, cuda, mps"),
         ({"training": {"best_by": "acuracy"}}, 'did you mean "accuracy"?'),
+        ({"training": {"best_by": "val_loss"}}, 'did you mean "loss"?'),
+        ({"training": {"best_by": "acc"}}, 'did you mean "accuracy"?'),
+        ({"training": {"best_by": "ema_acuracy"}}, 'did you mean "ema_accuracy"?'),
+        ({"data": {"mean": "a, b"}}, "must be a list of numbers: write them as 0.5, 0.25"),
         ({"training": {"stop_metric": "learning_rate"}}, "which no evaluation measures"),
         ({"data": 3}, "must be a table"),
         ({"data": {"mean": [0.5, 0.5]}}, "data.channels is 3"),
@@ -191,6 +195,30 @@ def test_a_wrong_name_hides_no_wrong_value_and_makes_no_other_problem() -> None:
 def test_an_assignment_without_equals_is_explained() -> None:
     with pytest.raises(UsageError, match="Write --set section"):
         schema.parse_assignments(["training.epochs"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("optimizer.learning_rate=.5", 0.5),
+        ("optimizer.learning_rate=1e-3", 0.001),
+        ("training.max_steps=1e5", 100_000),
+        ("data.mean=[.5, 0.25, 5e-1]", (0.5, 0.25, 0.5)),
+        ("data.std=.5 .25 1", (0.5, 0.25, 1.0)),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(typed: str, value: object) -> None:
+    key = typed.partition("=")[0]
+    made = schema.with_changes(Settings(), schema.parse_assignments([typed]), source="--set")
+    assert schema.value_of(made, key) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("lr", "optimizer.learning_rate"), ("epoch", "training.epochs"), ("zzz", "presets show")]
+)
+def test_a_setting_without_its_section_is_suggested(typed: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=meant.replace(".", r"\.")):
+        schema.parse_assignments([f"{typed}=1"])
 
 
 def test_a_setting_without_effect_is_known() -> None:

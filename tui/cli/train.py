@@ -11,7 +11,7 @@ from tui.cli.views import View, show
 from tui.core import presets, recent
 from tui.core.errors import UsageError
 from tui.core.rundir import RunDir
-from tui.core.schema import parse_assignments, with_changes
+from tui.core.schema import idle_words, in_effect, known_key, parse_assignments, with_changes
 from tui.core.settings import Settings
 from tui.core.text import clean_path
 
@@ -32,6 +32,9 @@ def resolved(
     if data is not None:
         new["data.directory"] = data
     settings = with_changes(presets.load(preset), {**new, **absolute(new)}, source="--set")
+    for setting in map(known_key, new):
+        if not in_effect(settings, setting):
+            complain(f"warning: {idle_words(setting)}.")
     if needs_data and not settings.data.directory:
         raise UsageError("There is nothing to train on", "no folder of pictures is named", "Add --data DIR.")
     return settings

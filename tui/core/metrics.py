@@ -346,7 +346,10 @@ def known_evaluation(setting: str, name: str) -> Metric:
     measured = {metric.name: metric for task in _OF_TASK.values() for metric in task.evaluation}
     known = measured | {beside.name: beside for beside in map(averaged, measured.values())}
     if name not in known:
-        hint = did_you_mean(name, known) or f"there are {', '.join(measured)}"
+        plain = name.casefold().removeprefix("validation_").removeprefix("val_")
+        pool = known if plain.startswith(AVERAGED) else measured
+        brief = next((metric.name for metric in measured.values() if metric.short.casefold() == plain), plain)
+        hint = did_you_mean(brief, pool) or f"there are {', '.join(measured)}"
         raise ValueError(f'{setting} is "{clean(name, 60)}", which no evaluation measures; {hint}')
     return known[name]
 

@@ -20,6 +20,8 @@ _KEY = re.compile(r"\b[a-z]+\.[a-z0-9_]+\b")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 _NOUNS = {"int": "a whole number", "float": "a number", "numbers": "a list of numbers", "text": "a text"}
 
+_LIKE = {"numbers": "write them as 0.5, 0.25"}
+
 
 class SettingsError(UsageError):
     """Settings were refused.
@@ -101,6 +103,6 @@ def _sentence(detail: ErrorDetails, known: Mapping[str, Setting]) -> str:
     hint = did_you_mean(given, map(str, setting.choices)) if setting.choices else ""
     if setting.kind == "float" and _DECIMAL_COMMA.fullmatch(given):
         hint = f"write {given.strip().replace(',', '.')} with a decimal point"
-    word, expected = _NOUNS.get(setting.kind, "one of"), setting.limits or setting.kind
+    word, expected = _NOUNS.get(setting.kind, "one of"), setting.limits or _LIKE.get(setting.kind, setting.kind)
     shown = clean(repr(detail["input"]), 60)
     return f"{key} is {shown} but must be {word}: {expected}" + (f", {hint}" if hint else "")

@@ -5,6 +5,7 @@ One validator for the form, ``--set``, presets and a run's own file: each goes t
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from tui.core.text import clean
 
 NAME = "run.name"
 """What a run's name is called beside the settings; it is none."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 Kind = Literal["choice", "bool", "int", "float", "text", "numbers"]
 
@@ -127,6 +130,13 @@ def in_effect(settings: Settings, setting: Setting) -> bool:
     return setting.when is None or in_words(value_of(settings, setting.when[0])) in setting.when[1]
 
 
+def idle_words(setting: Setting) -> str:
+    """Return the sentence, without a full stop, for a setting that has no effect because of another one."""
+    assert setting.when is not None
+    other, values = setting.when
+    return f"{setting.key} has no effect: {other} is not {' or '.join(values)}"
+
+
 def flattened(settings: Settings) -> dict[str, Any]:
     """Return ``{dotted key: value}`` of all settings."""
     return {key: value_of(settings, key) for key in all_settings()}
@@ -149,7 +159,7 @@ def nested(settings: Settings, *, base: Settings | None = None) -> dict[str, dic
 
 
 def parse_value(key: str, text: str) -> Any:
-    """Turn what a person typed for ``key`` into the value TOML would give.
+    """Turn what a person typed for ``key`` into the value TOML would give; ``.5``, ``1e5`` steps and lists too.
 
     Raises:
         UsageError: there is no such setting.
@@ -158,12 +168,20 @@ def parse_value(key: str, text: str) -> Any:
     text = text.strip()
     if setting.kind == "text" or (setting.kind == "choice" and all(isinstance(c, str) for c in setting.choices)):
         return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'" else text
-    if setting.kind == "numbers" and not text.startswith("["):
-        text = f"[{text}]"
+    if setting.kind == "numbers":
+        parts = re.split(r"[\s,]+", text.removeprefix("[").removesuffix("]").strip(" ,"))
+        return [float(part) for part in parts if part] if all(map(_is_number, filter(None, parts))) else text
+    if setting.kind in ("int", "float") and _is_number(text):
+        value = float(text)
+        return int(value) if setting.kind == "int" and value.is_integer() else value
     try:
         return tomllib.loads(f"value = {text.lower() if setting.kind == 'bool' else text}")["value"]
     except tomllib.TOMLDecodeError:
         return text  # the validator says what is wrong with it
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
 
 
 def known_key(key: str) -> Setting:
@@ -189,6 +207,9 @@ def _suggest_key(key: str) -> str:
         hint = f'did you mean "{elsewhere[0]}"?'
     elif in_group and (near := did_you_mean(name, in_group)):
         hint = near.replace('"', f'"{group}.', 1)
+    elif not group and (near := did_you_mean(name, (by_name := {k.split(".")[1]: k for k in settings}))):
+        typed = near.split('"')[1]
+        hint = near.replace(f'"{typed}"', f'"{by_name[typed]}"')
     else:
         hint = did_you_mean(key, settings) or "`cnntrain presets show cpu-quick --all` lists every setting"
     return hint[0].upper() + hint[1:] if hint.startswith("did") else f"{hint}."

@@ -293,7 +293,7 @@ class Trainer:
         progress, metric = self._progress, self._stopping.best_by
         epochs = progress.step / self._attempt.epoch_steps
         words = [f"Trained {epochs:g} epoch{'s' if epochs != 1 else ''}"]
-        if progress.end_reason:
+        if progress.end_reason and progress.step < self._attempt.schedule.total:
             planned = self._attempt.schedule.total / self._attempt.epoch_steps
             words = [f"{words[0]} of {planned:g}, because {progress.end_reason}"]
         if progress.best.step:

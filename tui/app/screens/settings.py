@@ -28,7 +28,7 @@ from tui.app.widgets.rate_curve import RateCurve
 from tui.app.widgets.row_list import RowList
 from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
-from tui.core.schema import Setting
+from tui.core.schema import Setting, idle_words
 from tui.core.text import clean, clean_path
 
 _TOLD = 3
@@ -277,10 +277,7 @@ class SettingsScreen(Screen[None]):
         if wrong:
             below = Content.styled(f"✗ {wrong}", "$text-error")
         elif setting.when is not None and not self._draft.in_effect(setting.key):
-            other, values = setting.when
-            below = Content.styled(
-                f"{setting.key} has no effect: {other} is not {' or '.join(values)}", "$text-warning"
-            )
+            below = Content.styled(idle_words(setting), "$text-warning")
         elif self._draft.split_already(setting.key):
             below = Content.styled(f"{setting.key} has no effect: the dataset has its own folders", "$text-warning")
         else:
