@@ -17,7 +17,9 @@ from tests import planting
 from tui.core.diagnosis.doctor import Doctor
 from tui.core.events import Cleared, Ended, Evaluated, Found, Inspected, Nonfinite, Wired
 from tui.core.rundir import RunDir
+from tui.engine.data.augment import stored_size
 from tui.engine.data.batches import Batch
+from tui.engine.data.geometry import resized
 from tui.engine.diagnosis.activations import ActivationProbe
 from tui.engine.diagnosis.agreement import halves
 from tui.engine.diagnosis.governor import WINDOW, Governor
@@ -127,6 +129,33 @@ def test_validation_pictures_of_another_sharpness_are_seen_before_the_first_step
     sound, _ = train(tmp_path, "sound", chosen, data)
     inputs = events(sound, Inspected)[0].inputs
     assert inputs.validation_detail == pytest.approx(inputs.detail, rel=0.15)
+    assert not [event for event in events(sound, Found) if event.code == "validation_input"]
+    run, _ = train(tmp_path, "coarse", chosen, planting.Changed(data, evaluation=coarse))
+    found = next(event for event in events(run, Found) if event.code == "validation_input")
+    assert "times as sharp as validation pictures" in found.message
+
+
+def test_training_pictures_that_are_kept_larger_for_their_crops_are_no_softer_for_that(
+    tmp_path: Path, settings: Any, pictures: Any, events: Any
+) -> None:
+    chosen = settings(**{"diagnosis.preflight": "warn", "training.epochs": 1, "data.crop": "random_resized"})
+    size = chosen.data.image_size
+
+    def kept_larger(batch: Batch, split: str) -> Batch:
+        if split != "train":
+            return batch
+        soft = resized(resized(batch.images.numpy(), stored_size(chosen.data)), size)
+        return replace(batch, images=torch.from_numpy(soft))
+
+    def coarse(batch: Batch, split: str) -> Batch:
+        if split != "validation":
+            return kept_larger(batch, split)
+        return replace(batch, images=torch.from_numpy(resized(resized(batch.images.numpy(), size // 4), size)))
+
+    data = pictures(chosen, COUNTS)
+    sound, _ = train(tmp_path, "sound", chosen, planting.Changed(data, evaluation=kept_larger))
+    inputs = events(sound, Inspected)[0].inputs
+    assert inputs.validation_detail == pytest.approx(inputs.detail, rel=0.1)
     assert not [event for event in events(sound, Found) if event.code == "validation_input"]
     run, _ = train(tmp_path, "coarse", chosen, planting.Changed(data, evaluation=coarse))
     found = next(event for event in events(run, Found) if event.code == "validation_input")

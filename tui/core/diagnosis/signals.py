@@ -140,6 +140,7 @@ class Inputs:
     detail: float = math.nan
     """Sharpness of training pictures without augmentation: the difference of neighbouring pixels, in deviations."""
     validation_detail: float = math.nan
+    """Likewise; less what keeping training pictures larger, for their crops, accounts for."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from tui.core.events import Split
 from tui.core.text import clean
 from tui.engine import evaluate
 from tui.engine.attempt import Attempt
+from tui.engine.data.augment import stored_size
+from tui.engine.data.geometry import resized
 from tui.engine.diagnosis.agreement import kept
 from tui.engine.diagnosis.wiring import Wiring
 
@@ -26,6 +28,8 @@ BATCHES = 4
 """How many training batches are looked at."""
 _PICTURES = 256
 """Of the validation and of training pictures without augmentation."""
+_SOFTENED = 32
+"""Validation pictures on which the softening of a second resize is measured."""
 _FEW = 2
 """Pictures that go through the network to see which weights the loss depends on; a BatchNorm refuses a single one."""
 _ONE = 1e-3
@@ -45,6 +49,7 @@ def inspect(attempt: Attempt, wiring: Wiring, forward: Callable[[Tensor, Tensor]
     validation = plain = _look(())
     if attempt.data.images.get("validation"):
         validation, plain = _look(_evenly(attempt, "validation")), _look(_evenly(attempt, "train"))
+        validation = replace(validation, detail=_comparable(validation.detail, plain.detail, attempt))
     trained = [
         (layer, weight)
         for layer, weight in zip(wiring.layers, wiring.weights, strict=True)
@@ -85,6 +90,27 @@ def _evenly(attempt: Attempt, split: Split) -> Iterator[Tensor]:
     size = evaluate.batch_size(attempt.settings.training.batch_size, attempt.settings.data.image_size)
     for batch in attempt.data.evaluation_batches(split, size, _PICTURES):
         yield attempt.normalise(batch.images)
+
+
+def _comparable(detail: float, plain: float, attempt: Attempt) -> float:
+    """Return the sharpness of validation pictures, less what keeping training pictures larger may account for.
+
+    For a random resized crop training pictures are kept larger than they are seen, so that even without a crop they
+    are resized once more: how soft that makes them depends on the pictures, and lies between nothing and what it does
+    to pictures that are brought up to that size first.
+
+    Args:
+        detail: of the validation pictures.
+        plain: of the training pictures.
+        attempt: the run.
+    """
+    size, kept_at = attempt.settings.data.image_size, stored_size(attempt.settings.data)
+    if kept_at == size or not detail > plain:
+        return detail
+    few = next(attempt.data.evaluation_batches("validation", _SOFTENED, _SOFTENED)).images
+    soft = torch.from_numpy(resized(resized(few.numpy(), kept_at), size))
+    share = _look([attempt.normalise(soft)]).detail / _look([attempt.normalise(few)]).detail
+    return max(plain, detail * share) if share < 1 else detail
 
 
 @dataclass(frozen=True)
