@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tui.core.diagnosis.course import Rows
+from tui.core.diagnosis.course import Rows, baseline
 from tui.core.diagnosis.doctor import Doctor
 from tui.core.diagnosis.finding import Advice, Change, Evidence, Finding
 from tui.core.diagnosis.rule import Rule
@@ -792,3 +792,15 @@ def test_closeness(value: float, limit: float, side: Any, closeness: float) -> N
     evidence = Evidence("x", value, limit, side)
     assert evidence.closeness == pytest.approx(closeness)
     assert evidence.holds == (closeness > 1)
+
+
+@pytest.mark.parametrize("change", [{"data.sampler": "balanced"}, {"loss.class_weights": "balanced"}])
+def test_guessing_costs_as_much_as_classes_that_are_drawn_or_weighed_alike(change: dict[str, Any]) -> None:
+    counts = (90, 10)
+
+    def chance(**changes: Any) -> float:
+        settings = with_changes(Settings(), changes, source="test")
+        return baseline(Facts(settings, (), counts, steps_per_epoch=10, total_steps=100))[1]
+
+    assert chance() == pytest.approx(-0.9 * math.log(0.9) - 0.1 * math.log(0.1))
+    assert chance(**change) == pytest.approx(math.log(2))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tui.core.dataset.targets import Targets, targets_of
+from tui.core.schema import with_changes
 from tui.core.settings import LossSettings, Settings
 from tui.engine import losses
 from tui.engine.losses import Objective
@@ -113,6 +114,20 @@ def test_class_weights_mean_one_over_the_training_pictures() -> None:
     assert balanced is not None
     assert balanced[0] / balanced[2] == pytest.approx(100)
     assert losses.class_weights(LossSettings(), counts) is None
+
+
+def test_class_weights_mean_one_over_what_a_balanced_sampler_draws() -> None:
+    counts = np.array([5, 50, 500, 0])
+    weights = losses.class_weights(LossSettings(class_weights="balanced"), counts, evenly=True)
+    assert weights is not None
+    assert float(weights[:3].mean()) == pytest.approx(1)
+    assert weights[0] / weights[2] == pytest.approx(100)
+    chosen = with_changes(Settings(), {"data.sampler": "balanced", "loss.class_weights": "balanced"}, source="test")
+    made = losses.objective(chosen, classes(5, 50, 500))
+    blank = torch.zeros(3, 3)
+    assert float(made.training_loss(blank, torch.arange(3))) == pytest.approx(math.log(3), rel=1e-5)
+    assert "made up for twice" in losses.favoured_twice(chosen)
+    assert losses.favoured_twice(with_changes(chosen, {"data.sampler": "shuffled"}, source="test")) == ""
 
 
 def test_the_effective_number_is_between_one_and_all() -> None:

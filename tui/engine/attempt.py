@@ -331,6 +331,7 @@ def _announce(attempt: Attempt) -> None:
     )
     link.message("info", attempt.compute.sentence())
     total = attempt.schedule.total
-    for sentence in filter(None, (attempt.schedule.cut_short, attempt.freezing.too_late(total))):
+    twice = losses.favoured_twice(settings)
+    for sentence in filter(None, (attempt.schedule.cut_short, attempt.freezing.too_late(total), twice)):
         link.message("warning", sentence)
     attempt.tell_found()

@@ -1,7 +1,7 @@
 """What is minimised, and how good a batch is: the objective of a run, built once from its task and settings.
 
 Every training loss is a mean over pictures of a loss per picture, so that the parts of an accumulated batch
-add up, and weights are scaled to a mean of one over the training pictures, so that they leave the learning
+add up, and weights are scaled to a mean of one over the pictures that are drawn, so that they leave the learning
 rate alone. Evaluation uses the same loss without smoothing and without weights: what was done against
 overfitting does not change its scale.
 """
@@ -33,6 +33,7 @@ class Objective(ABC):
         settings: of the loss.
         targets: of the training pictures: weights and scale come from them.
         device: where outputs and targets lie.
+        evenly: whether training draws every class equally often.
 
     Attributes:
         task: what is learned.
@@ -41,9 +42,11 @@ class Objective(ABC):
 
     task: Task
 
-    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
+    def __init__(
+        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
+    ) -> None:
         self.outputs = targets.width
-        self._loss, self._settings = loss, settings
+        self._loss, self._settings, self._evenly = loss, settings, evenly
 
     @abstractmethod
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -71,9 +74,11 @@ class Classification(Objective):
 
     task: Task = "classification"
 
-    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
-        super().__init__(loss, settings, targets, device)
-        weights = class_weights(settings, targets.per_class())
+    def __init__(
+        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
+    ) -> None:
+        super().__init__(loss, settings, targets, device, evenly=evenly)
+        weights = class_weights(settings, targets.per_class(), evenly=self._evenly)
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -123,8 +128,10 @@ class MultiLabel(Objective):
 
     task: Task = "multilabel"
 
-    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
-        super().__init__(loss, settings, targets, device)
+    def __init__(
+        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
+    ) -> None:
+        super().__init__(loss, settings, targets, device, evenly=evenly)
         weights = positive_weights(settings, targets.per_class(), len(targets))
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
@@ -173,8 +180,10 @@ class Regression(Objective):
 
     task: Task = "regression"
 
-    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
-        super().__init__(loss, settings, targets, device)
+    def __init__(
+        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
+    ) -> None:
+        super().__init__(loss, settings, targets, device, evenly=evenly)
         numbers = targets.all().astype(np.float64)
         self.mean, self.deviation = np.zeros(targets.width), np.ones(targets.width)
         if settings.standardise and len(numbers):
@@ -223,11 +232,27 @@ def objective(settings: Settings, targets: Targets, device: torch.device | str =
         "multilabel": MultiLabel,
         "regression": Regression,
     }
-    return kinds[targets.task](loss_of(settings, targets.task), settings.loss, targets, torch.device(device))
+    evenly = settings.data.sampler == "balanced"
+    return kinds[targets.task](
+        loss_of(settings, targets.task), settings.loss, targets, torch.device(device), evenly=evenly
+    )
 
 
-def class_weights(settings: LossSettings, counts: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Return what a picture of each class counts ``[C]``, with a mean of one over the training pictures.
+def favoured_twice(settings: Settings) -> str:
+    """Return a sentence where sampler and weights both make up for rare classes, else an empty text."""
+    chosen = settings.loss.class_weights
+    if settings.data.sampler != "balanced" or chosen not in ("balanced", "effective"):
+        return ""
+    return (
+        "Rare classes are made up for twice: data.sampler=balanced draws them as often as the others, and "
+        f"loss.class_weights={chosen} weighs them more. One of the two is usual."
+    )
+
+
+def class_weights(
+    settings: LossSettings, counts: NDArray[np.int64], *, evenly: bool = False
+) -> NDArray[np.float64] | None:
+    """Return what a picture of each class counts ``[C]``, with a mean of one over the pictures that are drawn.
 
     ``balanced``: 1 / n. ``effective``: (1 - beta) / (1 - beta^n), the inverse of the effective number of
     pictures (Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples").
@@ -235,6 +260,7 @@ def class_weights(settings: LossSettings, counts: NDArray[np.int64]) -> NDArray[
     Args:
         settings: of the loss.
         counts: training pictures of each class; a class without any weighs one.
+        evenly: whether every class is drawn equally often, else as often as it has pictures.
     """
     if settings.class_weights == "none":
         return None
@@ -245,8 +271,9 @@ def class_weights(settings: LossSettings, counts: NDArray[np.int64]) -> NDArray[
         weights = 1 / there
     else:
         weights = 1 / _effective(there, settings.effective_beta)
-    total = float((weights * counts).sum())
-    weights = weights * (counts.sum() / total) if total else np.ones(len(counts))
+    drawn = (counts > 0).astype(np.float64) if evenly else counts
+    total = float((weights * drawn).sum())
+    weights = weights * (drawn.sum() / total) if total else np.ones(len(counts))
     return np.where(counts > 0, weights, 1.0)
 
 

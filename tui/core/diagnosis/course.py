@@ -200,8 +200,9 @@ def median(values: Floats) -> float:
 def baseline(facts: Facts) -> tuple[float, float, float]:
     """Return three losses, nats: of new weights, of knowing only how frequent the classes are (H0), and the floor F.
 
-    New weights give all classes alike, which costs more than H0 where some class is frequent. NaN where there are
-    no classes: there the rules that ask how much has been learned are not judged.
+    How frequent is meant as they are drawn and weighed. New weights give all classes alike, which costs more than H0
+    where some class is frequent. NaN where there are no classes: there the rules that ask how much has been learned
+    are not judged.
     """
     counts = [count for count in facts.class_counts if count > 0]
     if facts.task != "classification" or len(counts) < 2:
@@ -209,7 +210,7 @@ def baseline(facts: Facts) -> tuple[float, float, float]:
     total, classes = sum(counts), len(facts.class_counts)
     fresh = math.log(classes)
     loss = facts.settings.loss
-    if loss.class_weights != "none":
+    if loss.class_weights != "none" or facts.settings.data.sampler == "balanced":
         chance = math.log(len(counts))
     else:
         chance = -math.fsum(count / total * math.log(count / total) for count in counts)
