@@ -76,6 +76,7 @@ class DoctorScreen(Screen[None]):
         self._checks: Sequence[Check] = ()
         """What became of each rule, once that is known."""
         self._verdict = ""
+        self._offers = False
         self._judged = -1
         """The step at which that was asked."""
 
@@ -119,7 +120,7 @@ class DoctorScreen(Screen[None]):
         findings.styles.max_height = max(3, self.size.height // 4)
         findings.show({code: partial(_row, found, code in state.findings) for code, found in self._shown.items()})
         self._draw_chosen()
-        self.refresh_bindings()
+        self._offer_keys()
 
     def _say_verdict(self) -> None:
         """Say how much is wrong; of a sound run also how many rules could judge it, which the records tell."""
@@ -139,7 +140,14 @@ class DoctorScreen(Screen[None]):
     def _marked(self, event: RowList.Marked) -> None:
         event.stop()
         self._draw_chosen()
-        self.refresh_bindings()
+        self._offer_keys()
+
+    def _offer_keys(self) -> None:
+        """Have the footer made anew when there is something to try, or no longer: each time costs 30 ms."""
+        offers = bool(self.check_action("try_it", ()))
+        if offers != self._offers:
+            self._offers = offers
+            self.refresh_bindings()
 
     def _draw_chosen(self) -> None:
         found, text, chart = self.chosen, self.query_one(FindingText), self.query_one(Chart)
