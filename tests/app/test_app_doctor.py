@@ -17,7 +17,7 @@ from tui.app.screens.doctor import EVIDENCE, DoctorScreen
 from tui.app.screens.layers import LayersScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.chart import Chart
-from tui.app.widgets.findings import FindingLine
+from tui.app.widgets.findings import FindingLine, FindingText
 from tui.app.widgets.heatmap import HeatMap
 from tui.core import events
 from tui.core.diagnosis.rules import RULES
@@ -136,6 +136,39 @@ async def test_a_finding_shows_its_evidence_its_change_and_what_follows(app_on: 
         await until(pilot, lambda: "No setting of this run mends it." in text(pilot))
         assert "No setting of this run mends it." in text(pilot)
         assert not screen.check_action("try_it", ())
+
+
+async def test_the_heading_counts_what_is_listed(app_on: Any) -> None:
+    info = OVERFIT.but(code="imbalanced", title="Uneven classes", severity="info")
+    cleared = events.Cleared(time=builders.START + 11, step=700, code="vanishing")
+    async with app_on(VANISHING, OVERFIT, info, cleared).run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        assert "1 thing is wrong with 20260131-120000-example, 1 no longer so, 1 for information" in text(pilot)
+        assert list(screen._shown) == ["overfit", "imbalanced", "vanishing"]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (80, 16)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_chart_keeps_its_axis_under_long_texts_and_many_findings(
+    app_on: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    long = VANISHING.but(message=VANISHING.message * 6, evidence=VANISHING.evidence * 8)
+    app = app_on(name="20260131-120000-a-long-name-that-somebody-gave-it")
+    run = app._open_run
+
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        chart = screen.query_one(Chart)
+
+        def whole() -> bool:
+            """Whether all of the chart can be seen, its axis in the row above the footer."""
+            return "└" in text(pilot).split("\n")[-2] and chart.region.bottom == size[1] - 1
+
+        await until(pilot, whole)
+        for number in range(9):
+            builders.append_event(run, long.but(code=f"other{number}", step=140 + number))
+        await until(pilot, lambda: len(screen._shown) == 9)
+        await until(pilot, whole)
+        assert screen.query_one(FindingText).size.height >= 3
 
 
 async def test_what_is_over_is_told_so_and_listed_last(app_on: Any) -> None:

@@ -71,7 +71,7 @@ def test_a_run_from_before_the_probes_and_the_rules_is_judged(cnntrain, root: Pa
     assert "warning, step 0: BatchNorm with tiny batches" in result.stdout
     assert "    training.batch_size  4 → 32\n" in result.stdout
     assert "info, step 0: Imbalanced classes" in result.stdout  # told, and counted as nothing wrong
-    assert "example: 1 thing is wrong;" in result.stdout
+    assert "example: 1 thing is wrong, 1 for information;" in result.stdout
 
 
 def test_what_is_no_longer_so_is_told_and_is_not_wrong(cnntrain, root: Path) -> None:

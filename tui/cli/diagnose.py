@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.cli.states import VERDICTS
 from tui.cli.terminal import emit, say, ticking, wrapped
 from tui.core.dataset.problems import many
-from tui.core.diagnosis.words import against, changed, decided, headline, margin, nearest_first, not_judged
+from tui.core.diagnosis.words import Tally, against, changed, decided, headline, margin, nearest_first, not_judged
 from tui.core.rundir import RunDir
 from tui.core.schema import value_of
 
@@ -38,9 +38,9 @@ def diagnose(run: RunDir, *, as_json: bool) -> int:
 
 
 def _tell(run: RunDir, verdict: Verdict, settings: Settings) -> None:
-    grave = [finding for finding in verdict.findings if finding.severity != "info"]
+    tally = Tally.of([one.severity for one in verdict.findings], [one.severity for one, _ in verdict.over])
     basis = f"{many(verdict.steps, 'step')} and {many(verdict.validations, 'validation')} judged"
-    say(f"{run.name}: {headline(len(grave), verdict.checks)}; {basis}")
+    say(f"{run.name}: {headline(tally, verdict.checks)}; {basis}")
     for finding in verdict.findings:
         _tell_finding(finding, settings)
     for finding, step in verdict.over:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -52,15 +52,17 @@ class Confirm(ModalScreen[bool | None]):
             with Horizontal(id="buttons"):
                 yield Button(self._yes, id="yes", variant="primary", compact=True)
                 yield Button("Cancel", id="no", compact=True)
-            yield Static(id="hint")
+            yield Static(self._keys(yes=not self._careful), id="hint")
+
+    def _keys(self, *, yes: bool) -> Content:
+        """Return what the keys answer; ``yes``: that button is marked."""
+        keys = (("Enter", self._yes if yes else "Cancel"), ("y", self._yes), ("n, Escape", "Cancel"))
+        return _told(keys)
 
     @on(events.DescendantFocus)
     def tell(self) -> None:
         """Say what the keys answer as it is."""
-        marked = self._yes if self.query_one("#yes").has_focus else "Cancel"
-        keys = (("Enter", marked), ("y", self._yes), ("n, Escape", "Cancel"))
-        told = [piece for key, word in keys for piece in ((f"{key} ", "$accent"), (f"{word}   ", "$foreground-muted"))]
-        self.query_one("#hint", Static).update(Content.assemble(*told), layout=False)
+        self.query_one("#hint", Static).update(self._keys(yes=self.query_one("#yes").has_focus), layout=False)
 
     def on_mount(self) -> None:
         """Let Enter give the harmless answer where one is needed."""
@@ -78,32 +80,42 @@ class AskLine(ModalScreen[str | None]):
         question: one sentence.
         value: what stands in the field first.
         check: returns what is wrong with an answer, or an empty string.
-        enter: what Enter does.
+        enter: what Enter does, in a word or two.
+        detail: what helps to answer it.
     """
 
     CSS_PATH = "ask.tcss"
     BINDINGS = [_ESCAPE]
 
-    def __init__(self, question: str, value: str, check: Callable[[str], str], *, enter: str = "saves") -> None:
+    def __init__(
+        self, question: str, value: str, check: Callable[[str], str], *, enter: str = "Save", detail: str = ""
+    ) -> None:
         super().__init__()
         self._question, self._value, self._check = question, value, check
-        self._enter = enter
+        self._enter, self._detail = enter, detail
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content.styled(clean(self._question), "bold"), id="question")
             yield TextField(self._value, id="answer")
-            yield Static(id="detail")
+            if self._detail:
+                yield Static(Content(clean(self._detail)), id="detail")
+            yield Static(id="wrong")
+            yield Static(_told((("Enter", self._enter), ("Escape", "Cancel"))), id="hint")
 
     @on(TextField.Changed)
     def look(self, event: TextField.Changed) -> None:
         """Say what is wrong while it is typed."""
-        wrong = self._check(event.value.strip())
-        hint = Content.styled(clean(wrong), "$text-error") if wrong else Content(f"Enter {self._enter}, Escape leaves.")
-        self.query_one("#detail", Static).update(hint)
+        self.query_one("#wrong", Static).update(Content(clean(self._check(event.value.strip()))))
 
     @on(TextField.Submitted)
     def answer(self, event: TextField.Submitted) -> None:
         """Give the answer if nothing is wrong with it."""
         if not self._check(event.value.strip()):
             self.dismiss(event.value.strip())
+
+
+def _told(keys: Sequence[tuple[str, str]]) -> Content:
+    """Return keys, each with what it does."""
+    told = [piece for key, word in keys for piece in ((f"{key} ", "$accent"), (f"{word}   ", "$foreground-muted"))]
+    return Content.assemble(*told)

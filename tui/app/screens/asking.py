@@ -89,7 +89,8 @@ def ask_for_rate(app: App[Any], state: RunState) -> None:
             ask_run(app, state.run, "rate", said, float(typed))
 
     question = f"Multiply the learning rate{rate} by"
-    app.push_screen(AskLine(question, "0.5", _wrong_with_factor, enter="changes it"), answer)
+    halves = "0.5 halves it, 2 doubles it."
+    app.push_screen(AskLine(question, "0.5", _wrong_with_factor, enter="Change", detail=halves), answer)
 
 
 def ask_for_epochs(app: App[Any], state: RunState) -> None:
@@ -103,7 +104,7 @@ def ask_for_epochs(app: App[Any], state: RunState) -> None:
         else:
             begin(app, starts.extended(state.run, int(typed)))
 
-    app.push_screen(AskLine("How many epochs more?", "5", _wrong_with_epochs, enter="extends the run"), answer)
+    app.push_screen(AskLine("How many epochs more?", "5", _wrong_with_epochs, enter="Extend"), answer)
 
 
 def _wrong_with_factor(typed: str) -> str:
@@ -113,7 +114,7 @@ def _wrong_with_factor(typed: str) -> str:
         wrong = wrong_with(float(typed))
     except ValueError:
         wrong = "this is no number"
-    return f"{wrong[:1].upper()}{wrong[1:]}: 0.5 halves it, 2 doubles it." if wrong else ""
+    return f"{wrong[:1].upper()}{wrong[1:]}." if wrong else ""
 
 
 def _wrong_with_epochs(typed: str) -> str:

@@ -20,7 +20,7 @@ from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.findings import FindingText, headed, sign, standing
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
-from tui.core.diagnosis.words import headline
+from tui.core.diagnosis.words import Tally, headline
 from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
 from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
 
@@ -125,13 +125,11 @@ class DoctorScreen(Screen[None]):
     def _say_verdict(self) -> None:
         """Say how much is wrong; of a sound run also how many rules could judge it, which the records tell."""
         state = self._follower.state
-        wrong = sum(found.severity != "info" for found in state.findings.values())
-        if not wrong:
+        over = [one.severity for one in self._shown.values() if one.code not in state.findings]
+        tally = Tally.of([one.severity for one in state.findings.values()], over)
+        if not tally.wrong:
             self._ask_the_rules()
-        recovered = any(one.severity != "info" for one in self._shown.values() if one.code not in state.findings)
-        verdict = headline(wrong, self._checks, state.run.name, recovered=recovered)
-        if not (wrong or self._checks):
-            verdict += " as far as the doctor can see"
+        verdict = headline(tally, self._checks, state.run.name)
         if verdict != self._verdict:
             self._verdict = verdict
             self.query_one("#verdict", Static).update(Content(verdict[0].upper() + verdict[1:]))

@@ -115,7 +115,7 @@ def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
         if name is not None and name != run.given_name:
             _in_thread(app, partial(work, name), lambda: done(renamed[0]))
 
-    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong, enter="renames it"), answer)
+    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong, enter="Rename"), answer)
 
 
 def delete(app: App[Any], run: RunDir, done: Done) -> None:

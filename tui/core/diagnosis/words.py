@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,23 +63,45 @@ def nearest_first(checks: Iterable[Check]) -> list[Check]:
     return sorted((check for check in checks if check.state == "quiet"), key=lambda check: -check.closeness)
 
 
-def headline(wrong: int, checks: Sequence[Check], run: str = "", *, recovered: bool = False) -> str:
+@dataclass(frozen=True)
+class Tally:
+    """How many findings are listed, of each kind."""
+
+    wrong: int
+    """That stand and are more than information."""
+    told: int
+    """That stand and only inform."""
+    over: int
+    """That are no longer so."""
+    recovered: bool
+    """Whether something of that was wrong."""
+
+    @classmethod
+    def of(cls, standing: Iterable[str], over: Iterable[str]) -> Tally:
+        """Count findings by their severities."""
+        now, gone = list(standing), list(over)
+        told = now.count("info")
+        return cls(len(now) - told, told, len(gone), gone.count("info") < len(gone))
+
+
+def headline(tally: Tally, checks: Sequence[Check], run: str = "") -> str:
     """Return what a verdict begins with: how much is wrong, or that nothing is, and how much that is worth.
 
     Args:
-        wrong: findings that are more than information.
+        tally: of all that is listed beneath.
         checks: what became of each rule; a run of a few steps has met few of them. None: not known yet.
         run: its name, where the sentence is to say it.
-        recovered: something was wrong, and is no longer so.
     """
-    of = f" with {run}" if run else ""
+    of, wrong = f" with {run}" if run else "", tally.wrong
+    counts = (f"{tally.over} no longer so" if tally.over else "", f"{tally.told} for information" if tally.told else "")
+    beside = "".join(f", {count}" for count in counts if count)
     if wrong:
-        return f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong{of}"
+        return f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong{of}{beside}"
     rules, unknown = len(checks), len(unjudged(checks))
-    now = " any more" if recovered else ""
-    return f"nothing is wrong{now}{of}" + (
-        f", as far as {rules - unknown} of {rules} rules could judge" if unknown else ""
-    )
+    now = " any more" if tally.recovered else ""
+    worth = f", as far as {rules - unknown} of {rules} rules could judge" if unknown else ""
+    worth = worth if checks else ", as far as the doctor can see"
+    return f"nothing is wrong{now}{of}{worth}{beside}"
 
 
 def unjudged(checks: Iterable[Check]) -> list[Check]:
