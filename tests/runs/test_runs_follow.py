@@ -171,6 +171,21 @@ def test_the_time_left_follows_the_pace_of_the_last_epoch(tmp_path: Path, monkey
     assert followed(run, history=False).state.eta_seconds == pytest.approx(70, rel=0.02)
 
 
+def test_no_more_time_is_left_than_training_max_minutes_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = {"training": {"max_minutes": 1.0}}
+    run = builders.make_run(tmp_path, steps=200, epochs=2, total_steps=1200, status="running", settings=limited)
+    builders.stop_the_clock(monkeypatch, run)
+    follower = followed(run, history=False)
+    state = follower.state
+    assert state.started is not None
+    trained = state.last_time - state.started.time
+    assert 5 < trained < 30
+    assert state.eta_seconds == pytest.approx(60 - trained, abs=2.5)  # all steps would take 70 s
+    again = events.Extended(time=state.last_time, step=200, epochs=1, total_epochs=13, total_steps=1300)
+    builders.append_event(run, again)
+    assert followed(run, history=False).state.eta_seconds == pytest.approx(60, abs=2.5)
+
+
 def test_a_pause_is_not_taken_for_slowness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = builders.make_run(tmp_path, steps=0, status="preparing")
     story = builders._Story(run, ("a",), (), 100, 400, None, None)  # type: ignore[arg-type]

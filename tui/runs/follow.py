@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tui.core import control
 from tui.core.errors import CnntrainError, UsageError
-from tui.core.events import Message, Rewound, Started
+from tui.core.events import Extended, Message, Rewound, Started
 from tui.core.records import BATCHES, LAYERS
 from tui.core.rundir import RunDir
 from tui.core.text import clean
@@ -114,12 +114,14 @@ class RunFollower:
             changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
         self._tell_gaps()
         self.behind = self._events.waiting() > 0 or any(history.behind for history in self._histories.values())
-        newest = self._read_newest()
-        changed |= newest
         ending = self.state.ended is not None and self.state.live
-        if told or ending or time.monotonic() - self._looked >= _LOOK:
+        look = told or ending or time.monotonic() - self._looked >= _LOOK
+        if look:  # the time that is left depends on the settings
             self._looked = time.monotonic()
             changed |= self._read_settings()
+        newest = self._read_newest()
+        changed |= newest
+        if look:
             changed |= self._judge()
         elif newest and self._life is not None:  # whoever runs it was looked at a moment ago
             changed |= self._rejudge(self._life)
@@ -197,14 +199,26 @@ class RunFollower:
         earlier = tail.before(record, window)
         if earlier is None or earlier.step >= record.step:
             return None
-        seconds = record.time - earlier.time
-        for begin, end in state.pauses:
-            seconds -= max(0.0, min(end, record.time) - max(begin, earlier.time))
+        seconds = self._trained(earlier.time, record.time)
         if not 0 < seconds < math.inf:
             return None
         state.seconds_per_step = seconds / (record.step - earlier.step)
         remaining = max(0, state.total_steps - record.step)
-        return remaining * state.seconds_per_step if state.total_steps > 0 else None
+        if state.total_steps <= 0:
+            return None
+        return min(remaining * state.seconds_per_step, self._allowed(record.time))
+
+    def _trained(self, begin: float, end: float) -> float:
+        """Return the seconds between two times, pauses left out."""
+        return end - begin - math.fsum(max(0.0, min(b, end) - max(a, begin)) for a, b in self.state.pauses)
+
+    def _allowed(self, now: float) -> float:
+        """Return the seconds that training.max_minutes leaves at most: what attempts before took is not known here."""
+        state, limit = self.state, self.state.setting("training.max_minutes")
+        if not isinstance(limit, int | float) or limit <= 0 or state.started is None:
+            return math.inf
+        anew = (event.time for event in state.log if isinstance(event, Extended))
+        return max(0.0, 60 * limit - self._trained(max(state.started.time, *anew, 0.0), now))
 
     def _read_settings(self) -> bool:
         """Read the settings once, and again when the file has changed; what is wrong with them becomes a sentence."""
