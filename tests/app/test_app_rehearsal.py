@@ -133,7 +133,7 @@ async def test_a_faster_precision_is_offered_and_taken_only_by_a_key(
         draft = await opened(pilot, tmp_path)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "Use bfloat16" in text_of(app))
-        assert "in bfloat16 a step takes 43% of the time" in " ".join(text_of(app).split())
+        await until(pilot, lambda: "in bfloat16 a step takes 43% of the time" in " ".join(text_of(app).split()))
         assert draft.settings.compute.precision == "auto"
         engine.dry_run = SOUND
         await pilot.press("f")
