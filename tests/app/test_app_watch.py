@@ -16,6 +16,7 @@ from textual.widgets import Footer
 from walking import until
 
 from tui.app.app import CnntrainApp
+from tui.app.screens import watch
 from tui.app.screens.dashboard import Dashboard
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.watch import WatchScreen
@@ -325,6 +326,34 @@ async def test_a_run_that_is_over_is_asked_nothing(live: Any, status: str) -> No
         await pilot.pause(0.1)
         assert isinstance(run.app.screen, WatchScreen)
         assert asked(run.run) == []
+
+
+async def test_a_run_that_is_over_is_looked_at_seldom_until_it_goes_on(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_STILL", 2)
+    monkeypatch.setattr(watch, "_REST", 0.3)
+    run = live(status="finished")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        assert isinstance(run.app.screen, WatchScreen)
+        await until(pilot, lambda: run.app.screen._period == 0.3)
+        resting = run.app.screen._ticks
+        builders.append_event(run.run, events.Launched(attempt=2, host="elsewhere", pid=1))
+        await until(pilot, lambda: run.app.screen._period == watch.TICK)
+        assert resting._task is None  # one timer at a time
+
+
+async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_STILL", 1)
+    run = live(status="running")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        before = run.app.screen._beat
+        await until(pilot, lambda: run.app.screen._beat >= before + 4)
+        assert run.app.screen._period == watch.TICK
 
 
 async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:

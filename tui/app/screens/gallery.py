@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import OptionList, Static
 
 from tui.app.draft import Draft
@@ -47,12 +48,13 @@ class GalleryScreen(Screen[None]):
         self._groups: list[Group] = []
         self._label = labeller(scan)
         self._thumbnails = Thumbnails(scan.root)
+        self._ticks: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
         with Horizontal(id="body"):
             yield RowList(id="classes")
-            yield Gallery(self._thumbnails.get, id="gallery")
+            yield Gallery(self._thumbnail, id="gallery")
         yield Static(id="about")
         yield Keys()
 
@@ -64,7 +66,7 @@ class GalleryScreen(Screen[None]):
         rows = {str(index): partial(_class_line, group) for index, group in enumerate(self._groups)}
         self.query_one("#classes", RowList).show(rows)
         self.query_one("#classes").focus()
-        self.set_interval(_TICK, self._collect)
+        self._ticks = self.set_interval(_TICK, self._collect)
 
     def on_unmount(self) -> None:
         self.app.run_worker(self._thumbnails.close, thread=True, exit_on_error=False)
@@ -107,9 +109,17 @@ class GalleryScreen(Screen[None]):
         else:
             self.app.pop_screen()
 
+    def _thumbnail(self, path: str) -> Thumbnail | None:
+        found = self._thumbnails.get(path)
+        if found is None and self._ticks is not None:
+            self._ticks.resume()
+        return found
+
     def _collect(self) -> None:
         gallery = self.query_one(Gallery)
         if not self._thumbnails.waiting:
+            if self._ticks is not None:
+                self._ticks.pause()
             return
         seen = gallery.seen()
         self._thumbnails.want_only(seen)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TICK = 0.5
 """Seconds between two looks at the run."""
+_STILL, _REST = 20, 2.0
+"""After so many looks at a run that is over and does not change, so many seconds between two."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
 _ECO_BEATS = 2
@@ -79,7 +81,10 @@ class WatchScreen(Screen[None]):
         """What the screen has shown of the run's status."""
         self._stale = False
         """Whether the head has not shown what came."""
-        self._beat = 0
+        self._beat = self._still = 0
+        self._ticks: Timer | None = None
+        self._period = 0.0
+        """Seconds between two ticks."""
         self._hurry: Timer | None = None
         """For a look before the next tick."""
 
@@ -115,7 +120,14 @@ class WatchScreen(Screen[None]):
         self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
         self._reader = Reader(self.follower, _BUDGET)
         self.tick(_FIRST_LOOK)
-        self.set_interval(TICK, self.tick, name="tick")
+        self._look_every(TICK)
+
+    def _look_every(self, seconds: float) -> None:
+        if seconds == self._period:
+            return
+        if self._ticks is not None:
+            self._ticks.stop()
+        self._period, self._ticks = seconds, self.set_interval(seconds, self.tick, name="tick")
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
@@ -151,9 +163,11 @@ class WatchScreen(Screen[None]):
             self.dashboard.came()
             self._alarm.look(self.app, self.follower.state)
         self._beat += 1
+        state = self.follower.state
+        self._still = 0 if changed or state.live else self._still + 1
+        self._look_every(_REST if self._still > _STILL else TICK)
         if not self.is_current:
             return
-        state = self.follower.state
         odd = state.status_text if state.status in ODD else ""
         status = (state.status, odd, state.ended, state.read_only, self.follower.behind)
         if status != self._status:

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Static
 
 from tui.app.mistakes import Kind, caption, chosen, verdict
@@ -52,6 +53,7 @@ class MistakeGallery(Vertical):
         self.order: Order = "confidence"
         self.kind = Kind()
         self._detail: Detail | None = None
+        self._ticks: Timer | None = None
         self._shown: list[Pictured] = []
         self._places: dict[str, int] = {}
         """The picture of each tile, by the gallery's path."""
@@ -64,7 +66,7 @@ class MistakeGallery(Vertical):
         yield Static(id="story")
 
     def on_mount(self) -> None:
-        self.set_interval(_TICK, self._collect)
+        self._ticks = self.set_interval(_TICK, self._collect)
 
     def on_unmount(self) -> None:
         self._close()
@@ -120,10 +122,15 @@ class MistakeGallery(Vertical):
     def _thumbnail(self, path: str) -> Thumbnail | None:
         if path.startswith("\0") or self._thumbnails is None:
             return Thumbnail(reason="its path is not known")
-        return self._thumbnails.get(path)
+        found = self._thumbnails.get(path)
+        if found is None and self._ticks is not None:
+            self._ticks.resume()
+        return found
 
     def _collect(self) -> None:
         if self._thumbnails is None or not self._thumbnails.waiting:
+            if self._ticks is not None:
+                self._ticks.pause()
             return
         gallery = self.query_one(Gallery)
         seen = gallery.seen() if gallery.display else set()
