@@ -170,6 +170,10 @@ class RunDir:
         self.control.mkdir(mode=0o700)
 
 
+NAMELESS = "the name has no letter or digit of those that directories are named with: a to z, 0 to 9"
+"""Why nothing is left of a name."""
+
+
 def safe_name(name: str) -> str:
     """Return what of a name a directory can be called, at most 60 characters; empty if nothing is left."""
     return _NAME.sub("-", name).strip("-.")[:60]
@@ -183,7 +187,7 @@ def new_run(root: Path, name: str) -> RunDir:
     """
     safe = safe_name(name)
     if not safe:
-        raise UsageError("The run cannot be named", "the name has no letter or digit", "Give another --name.")
+        raise UsageError("The run cannot be named", NAMELESS, "Give another --name.")
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     base = root / f"{stamp}-{safe}"
     path, copy = base, 1

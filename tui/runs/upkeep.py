@@ -15,7 +15,7 @@ from pathlib import Path
 from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import KINDS
-from tui.core.rundir import RunDir, safe_name
+from tui.core.rundir import NAMELESS, RunDir, safe_name
 from tui.core.text import clean, clean_path
 from tui.runs.catalog import summary_of
 from tui.runs.lock import take_lock
@@ -103,7 +103,7 @@ def rename(run: RunDir, name: str) -> RunDir:
     _check_is_run(run, title)
     safe = safe_name(name)
     if not safe:
-        raise UsageError(title, "the name has no letter or digit", "Give another one.")
+        raise UsageError(title, NAMELESS, "Give another one.")
     given = run.given_name
     stamp = run.name[: len(run.name) - len(given)] if run.name != given else ""
     new = RunDir(run.path.with_name(stamp + safe))
