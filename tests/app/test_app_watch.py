@@ -356,6 +356,31 @@ async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
         assert run.app.screen._period == watch.TICK
 
 
+async def test_a_screen_that_is_left_alone_looks_half_as_often_and_draws_as_much(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = live(status="running")
+    drawn: list[list[int]] = []
+    draw_turns = Dashboard.draw_turns
+
+    def draws(self: Dashboard, turns: Any, *, seldom: bool = False) -> None:
+        drawn.append(list(turns))
+        draw_turns(self, turns, seldom=seldom)
+
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        monkeypatch.setattr(Dashboard, "draw_turns", draws)
+        monkeypatch.setattr(watch, "_CALM", 0.0)
+        await until(pilot, lambda: len(drawn) >= 4)
+        assert run.app.screen._period == 2 * watch.TICK
+        turns = [turn for some in drawn for turn in some]
+        assert turns == list(range(turns[0], turns[0] + len(turns)))  # none is left out
+        assert len(drawn[-1]) == 2
+        monkeypatch.setattr(watch, "_CALM", 15.0)
+        await pilot.press("2")
+        await until(pilot, lambda: run.app.screen._period == watch.TICK and len(drawn[-1]) == 1)
+
+
 async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = live()
 

@@ -82,6 +82,10 @@ open_app(Path({root!r}), RunDir(Path(run)) if run else None)
 """
 
 
+_ALONE = 20.0
+"""Seconds without a key before the cost is measured: 15 s after the last one the screen looks half as often."""
+
+
 class Writer(threading.Thread):
     """Appends records to a run, as an engine would."""
 
@@ -149,9 +153,9 @@ def cost(
     environment: dict[str, str] | None = None,
     pid: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Measure a screen that is left alone, and print a line."""
+    """Measure a screen that has been left alone for a while, and print a line."""
     terminal = Terminal(command, size, environment={"CNNTRAIN_ECO": "off", **(environment or {})})
-    terminal.read(arguments.warm)
+    terminal.read(max(arguments.warm, _ALONE))
     process = pid() or terminal.process.pid
     cpu, received, began = terminal.cpu(process), terminal.received, time.monotonic()
     terminal.read(arguments.seconds)

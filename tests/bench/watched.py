@@ -29,8 +29,8 @@ from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
 from tui.runs.tail import RecordTail
 
-_WARM = 5.0
-"""Seconds that the screen is open before the first window."""
+_WARM = 20.0
+"""Seconds that the screen is open before the first window: 15 s after the last key it looks half as often."""
 _SETTLE = 0.7
 """Seconds before each window: a screen that goes on catches up with what it missed."""
 _STEPS, _TRIES = 8, 10

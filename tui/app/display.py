@@ -130,6 +130,11 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
         self._frame.forget()
 
     @property
+    def untouched(self) -> float:
+        """Seconds since somebody last pressed a key or a button, or started it."""
+        return time.monotonic() - self._touched
+
+    @property
     def eco(self) -> bool:
         """Whether to draw seldom."""
         return self.slow_line
@@ -259,7 +264,7 @@ class CellExactApp(App[ReturnType], Generic[ReturnType], inherit_bindings=True):
 
     @property
     def _urgency(self) -> int:
-        return self._touches if time.monotonic() - self._touched < _URGENT else 0
+        return self._touches if self.untouched < _URGENT else 0
 
     def _next(self) -> Written | None:
         """Return what the terminal can take of what it is to show; None if that is nothing, or is written already."""

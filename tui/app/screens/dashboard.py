@@ -6,7 +6,7 @@ same cursor (`tui.app.screens.watch_view`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -125,14 +125,15 @@ class Dashboard(Container):
         """Something new came: every panel is to draw when it is its turn."""
         self._stale = {str(panel.id) for panel in self.panels}
 
-    def draw_turn(self, turn: int, *, seldom: bool = False) -> None:
-        """Draw the panels whose turn it is; ``seldom`` leaves out every other round of turns."""
+    def draw_turns(self, turns: Iterable[int], *, seldom: bool = False) -> None:
+        """Draw the panels whose turn is among these; ``seldom`` leaves out every other round of turns."""
         if not self._stale or self.follower is None or self.follower.busy:
             return
         from tui.app.screens.watch_feeds import FEEDS, TURNS
 
+        now = {turn % (2 * TURNS if seldom else TURNS) for turn in turns}
         for panel in self.panels:
-            due = panel.id in self._stale and turn % (2 * TURNS if seldom else TURNS) in FEEDS[str(panel.id)].turns
+            due = panel.id in self._stale and not now.isdisjoint(FEEDS[str(panel.id)].turns)
             if due and not panel.parked:
                 self.feed(panel)
 

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
 TICK = 0.5
-"""Seconds between two looks at the run."""
+"""Seconds between two looks at the run, and two turns of drawing."""
+_CALM, _TURNS_WHEN_CALM = 15.0, 2
+"""So many seconds after the last key it looks once in so many turns, and draws them together: waking up costs."""
 _STILL, _REST = 20, 2.0
 """After so many looks at a run that is over and does not change, so many seconds between two."""
 _BUDGET = 0.15
@@ -83,7 +85,7 @@ class WatchScreen(Screen[None]):
         """Whether the head has not shown what came."""
         self._beat = self._still = 0
         self._ticks: Timer | None = None
-        self._period = 0.0
+        self._period = TICK
         """Seconds between two ticks."""
         self._hurry: Timer | None = None
         """For a look before the next tick."""
@@ -119,8 +121,8 @@ class WatchScreen(Screen[None]):
 
         self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
         self._reader = Reader(self.follower, _BUDGET)
+        self._ticks = self.set_interval(TICK, self.tick, name="tick")
         self.tick(_FIRST_LOOK)
-        self._look_every(TICK)
 
     def _look_every(self, seconds: float) -> None:
         if seconds == self._period:
@@ -162,10 +164,11 @@ class WatchScreen(Screen[None]):
             self._stale = True
             self.dashboard.came()
             self._alarm.look(self.app, self.follower.state)
-        self._beat += 1
-        state = self.follower.state
+        state, turns = self.follower.state, round(self._period / TICK)
+        self._beat += turns
         self._still = 0 if changed or state.live else self._still + 1
-        self._look_every(_REST if self._still > _STILL else TICK)
+        calm = isinstance(self.app, CellExactApp) and self.app.untouched > _CALM
+        self._look_every(_REST if self._still > _STILL else _TURNS_WHEN_CALM * TICK if calm else TICK)
         if not self.is_current:
             return
         odd = state.status_text if state.status in ODD else ""
@@ -179,11 +182,12 @@ class WatchScreen(Screen[None]):
             return
         eco = isinstance(self.app, CellExactApp) and self.app.eco
         beats = _ECO_BEATS if eco else 1
-        if self._beat % beats == 0:
+        due = range((self._beat - turns) // beats + 1, self._beat // beats + 1)
+        if due:
             with self.app.together() if isinstance(self.app, CellExactApp) else nullcontext():
                 if self._stale:
                     self._show_status()
-                self.dashboard.draw_turn(self._beat // beats, seldom=eco)
+                self.dashboard.draw_turns(due, seldom=eco)
 
     def _go_on(self) -> None:
         self._hurry = None
