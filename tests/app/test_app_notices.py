@@ -6,7 +6,10 @@ from pathlib import Path
 
 import builders
 import pytest
-from walking import make_app, settle
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Static
+from walking import make_app, settle, text_of, until
 
 from tui.app import notices
 from tui.app.screens.home import HomeScreen
@@ -110,3 +113,24 @@ async def test_the_first_screen_rings_for_runs_that_end(tmp_path: Path, monkeypa
         app.screen._look_now()
         await settle(pilot)
     assert rung == [True]
+
+
+class Full(Screen[None]):
+    """Has something in every cell."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("\n".join("X" * 80 for _ in range(23)))
+
+
+async def test_a_notice_covers_its_rows_to_the_edge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(tmp_path, monkeypatch)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        app.push_screen(Full())
+        await settle(pilot)
+        assert "X" * 80 in text_of(app)
+        app.notify("The learning rate times 0.5 after this step, and some words more than one line has.", timeout=60)
+        await until(pilot, lambda: "The learning rate times" in text_of(app))
+        rows = [row for row in text_of(app).split("\n") if "▌" in row]
+        assert len(rows) == 4
+        assert not any(row.rstrip().endswith("X") for row in rows)

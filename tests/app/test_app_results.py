@@ -12,7 +12,7 @@ import builders
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import make_app, settle, text_of
+from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.screens.doctor import DoctorScreen
@@ -441,3 +441,12 @@ async def test_all_keys_of_an_interrupted_run_fit_into_80_columns(run: RunDir, a
         keys = text_of(app).splitlines()[-1]
         for label in ("Back", "Answers", "Doctor", "Export", "Predict", "Resume", "New run", "Watch", "Help"):
             assert label in keys
+
+
+async def test_the_footer_tells_how_to_leave_at_80_columns(run: RunDir, app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "Export" in text_of(app).split("\n")[-1])
+        keys = text_of(app).split("\n")[-1]
+        for key in ("esc Back", "d Doctor", "e Export", "n New run", "w Watch", "? Help", "q Quit"):
+            assert key in keys, keys

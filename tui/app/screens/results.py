@@ -35,7 +35,7 @@ _PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("files", ("files",)),
 )
 _ROOMY = 90
-"""Columns that the keys of an interrupted run take."""
+"""Columns that all keys in the footer take."""
 _LOOK = 0.2
 _BUDGET = 0.5
 """Seconds of one look at the records."""
@@ -129,6 +129,7 @@ class ResultsScreen(Screen[None]):
 
     def _fit(self) -> None:
         size = self.app.size
+        self.set_class(size.width < _ROOMY, "-tight")
         wide = size.width >= _WIDE.width and size.height >= _WIDE.height
         page, members = next((name, ids) for name, ids in _PAGES if self._chosen in ids)
         shown = (self._chosen,) if self._maximised else tuple(str(p.id) for p in self._panels) if wide else members
@@ -143,7 +144,6 @@ class ResultsScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw everything that can be seen."""
-        self.set_class(self.app.size.width < _ROOMY and bool(self.check_action("resume", ())), "-tight")
         for panel in self._panels:
             self._feed(panel)
         head = self.query_one("#head", _Head)
