@@ -39,6 +39,9 @@ class Dashboard(Container):
             super().__init__()
             self.shown = shown
 
+    class Placed(Message):
+        """It has another size: what is above it takes more rows or fewer."""
+
     class Liked(Message):
         """A person wants the panels in another order, or others: to be remembered."""
 
@@ -99,6 +102,10 @@ class Dashboard(Container):
     def shown(self) -> Shown:
         """What belongs to the size of the terminal and to what was chosen."""
         return arranged(*self.app.size, self._chosen, self.order, self.hidden)
+
+    def on_resize(self) -> None:
+        """Tell the screen."""
+        self.post_message(self.Placed())
 
     def fit_panels(self) -> None:
         """Show what belongs on the screen."""

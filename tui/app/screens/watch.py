@@ -148,6 +148,11 @@ class WatchScreen(Screen[None]):
         pages.show(event.shown.page)
         self.query_one(Footer).show_command_palette = self.app.size.width >= 110
 
+    def on_dashboard_placed(self, event: Dashboard.Placed) -> None:
+        """Show notices below all that is above the panels."""
+        event.stop()
+        self.query("ToastRack").set_styles(margin=(self.dashboard.region.y, 0, 0, 0))
+
     # --- looking at the run -------------------------------------------------------------------------
 
     def tick(self, patience: float = 0.0) -> None:
