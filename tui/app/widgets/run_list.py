@@ -265,7 +265,7 @@ def about(summary: Summary, width: int, height: int = 2) -> Content:
     ]
     note = f"“{summary.note}”" if summary.note else ""
     preset = f"preset {clean(summary.preset, 40)}" if summary.preset else ""
-    parts = (*scores, note, summary.origin, preset, steps, summary.dataset)  # the scores first: a narrow line is cut
+    parts = (summary.origin, *scores, note, preset, steps, summary.dataset)  # the line may be cut
     second = " · ".join(part for part in parts if part)
     state = textwrap.wrap(
         summary.newer or summary.status_text or summary.status, width, max_lines=max(1, height - 1), placeholder="…"
