@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from parents import make_parent
 
 from tests import builders
 from tests.runs.processes import SUPERVISOR, is_fake_engine
@@ -39,3 +40,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
             if pid and (host.start_time(pid) == born or (not born and is_fake_engine(pid, run))):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> RunDir:
+    """A run that others are derived from."""
+    return make_parent(tmp_path)

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import builders
 import pytest
+from parents import FOUND, state_of
 
-from tui.core import events
 from tui.core.dataset.manifest import load_manifest
 from tui.core.errors import FailureError, UsageError
 from tui.core.presets import read_settings
 from tui.core.rates import RateChange, note_rate, read_rates
 from tui.core.rundir import RunDir, safe_name
 from tui.runs.derive import derive, derived_name
-from tui.runs.follow import RunFollower
-from tui.runs.state import RunState
-
-FOUND = events.Found(
-    step=340, code="rate_high", title="LR too high", severity="critical", message="Too high.", effects=["died"]
-)
-
-
-@pytest.fixture
-def parent(tmp_path: Path) -> RunDir:
-    run = builders.make_run(tmp_path, steps=400, epochs=4, name="20260131-120000-shoes")
-    for step in (100, 200, 300, 400):
-        run.checkpoint(step).mkdir(parents=True)
-        (run.checkpoint(step) / "state.json").write_text(str(step))
-    run.pointer("best").write_text(json.dumps({"directory": run.checkpoint(200).name}))
-    return run
-
-
-def state_of(run: RunDir) -> RunState:
-    follower = RunFollower(run, history=False)
-    follower.poll()
-    return follower.state
 
 
 def checkpoints(run: RunDir) -> list[str]:

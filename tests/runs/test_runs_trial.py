@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import builders
 import pytest
+from parents import FOUND, state_of
 
 from tui.core import events
 from tui.core.rundir import RunDir
@@ -15,30 +15,9 @@ from tui.runs.catalog import summary_of
 from tui.runs.derive import derive
 from tui.runs.follow import RunFollower
 from tui.runs.report import report
-from tui.runs.state import RunState
 from tui.runs.trial import Trial, became, origin, trial
 
-FOUND = events.Found(
-    step=340, code="rate_high", title="LR too high", severity="critical", message="Too high.", effects=["died"]
-)
 CHANGE = {"optimizer.learning_rate": 0.002}
-
-
-@pytest.fixture
-def parent(tmp_path: Path) -> RunDir:
-    """A run of 400 steps that was validated every 100."""
-    run = builders.make_run(tmp_path, steps=400, epochs=4, name="20260131-120000-shoes")
-    for step in (100, 200, 300, 400):
-        run.checkpoint(step).mkdir(parents=True)
-        (run.checkpoint(step) / "state.json").write_text(str(step))
-    run.pointer("best").write_text(json.dumps({"directory": run.checkpoint(200).name}))
-    return run
-
-
-def state_of(run: RunDir) -> RunState:
-    follower = RunFollower(run, history=False)
-    follower.poll()
-    return follower.state
 
 
 def accuracies(run: RunDir) -> dict[int, float]:
