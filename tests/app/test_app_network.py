@@ -107,12 +107,8 @@ async def test_what_cannot_be_is_told(app: CnntrainApp, tmp_path: Path, monkeypa
     async with app.run_test(size=(80, 24)) as pilot:
         app.push_screen(NetworkScreen(made))
         await settle(pilot)
-        while not app.screen._shown:  # type: ignore[attr-defined]
-            await breathe()
-        told = " ".join(text_of(app).split("\n")[1:3])
-        assert " ".join(told.split()) == (
-            "✗ vit_b_16 cannot take pictures of 40 px: it cuts them. Set data.image_size=48."
-        )
+        said = "✗ vit_b_16 cannot take pictures of 40 px: it cuts them. Set data.image_size=48."
+        await until(pilot, lambda: said == " ".join(" ".join(text_of(app).split("\n")[1:3]).split()))
 
 
 async def test_who_leaves_ends_the_engine(app: CnntrainApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,7 @@ class AskLine(ModalScreen[str | None]):
         super().__init__()
         self._question, self._value, self._check = question, value, check
         self._enter, self._detail = enter, detail
+        self._wrong = check(value.strip())
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -100,13 +101,17 @@ class AskLine(ModalScreen[str | None]):
             yield TextField(self._value, id="answer")
             if self._detail:
                 yield Static(Content(clean(self._detail)), id="detail")
-            yield Static(id="wrong")
+            # Here, as the height of what comes before the first layout is not asked for again.
+            yield Static(Content(clean(self._wrong)), id="wrong")
             yield Static(_told((("Enter", self._enter), ("Escape", "Cancel"))), id="hint")
 
     @on(TextField.Changed)
     def look(self, event: TextField.Changed) -> None:
         """Say what is wrong while it is typed."""
-        self.query_one("#wrong", Static).update(Content(clean(self._check(event.value.strip()))))
+        wrong = self._check(event.value.strip())
+        if wrong != self._wrong:
+            self._wrong = wrong
+            self.query_one("#wrong", Static).update(Content(clean(wrong)))
 
     @on(TextField.Submitted)
     def answer(self, event: TextField.Submitted) -> None:
