@@ -370,7 +370,7 @@ async def test_a_name_that_cannot_be_used_is_explained_while_typing(
         await pilot.press("enter")
         await settle(pilot)
         assert not isinstance(app.screen, SettingsScreen)
-        assert "name" in shown(app, "detail")
+        assert "name" in shown(app, "wrong")
     assert [preset.name for preset in presets.available() if not preset.shipped] == []
 
 

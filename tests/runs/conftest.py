@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from parents import make_parent
 
 from tests import builders
+from tests.runs.parents import make_parent
 from tests.runs.processes import SUPERVISOR, is_fake_engine
 from tui.core.rundir import RunDir
 from tui.runs import host, launch

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import builders
-
+from tests import builders
 from tui.core import events
 from tui.core.rundir import RunDir
 from tui.runs.follow import RunFollower
