@@ -11,7 +11,7 @@ EVERY = 10
 CLOSE = 512
 """First steps that are looked at more often: most that goes wrong begins here."""
 LATER = 50
-"""Optimizer steps between two judgements after those: each costs as much as a fifteenth of a step of 60 ms."""
+"""Optimizer steps between two judgements after those: each takes some milliseconds in the midst of training."""
 FIRST = 20
 """Steps before which nothing is said about the course of a run."""
 EARLY = 64
