@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -169,28 +169,40 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("slept", "share"), [({"float32": 0.04, "bfloat16": 0.01}, 0.25), ({"float32": 0.01, "bfloat16": 0.03}, 3.0)]
+    ("seconds", "share", "pairs"),
+    [
+        ({"float32": 0.04, "bfloat16": 0.01}, 0.25, 7),
+        ({"float32": 0.01, "bfloat16": 0.03}, 3.0, 7),
+        ({"float32": 4.0, "bfloat16": 2.0}, 0.5, 3),  # a slow machine: one pair to prepare, and two that count
+    ],
 )
 def test_bfloat16_is_compared_step_by_step(
-    slept: dict[str, float], share: float, trainer: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    seconds: dict[str, float],
+    share: float,
+    pairs: int,
+    trainer: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loop, data, _ = trainer(settings())
-    attempt, seen = loop._attempt, list[str]()
+    attempt, seen, clock = loop._attempt, list[str](), [0.0]
     step = Step(attempt)
     with data.training_batches(0) as batches:
         batch = next(batches)
 
     def try_out(batch: Any, rate: float, number: int = 1) -> Tensor:
         seen.append(str(attempt.compute.precision).removeprefix("torch."))
-        time.sleep(slept[seen[-1]])
+        clock[0] += seconds[seen[-1]]
         return torch.zeros(())
 
+    def now() -> float:
+        return clock[0]
+
     monkeypatch.setattr(bfloat16, "has_units", lambda device: True)
+    monkeypatch.setattr(bfloat16, "time", SimpleNamespace(perf_counter=now, monotonic=now))
     monkeypatch.setattr(step, "try_out", try_out)
-    found = bfloat16.time_share(attempt, step, batch, 0.01, lambda: None)
-    assert found == pytest.approx(share, rel=0.5)
-    assert seen == ["float32", "bfloat16"] * (len(seen) // 2)
-    assert len(seen) >= 6
+    assert bfloat16.time_share(attempt, step, batch, 0.01, lambda: None) == pytest.approx(share)
+    assert seen == ["float32", "bfloat16"] * pairs
 
 
 def test_bfloat16_is_tried_on_a_real_step_and_leaves_no_trace(

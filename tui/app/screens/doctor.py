@@ -141,7 +141,7 @@ class DoctorScreen(Screen[None]):
         self._offer_keys()
 
     def _offer_keys(self) -> None:
-        """Have the footer made anew when there is something to try, or no longer: each time costs 30 ms."""
+        """Have the footer made anew when there is something to try, or no longer; it is much work for every second."""
         offers = bool(self.check_action("try_it", ()))
         if offers != self._offers:
             self._offers = offers
