@@ -15,10 +15,10 @@ from tui.app.widgets.axis import Scale, fitted, reach, step_ticks, ticks
 VALUES = st.floats(min_value=1e-30, max_value=1e30)
 
 
-@given(VALUES, VALUES, st.booleans())
-def test_the_axis_holds_all_values_and_has_at_least_two_ticks(one: float, other: float, log: bool) -> None:
+@given(VALUES, VALUES, st.booleans(), st.booleans())
+def test_the_axis_holds_all_values_and_has_at_least_two_ticks(one: float, other: float, log: bool, close: bool) -> None:
     low, high = sorted((one, other))
-    scale = fitted(low, high, log=log)
+    scale = fitted(low, high, log=log, close=close)
     assert scale.low <= low * (1 + 1e-9)
     assert scale.high >= high * (1 - 1e-9)
     found = ticks(scale, 5)
@@ -26,6 +26,15 @@ def test_the_axis_holds_all_values_and_has_at_least_two_ticks(one: float, other:
     if high > 2 * low and 1e-8 < high < 1e9:  # beyond that some labels have no room and are left out
         assert all(len(label) <= 6 for _, label in found)
         assert len({label for _, label in found}) == len(found)
+
+
+@given(VALUES, st.floats(min_value=1.0001, max_value=2.9))
+def test_a_close_logarithmic_axis_is_well_filled(low: float, ratio: float) -> None:
+    scale = fitted(low, low * ratio, log=True, close=True)
+    assert scale.low <= low * (1 + 1e-9)
+    assert low * ratio <= scale.high * (1 + 1e-9)
+    assert scale.share_of(low * ratio) - scale.share_of(low) > 0.5
+    assert 2 <= len(ticks(scale, 5)) <= 6
 
 
 @given(st.floats(min_value=-1e30, max_value=1e30), st.floats(min_value=-1e30, max_value=1e30))
@@ -45,11 +54,12 @@ def test_the_axis_stays_while_values_fit_and_moves_when_they_leave_or_most_of_it
     assert fitted(0.0, 0.4, before=scale).high < 1
 
 
-def test_a_falling_loss_moves_its_axis_only_a_few_times() -> None:
+@pytest.mark.parametrize("close", [False, True])
+def test_a_falling_loss_moves_its_axis_only_a_few_times(close: bool) -> None:
     scale, moves = None, 0
     for step in range(1, 2000):
         loss = 2.3 * math.exp(-step / 400)
-        new = fitted(loss * 0.8, 2.8, log=True, before=scale)
+        new = fitted(loss * 0.8, 2.8, log=True, close=close, before=scale)
         moves += new != scale
         scale = new
     assert moves < 12

@@ -429,9 +429,12 @@ async def test_d_leads_to_the_doctor_who_reads_what_it_shows(run: RunDir, app: C
         assert pilot.app.screen is screen
 
 
-async def test_all_keys_of_an_interrupted_run_fit_into_80_columns(run: RunDir, app: CnntrainApp) -> None:
+@pytest.mark.parametrize("width", [80, 90])
+async def test_the_keys_of_an_interrupted_run_fit_into_80_columns_but_for_the_last(
+    run: RunDir, app: CnntrainApp, width: int
+) -> None:
     builders.append_event(run, events.Ended(time=builders.START + 99, reason="stopped", exit_code=75, text="Stopped."))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(width, 24)) as pilot:
         await settle(pilot)
         await pilot.press("enter", "w")
         await settle(pilot)
@@ -439,8 +442,9 @@ async def test_all_keys_of_an_interrupted_run_fit_into_80_columns(run: RunDir, a
         assert isinstance(screen, ResultsScreen)
         assert screen.check_action("resume", ())
         keys = text_of(app).splitlines()[-1]
-        for label in ("Back", "Answers", "Doctor", "Export", "Predict", "Resume", "New run", "Watch", "Help"):
+        for label in ("Back", "Answers", "Doctor", "Export", "Predict", "Resume", "New run", "? Help", "q Quit"):
             assert label in keys
+        assert ("w Watch" in keys) == (width == 90)
 
 
 async def test_the_footer_tells_how_to_leave_at_80_columns(run: RunDir, app: CnntrainApp) -> None:

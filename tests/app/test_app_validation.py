@@ -222,6 +222,19 @@ async def test_a_thousand_classes_scroll_under_fixed_names(made: Any) -> None:
         assert "20 pictures of class 0999" in shown
 
 
+async def test_long_names_of_a_pair_are_cut_so_that_all_that_is_told_of_it_is_seen(made: Any) -> None:
+    run = made(classes=tuple(f"a rather long name of a class of pictures, number {i}" for i in range(12)))
+    async with app_on(run).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pressed(pilot, "2")
+        recognised = await pressed(pilot, "home")
+        assert "recognised" in recognised
+        taken = await pressed(pilot, "right")
+        told = next(line for line in taken.split("\n") if "taken for" in line)
+        assert "mber 0 " in told
+        assert told.rstrip().endswith("mber 1")
+
+
 async def test_without_colours_the_matrix_is_read_by_numbers_and_characters(
     made: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

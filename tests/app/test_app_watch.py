@@ -542,6 +542,62 @@ async def test_the_footer_is_short_enough_for_80_columns(live: Any) -> None:
             assert word in last
 
 
+async def test_a_narrow_footer_still_tells_where_help_is_and_how_to_leave(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(200, 60)) as pilot:
+        await settled(pilot, run)
+        await until(pilot, lambda: "^p palette" in run.text().split("\n")[-1])
+        for width in (120, 60, 50):
+            await pilot.resize_terminal(width, 60)
+            await until(pilot, lambda: len(run.text().split("\n")[0]) == width)  # noqa: B023
+            await until(pilot, lambda: "q Quit" in run.text().split("\n")[-1])
+            last = run.text().split("\n")[-1]
+            for key in ("esc Back", "s Stop", "? Help"):
+                assert key in last
+            assert ("^p palette" in last) == (width == 120), last
+
+
+@pytest.mark.parametrize("status", ["finished", "running"])
+async def test_messages_are_drawn_anew_for_another_size_though_none_came(live: Any, status: str) -> None:
+    run = live(status=status)
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        shown = [line[:78].rstrip() for line in run.text().split("\n")]
+        assert any("validation after epoch" in line for line in shown)
+        await pilot.press("9", "m", "m")
+        await settled(pilot, run)
+        again = [line[:78].rstrip() for line in run.text().split("\n")]
+        start = next(y for y, line in enumerate(shown) if line.startswith(" 9 messages"))
+        assert again[start + 1 : -1] == shown[start + 1 : -1]
+        await pilot.resize_terminal(200, 60)
+        await settled(pilot, run)
+        wide = run.text()
+        assert "macro F1" in next(line for line in wide.split("\n") if "validation after epoch 5" in line)
+
+
+async def test_help_leaves_no_gap_between_what_it_says_of_marks_and_of_the_mouse(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("question_mark", "end")
+        await until(pilot, lambda: "a key in the footer." in run.text())
+        lines = [line.strip(" │") for line in run.text().split("\n")]
+        end = next(y for y, line in enumerate(lines) if line.endswith("of each validation."))
+        assert lines[end + 1] == ""
+        assert lines[end + 2].startswith("Ctrl+P searches")
+
+
+async def test_the_strips_of_heat_say_over_which_steps_they_are(live: Any) -> None:
+    run = live(status="finished", steps=1240)
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("4")
+        await until(pilot, lambda: "over the whole run" in run.text())
+        await pilot.press("plus")
+        await until(pilot, lambda: "steps 621 to 1,240" in run.text())
+        assert "over the whole run" not in run.text()
+
+
 async def test_hidden_panels_are_not_fed(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = live()
     async with run.app.run_test(size=(80, 24)) as pilot:

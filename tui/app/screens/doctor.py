@@ -11,13 +11,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import WorkerCancelled, get_current_worker
 
 from tui.app.screens.layers import LayersScreen
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.findings import FindingText, headed, sign, standing
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
 from tui.core.diagnosis.words import Tally, headline
@@ -85,7 +86,7 @@ class DoctorScreen(Screen[None]):
         yield RowList(id="findings")
         yield FindingText("", id="finding")
         yield Chart("evidence", id="evidence", waiting="nothing recorded yet")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show what is known, and look again now and then."""

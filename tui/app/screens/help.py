@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
@@ -31,10 +31,11 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box"):
             yield Static(Content.styled("Keys on this screen", "bold"), id="heading")
-            for keys, title, explanation in rows(self._about):
-                with_keys = line([Cell(keys, _WIDTHS[0], "bold $accent"), Cell(title, _WIDTHS[1])])
-                yield Static(with_keys, classes="keys")
-                yield Static(Content(explanation), classes="explanation")
+            with Container(id="keys"):
+                for keys, title, explanation in rows(self._about):
+                    with_keys = line([Cell(keys, _WIDTHS[0], "bold $accent"), Cell(title, _WIDTHS[1])])
+                    yield Static(with_keys, classes="keys")
+                    yield Static(Content(explanation), classes="explanation")
             if legend := getattr(self._about, "LEGEND", ""):
                 yield Static(Content(legend), id="legend")
             yield Static(

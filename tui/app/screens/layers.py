@@ -10,11 +10,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.heatmap import Heat, HeatMap
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.layers import shortened
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
@@ -118,7 +118,7 @@ class LayersScreen(Screen[None]):
         yield Pages(id="pages")
         yield HeatMap("gradient norm by layer", id="map", waiting="nothing recorded yet")
         yield Chart("layer", id="layer", log=True)
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show what is there, and look again now and then."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.mistakes import labels, numbers, verdict
 from tui.app.saliencies import Looked, Saliencies, Wanted
@@ -17,6 +17,7 @@ from tui.app.widgets.cells import way_of
 from tui.app.widgets.class_bars import bar
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.exhibit import Exhibit, Piece
+from tui.app.widgets.keys import Keys
 from tui.core.dataset.thumbnails import Thumbnail, Thumbnails
 from tui.core.evaluations import Detail, Pictured
 from tui.core.metrics import ACCURACY
@@ -66,7 +67,7 @@ class MistakeScreen(Screen[None]):
         yield Exhibit(id="pictures")
         yield Static(id="answers")
         yield Static(id="about")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         self._show()

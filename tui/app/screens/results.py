@@ -11,11 +11,11 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from tui.app.screens.results_keys import KEYS, offered
 from tui.app.screens.watch_view import View
 from tui.app.widgets.chart import Chart
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Panel, Row, Rows
 from tui.app.widgets.sheet import Sheet
@@ -34,8 +34,6 @@ _PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("numbers", ("numbers",)),
     ("files", ("files",)),
 )
-_ROOMY = 90
-"""Columns that all keys in the footer take."""
 _LOOK = 0.2
 _BUDGET = 0.5
 """Seconds of one look at the records."""
@@ -87,7 +85,7 @@ class ResultsScreen(Screen[None]):
             yield Sheet("numbers", 4, id="numbers")
             yield Chart("accuracy", 3, id="score", floor=0.0, ceiling=1.0, percent=True, waiting="no records")
             yield Sheet("files", 5, id="files")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show the frame at once; the run is read in a thread."""
@@ -129,7 +127,6 @@ class ResultsScreen(Screen[None]):
 
     def _fit(self) -> None:
         size = self.app.size
-        self.set_class(size.width < _ROOMY, "-tight")
         wide = size.width >= _WIDE.width and size.height >= _WIDE.height
         page, members = next((name, ids) for name, ids in _PAGES if self._chosen in ids)
         shown = (self._chosen,) if self._maximised else tuple(str(p.id) for p in self._panels) if wide else members

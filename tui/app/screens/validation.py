@@ -14,10 +14,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.evaluations import Evaluations, Key, Loaded, key_of, load
 from tui.app.screens.validation_pages import ValidationPages
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.mistake_gallery import MistakeGallery
 from tui.app.widgets.pages import Pages
 from tui.core.sentences import scores
@@ -88,7 +89,7 @@ class ValidationScreen(Screen[None]):
         yield Static(id="problem")
         yield Pages(id="pages")
         yield ValidationPages(id="page")
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show what is there, and look again now and then."""

@@ -15,7 +15,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from tui.app.display import CellExactApp
 from tui.app.notices import Alarm
@@ -26,6 +25,7 @@ from tui.app.screens.dashboard import Dashboard
 from tui.app.screens.watch_keys import KEYS, offered
 from tui.app.widgets.chart import BEYOND
 from tui.app.widgets.findings import FindingLine
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.pages import Pages
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.status import ODD, Outcome, StatusBar
@@ -99,7 +99,7 @@ class WatchScreen(Screen[None]):
         yield self._finding
         yield Pages(id="pages")
         yield self.dashboard
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show the empty panels; what is in them follows."""
@@ -146,7 +146,6 @@ class WatchScreen(Screen[None]):
         pages = self.query_one(Pages)
         pages.display, pages.pages = bool(event.shown.pages), event.shown.pages
         pages.show(event.shown.page)
-        self.query_one(Footer).show_command_palette = self.app.size.width >= 110
 
     def on_dashboard_placed(self, event: Dashboard.Placed) -> None:
         """Show notices below all that is above the panels."""

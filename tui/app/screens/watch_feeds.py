@@ -187,7 +187,9 @@ def _layers(panel: LayerNorms, follower: RunFollower, window: Window) -> None:
     newest = layers.last_step if window.cursor is None else min(window.cursor, layers.last_step)
     _, recent = layers.matrix(1, max(1, newest - _RECENT + 1), newest)
     heat = layers.matrix(panel.points, window.first, window.last)[1] if panel.points else None
-    panel.show(layers.columns, recent[:, 0].tolist() if recent.shape[1] else [math.nan] * len(recent), heat)
+    whole = window.first <= 1 and window.last >= layers.last_step
+    over = "over the whole run" if whole else f"steps {window.first:,} to {window.last:,}"
+    panel.show(layers.columns, recent[:, 0].tolist() if recent.shape[1] else [math.nan] * len(recent), heat, over)
 
 
 def _classes(panel: ClassRecall, follower: RunFollower, window: Window) -> None:

@@ -27,6 +27,10 @@ _SMALLEST = 1e-45
 """The smallest float32 above zero."""
 _HEADROOM = 0.04
 _NOTHING = 1e-40
+_LEAST_RATIO = 4.9
+"""From end to end of a logarithmic axis, whose labels are then 1, 2 and 5."""
+_NARROW = 3.0
+"""Values of a smaller ratio would fill less than two thirds of such an axis."""
 _LEAST_USED = 0.45
 """An axis of which less than this share is used shrinks."""
 
@@ -58,13 +62,14 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
-def fitted(low: float, high: float, *, log: bool = False, before: Scale | None = None) -> Scale:
+def fitted(low: float, high: float, *, log: bool = False, close: bool = False, before: Scale | None = None) -> Scale:
     """Return an axis for values from ``low`` to ``high`` (finite; above zero if ``log``).
 
     Args:
         low: the smallest value to show.
         high: the largest.
         log: whether the axis is logarithmic.
+        close: whether a logarithmic one may be narrower than from 1 to 5, if the values are: for lines, not for bars.
         before: the axis so far; it is returned as long as it will do.
     """
     if log:
@@ -74,15 +79,18 @@ def fitted(low: float, high: float, *, log: bool = False, before: Scale | None =
         used = (math.log(high / low) + 1e-9) / math.log(before.high / before.low) if log else 0.0
         if not log:
             used = (high - bottom) / (before.high - before.low)
-        if used >= _LEAST_USED or _fresh(low, high, log) == before:
+        if used >= _LEAST_USED or _fresh(low, high, log, close) == before:
             return before
-    return _fresh(low, high, log)
+    return _fresh(low, high, log, close)
 
 
-def _fresh(low: float, high: float, log: bool) -> Scale:
+def _fresh(low: float, high: float, log: bool, close: bool = False) -> Scale:
     if log:
+        narrow = _around(low, high) if close and 1 + 1e-6 < high / low < _NARROW else None
+        if narrow is not None and narrow.low > 0:
+            return narrow
         bottom, top = _log_floor(low), _log_ceiling(high)
-        if top / bottom < 4.9:
+        if top / bottom < _LEAST_RATIO:
             bottom, top = _log_floor(bottom / 1.5), _log_ceiling(top * 1.5)
         return Scale(bottom, top, True)
     if max(abs(low), abs(high)) < _NOTHING:
@@ -96,6 +104,12 @@ def _fresh(low: float, high: float, log: bool) -> Scale:
         high += _HEADROOM * (high - low)
     step = _round_up((high - low) / 5, _ROUND)
     return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
+
+
+def _around(low: float, high: float) -> Scale:
+    """Return a logarithmic axis with limits as round as those of a linear one."""
+    step = _round_up((high + _HEADROOM * (high - low) - low) / 5, _ROUND)
+    return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step + _HEADROOM) * step, True)
 
 
 def _round_up(value: float, ladder: tuple[float, ...]) -> float:
@@ -115,9 +129,10 @@ def _log_ceiling(value: float) -> float:
 
 def ticks(scale: Scale, most: int) -> list[tuple[float, str]]:
     """Return at most ``most`` (at least 2) round values on the axis with their labels, from the smallest."""
-    values = _log_ticks(scale, most) if scale.log else _linear_ticks(scale, most)
+    narrow = scale.log and scale.high < _LEAST_RATIO * scale.low
+    values = _log_ticks(scale, most) if scale.log and not narrow else _linear_ticks(scale, most)
     step = min((b - a for a, b in pairwise(values)), default=abs(scale.high - scale.low))
-    if scale.log:
+    if scale.log and not narrow:
         return [(value, tick(value, value)) for value in values]
     return [(value, tick(value, step)) for value in values]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,14 +125,19 @@ class Chart(Panel):
 
     # --- drawing ------------------------------------------------------------------------------------
 
-    def note(self) -> Row:
-        """Return the legend, if there is more than one thing to tell apart."""
+    def notes(self) -> Iterator[Row]:
+        """Return the legend, if there is more than one thing to tell apart; where it is too long the lines alone."""
+        yield self._legend(lines=True, marks=True)
+        yield self._legend(lines=True)
+        yield self._legend()
+
+    def _legend(self, *, lines: bool = False, marks: bool = False) -> Row:
         runs: list[Run] = []
-        for trace in self._plot.traces:
+        for trace in self._plot.traces if lines else ():
             if trace.label:
                 runs += [("━ ", trace.tone), (f"{trace.label}  ", "muted")]
         seen: set[str] = set()
-        for mark in self._plot.marks:
+        for mark in self._plot.marks if marks else ():
             if mark.label and mark.label not in seen:
                 seen.add(mark.label)
                 runs += [(f"{mark.glyph} ", mark.tone), (f"{mark.label}  ", "muted")]
@@ -161,7 +166,7 @@ class Chart(Panel):
             return _centred("too small to draw", width, height)
         from tui.app.widgets.raster import Plane, draw
 
-        self._scale = scale = fitted(*limits, log=self.log_axis, before=self._scale)
+        self._scale = scale = fitted(*limits, log=self.log_axis, close=True, before=self._scale)
         if self._ceiling is not None and scale.high > self._ceiling > scale.low and not scale.log:
             scale = Scale(scale.low, self._ceiling)
         plane = Plane(inner, rows, self._plot.first, self._plot.last, scale)
@@ -234,8 +239,8 @@ class Chart(Panel):
         for step, label in labels:
             if not plot.first <= step <= plot.last:
                 continue
-            at = min(plane.cell(step) - len(label) // 2, width - len(label))
-            if at > end:
+            at = _beside_marks(tones, plane.cell(step), len(label), end + 1)
+            if at is not None:
                 line[at : at + len(label)] = label
                 tones[at : at + len(label)] = ["muted"] * len(label)
                 end = at + len(label)
@@ -246,6 +251,23 @@ class Chart(Panel):
             else:
                 runs.append((character, tone))
         return tuple(runs)
+
+
+def _beside_marks(tones: Sequence[Tone], cell: int, length: int, first: int) -> int | None:
+    """Return where a label of the horizontal axis begins: around its cell, or beside it if marks stand there.
+
+    Args:
+        tones: of the axis; what is not faint is a mark.
+        cell: what is labelled.
+        length: of the label.
+        first: where it may begin at the earliest; None is returned if there is no room.
+    """
+    usual = min(cell - length // 2, len(tones) - length)
+    for at in (usual, cell + 1, cell - length):
+        if first <= at <= len(tones) - length and all(tone == "faint" for tone in tones[at : at + length]):
+            return at
+    covered = tones[max(0, usual) : usual + length]
+    return usual if usual >= first and all(tone in ("faint", "muted") for tone in covered) else None
 
 
 def _centred(text: str, width: int, height: int) -> list[Row]:

@@ -14,13 +14,14 @@ from textual.message import Message
 
 from tui.app.format import compact
 from tui.app.palette import heat_levels, on_heat
+from tui.app.widgets.columns import within
 from tui.app.widgets.heatmap import SHADES
 from tui.app.widgets.panel import Ink, Panel, Row, Run, fit
 from tui.core.metrics import ACCURACY
 
 SIZES = (2, 5, 7)
 """Cells that an entry may take: a shade, a short number, a number."""
-_LONGEST_NAME = 18
+_LONGEST_NAME, _SHORTEST_NAME = 18, 6
 _FRAME = 3
 """Rows beside those of the classes: the answers' names, the name under the cursor, and what the cursor tells."""
 
@@ -209,8 +210,15 @@ class ConfusionMatrix(Panel):
         n, whole = self._cells.get((true, answer), 0), self._counts[true] if self._counts else 0
         share = f" ({ACCURACY.format(n / whole)})" if whole else ""
         one, other = self._names[true], self._names[answer]
-        what = "recognised" if true == answer else f"taken for {other}"
-        return ((f"{n:,} of {whole:,} pictures of {one}{share} {'are' if n != 1 else 'is'} {what}", "mark"),)
+
+        def said(longest: int) -> str:
+            what = "recognised" if true == answer else f"taken for {within(other, longest)}"
+            return f"{n:,} of {whole:,} pictures of {within(one, longest)}{share} {'are' if n != 1 else 'is'} {what}"
+
+        longest = max(cell_len(one), cell_len(other))
+        while longest > _SHORTEST_NAME and cell_len(said(longest)) > self.size.width:
+            longest -= 1
+        return ((said(longest), "mark"),)
 
     def _style(self, ink: Ink, theme: str) -> Style:
         drawn = super()._style(ink, theme)

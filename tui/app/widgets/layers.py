@@ -30,20 +30,25 @@ class LayerNorms(ScrollPanel):
         self._norms: list[float] = []
         self._heat: NDArray[Any] | None = None
         self._scale: Scale | None = None
+        self._over = ""
 
     @property
     def points(self) -> int:
         """How many bins the strips of heat have; 0 where there is no room for them."""
         return self.size.width // 2 if self.size.width >= _ROOM_FOR_HEAT else 0
 
-    def show(self, names: Sequence[str], norms: Sequence[float], heat: NDArray[Any] | None = None) -> None:
+    def show(
+        self, names: Sequence[str], norms: Sequence[float], heat: NDArray[Any] | None = None, over: str = ""
+    ) -> None:
         """Show the layers.
 
         Args:
             names: sanitized, in the model's order.
             norms: one for each name.
-            heat: [names, bins] norms over the run, NaN where nothing was recorded.
+            heat: [names, bins] norms over some steps, NaN where nothing was recorded.
+            over: which steps these are, in words.
         """
+        self._over = over
         self._names, self._norms, self._heat = shortened(names), list(norms), heat
         positive = [norm for norm in norms if math.isfinite(norm) and norm > 0]
         if positive:
@@ -125,7 +130,7 @@ class LayerNorms(ScrollPanel):
             else:
                 axis.append((character, tone))
         if self.points:
-            axis.append((" " * (_VALUE + 2) + fit("over the whole run", self.points), "muted"))
+            axis.append((" " * (_VALUE + 2) + fit(self._over, self.points), "muted"))
         return tuple(axis)
 
 

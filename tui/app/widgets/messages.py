@@ -33,7 +33,8 @@ class Messages(ScrollPanel):
 
     def show(self, happened: Sequence[Event]) -> None:
         """Show events in the order of time; what is not worth a line is left out."""
-        if len(happened) == len(self._events) and all(a is b for a, b in zip(happened, self._events, strict=True)):
+        same = len(happened) == len(self._events) and all(a is b for a, b in zip(happened, self._events, strict=True))
+        if same and self._shown and self._width == self.size.width:
             return
         self._events = list(happened)
         self._width = 0

@@ -6,6 +6,7 @@ A panel keeps what it shows as rows of (text, tone). `show` of each panel takes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -173,6 +174,10 @@ class Panel(Rows, can_focus=True):
         """Return what stands behind the title: a legend."""
         return ()
 
+    def notes(self) -> Iterator[Row]:
+        """Return what may stand behind the title, the longest first: what fits is shown."""
+        yield self.note()
+
     def value(self) -> Row:
         """Return what stands at the right end of the heading: the newest value."""
         return ()
@@ -191,10 +196,12 @@ class Panel(Rows, can_focus=True):
         focused = self.has_focus
         left: list[Run] = [(f"{self.number} ", "focus" if focused else "muted")] if self.number else []
         left.append((self.title, "focus" if focused else "text"))
-        value, note = list(self.value()), list(self.note())
+        value = list(self.value())
         if cells(left) + cells(value) + 4 > width:
             value = []
-        if note and cells(left) + cells(note) + cells(value) + 7 <= width:
+        free = width - cells(left) - cells(value) - 7
+        note = next((note for note in self.notes() if cells(note) <= free), ())
+        if note:
             left += [("  ", "faint"), *note]
         room = width - cells(left) - cells(value) - 1 - bool(value)
         left.append((" " + "─" * max(0, room), "focus" if focused else "faint"))
