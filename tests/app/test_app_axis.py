@@ -90,6 +90,13 @@ def test_a_single_value_gets_an_axis_from_zero() -> None:
     assert fitted(0.0, 0.0) == Scale(0.0, 1.0)
 
 
+def test_the_axis_of_a_first_value_does_not_stay_once_there_are_more() -> None:
+    first = fitted(2.37, 2.37)
+    assert first.high > 4
+    assert fitted(2.37, 2.37, before=first) is first
+    assert fitted(1.4, 2.37, before=first).high < 3
+
+
 def test_shares_keep_nan_and_put_infinity_outside() -> None:
     values = np.array([0.0, 5.0, 10.0, np.nan, np.inf, -np.inf], np.float32)
     shares = Scale(0, 10).share(values)

@@ -118,6 +118,7 @@ def test_ascii_takes_as_many_cells(text: str) -> None:
 def test_braille_keeps_its_shape() -> None:
     assert plain("⠀⣿⠉⣀⠤⠶") == " |'..-"
     assert plain("┌─┐│●✓é写…") == "+-+|*ve??."
+    assert plain("blocks.0.c…ution  61 °C  Starting… 3") == "blocks.0.c~ution  61  C  Starting. 3"
 
 
 async def test_keys_change_the_theme_and_it_is_remembered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -34,8 +35,10 @@ _LINES = {
     "“”„": '"',
     "µ": "u",
     "²": "2",
+    "°": " ",
 }
 _STAND_INS = {character: plain for characters, plain in _LINES.items() for character in characters}
+_CUT = re.compile(r"(?<=\S)…(?=\S)")
 _ROWS = (0x01 | 0x08, 0x02 | 0x10, 0x04 | 0x20, 0x40 | 0x80)
 """The dots of each of the four rows of a braille character."""
 _BRAILLE = {
@@ -59,8 +62,8 @@ class Ascii(LineFilter):
 
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
-    """Return text in ASCII that takes as many cells."""
-    return "".join(map(_plain, text))
+    """Return text in ASCII that takes as many cells; what is cut out of a name leaves no dot, as if it were a part."""
+    return "".join(map(_plain, _CUT.sub("~", text)))
 
 
 @lru_cache(maxsize=4096)

@@ -31,7 +31,7 @@ _LEAST_RATIO = 4.9
 """From end to end of a logarithmic axis, whose labels are then 1, 2 and 5."""
 _NARROW = 3.0
 """Values of a smaller ratio would fill less than two thirds of such an axis."""
-_LEAST_USED = 0.45
+_LEAST_USED = 0.55
 """An axis of which less than this share is used shrinks."""
 
 

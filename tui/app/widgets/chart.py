@@ -239,11 +239,11 @@ class Chart(Panel):
         for step, label in labels:
             if not plot.first <= step <= plot.last:
                 continue
-            at = _beside_marks(tones, plane.cell(step), len(label), end + 1)
-            if at is not None:
-                line[at : at + len(label)] = label
-                tones[at : at + len(label)] = ["muted"] * len(label)
-                end = at + len(label)
+            place = _beside_marks(tones, plane.cell(step), len(label), end + 1)
+            if place is not None:
+                line[place : place + len(label)] = label
+                tones[place : place + len(label)] = ["muted"] * len(label)
+                end = place + len(label)
         runs: list[Run] = [(" " * (self._MARGIN - 1), "faint"), ("└", "faint")]
         for character, tone in zip(line, tones, strict=True):
             if runs[-1][1] == tone:
