@@ -89,3 +89,12 @@ def test_rates_as_a_table_and_as_json(cnntrain: Any, played: dict[str, Any]) -> 
     result = cnntrain(*command)
     assert "too short or too flat" in result.stderr
     assert "To use" not in result.stdout
+
+
+@pytest.mark.parametrize("command", ["rates", "train"])
+def test_help_names_the_key_that_does_the_same_on_the_screen(cnntrain: Any, command: str) -> None:
+    from tui.app.screens.settings_keys import KEYS
+
+    key = next(one.key_display for one in KEYS if getattr(one, "id", "") == "settings.rates")
+    told = " ".join(cnntrain(command, "--help").stdout.split())
+    assert f"{key} " in told.partition("rates" if command == "train" else "Nothing is kept")[2][:80]

@@ -7,6 +7,7 @@ A way takes a `Watcher`, which it tells what it is doing, and returns the run th
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,3 +149,8 @@ def runs_typed(root: Path) -> str:
     """Return what ``--runs`` needs in a command line, or nothing where the command would look anyway."""
     usual = os.environ.get("CNNTRAIN_RUNS") or str(DEFAULT_ROOT)
     return "" if Path(os.path.abspath(os.path.expanduser(usual))) == Path(os.path.abspath(root)) else str(root)
+
+
+def run_typed(run: RunDir) -> str:
+    """Return what a command takes for a run: its name, or where it is if the command would look elsewhere."""
+    return shlex.quote(run.name if not runs_typed(run.path.parent) else os.path.abspath(run.path))

@@ -139,7 +139,7 @@ def train(
     With --plain, Ctrl-C asks whether to stop; without a terminal it stops the run. A second one stops it at once.
 
     With --dry-run nothing is started: memory, times, the largest batch, disk, the first loss, and whether one batch
-    alone is learned. `cnntrain rates` finds a learning rate.
+    alone is learned. `cnntrain rates`, or F7 among the settings on the screen, finds a learning rate.
 
     Exit codes with --plain: 0 finished; 75 stopped, to be resumed; 1 failed; 137 killed; 130 the view was left.
     With --dry-run: 0 nothing is against it; 3 something is.

@@ -15,7 +15,8 @@ def rates(preset: Name, data: Data = None, set_: Assignments = None, json: AsJso
     """Try growing learning rates and suggest some for PRESET.
 
     The range test of Smith (2017): a step with each rate from 1e-7 to 10 until the loss diverges, on the run's own
-    batches. The suggestions are those of fastai. Nothing is kept.
+    batches. The suggestions are those of fastai. Nothing is kept. On the screen F7 does the same among the settings
+    of a new run, draws the curve, and takes the rate that you choose.
     """
     from tui.cli import train as training
     from tui.cli.beforehand import range_test

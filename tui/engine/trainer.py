@@ -280,10 +280,10 @@ class Trainer:
         """Save and end the attempt."""
         step = self._progress.step
         if self._attempt.save() and self._attempt.saver.wait(self._progress, ending=True):
-            raise Stopped(f"{why} after step {step} of {self._attempt.total_steps}. Resume it to go on.")
+            raise Stopped(f"{why} after step {step:,} of {self._attempt.total_steps:,}. Resume it to go on.")
         saved = self._attempt.saver.saved_step
-        since = f"the last checkpoint is of step {saved}" if saved else "there is no checkpoint"
-        raise Stopped(f"{why} after step {step}, but that step could not be saved; {since}. Resume it to go on.")
+        since = f"the last checkpoint is of step {saved:,}" if saved else "there is no checkpoint"
+        raise Stopped(f"{why} after step {step:,}, but that step could not be saved; {since}. Resume it to go on.")
 
     # -- ending --------------------------------------------------------------------------------------
 

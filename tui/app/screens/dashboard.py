@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
 
+OPENED = ("layers", "classes")
+"""Panels about which a screen of its own tells all."""
+
+
 class Dashboard(Container):
     """All panels of one run."""
 
@@ -48,6 +52,13 @@ class Dashboard(Container):
         def __init__(self, order: tuple[str, ...], hidden: tuple[str, ...]) -> None:
             super().__init__()
             self.order, self.hidden = order, hidden
+
+    class Opened(Message):
+        """A person wants to see all about what a panel shows."""
+
+        def __init__(self, panel: str) -> None:
+            super().__init__()
+            self.panel = panel
 
     class Wanting(Message):
         """A look at the run would find something finer to show."""
@@ -249,9 +260,11 @@ class Dashboard(Container):
             self._change(lambda window: self._view.zoom(window, inwards, at=step))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the step that was clicked."""
+        """Put the cursor on the step that was clicked; a double click opens the panel."""
         step = _step_under(event)
-        if step is not None:
+        if event.chain == 2 and isinstance(event.widget, Panel):
+            self.action_open()
+        elif step is not None:
             self._change(lambda window: self._view.point(step))
 
     def action_maximise(self) -> None:
@@ -261,6 +274,13 @@ class Dashboard(Container):
         if not self.maximised and not shown.pages and self._chosen not in shown.spans:
             self._chosen = next(iter(shown.spans))
         self.fit_panels()
+
+    def action_open(self) -> None:
+        """Show all about what the chosen panel shows, or the panel alone."""
+        if self._chosen in OPENED:
+            self.post_message(self.Opened(self._chosen))
+        else:
+            self.action_maximise()
 
     def action_hide(self) -> None:
         """Take the chosen panel off the screen."""

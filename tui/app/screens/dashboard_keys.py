@@ -14,6 +14,14 @@ KEYS: list[BindingType] = [
         tooltip="Give the chosen panel the whole screen, or not.",
     ),
     Binding(
+        "enter",
+        "open",
+        "Open",
+        id="watch.open",
+        show=False,
+        tooltip="All about the layers or the classes, if their panel is chosen; another panel alone. As two clicks do.",
+    ),
+    Binding(
         "l",
         "toggle_log",
         "Axis",

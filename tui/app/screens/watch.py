@@ -203,6 +203,14 @@ class WatchScreen(Screen[None]):
         self.tick()
         self.dashboard.draw_stale()
 
+    def on_dashboard_opened(self, event: Dashboard.Opened) -> None:
+        """Show all about the layers, or about the classes."""
+        event.stop()
+        if event.panel == "layers":
+            self.action_layers()
+        else:
+            self.action_answers()
+
     def _tell_of_silence(self, since: float | None) -> None:
         """Say since when the disk does not answer, or that it does again."""
         silent = since is not None and time.time() - since >= _STALE

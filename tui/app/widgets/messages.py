@@ -65,7 +65,7 @@ def _rows(event: Event, width: int) -> list[Row]:
         room //= 2
     tone = _tone(event)
     stamp = time.strftime("%H:%M:%S", time.localtime(event.time))
-    lines = textwrap.wrap(text, room) or [""]
+    lines = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
     return [((f"{stamp if i == 0 else '':<{_STAMP}}", "muted"), (line, tone)) for i, line in enumerate(lines)]
 
 

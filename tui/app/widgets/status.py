@@ -11,6 +11,7 @@ from textual.geometry import Size
 
 from tui.app.format import duration, size
 from tui.app.palette import Tone
+from tui.app.starts import run_typed
 from tui.app.widgets.panel import Row, Rows, Run, cells, fit
 from tui.core.metrics import (
     DATA_WAIT,
@@ -223,7 +224,7 @@ class Outcome(Rows):
     def _wrapped(self, width: int) -> list[Row]:
         rows: list[Row] = []
         for text, tone in self._sentences:
-            lines = textwrap.wrap(text, max(10, width)) or [""]
+            lines = textwrap.wrap(text, max(10, width), break_on_hyphens=False) or [""]
             if len(lines) > self._MOST:
                 lines[self._MOST - 1 :] = [" ".join(lines[self._MOST - 1 :])]
             rows += [((fit(line, width), tone),) for line in lines]
@@ -239,7 +240,7 @@ def _oddness(state: RunState) -> list[tuple[str, Tone]]:
     ]
     if state.status == "silent" and state.owner is not None and state.owner.engine_lives:
         wake = f"`kill -CONT {state.owner.engine_pid}` lets one that was suspended go on"
-        said.append((f"{wake}; `cnntrain stop --now {clean(state.run.name, 60)}` ends it, to be resumed.", "text"))
+        said.append((f"{wake}; `cnntrain stop --now {clean(run_typed(state.run))}` ends it, to be resumed.", "text"))
     return said
 
 
@@ -259,7 +260,7 @@ def outcome(state: RunState) -> list[tuple[str, Tone]]:
 
 
 def _next_step(state: RunState) -> str:
-    name = clean(state.run.name, 60)
+    name = clean(run_typed(state.run))
     if state.read_only:
         return state.read_only
     last = state.checkpoints[-1] if state.checkpoints else None
