@@ -172,8 +172,10 @@ def test_names_of_runs_stay_in_their_directory(tmp_path: Path, count: int) -> No
             assert_harmless(str(error))
         else:
             assert run.path.parent == tmp_path
-            assert re.fullmatch(r"\d{8}-\d{6}-[\w.-]+", run.name, re.ASCII)
-            assert len(os.fsencode(run.name)) < 100
+            assert re.fullmatch(r"\d{8}-\d{6}-[^\s/]+", run.name)
+            assert_harmless(run.name)
+            assert unicodedata.is_normalized("NFC", run.name)
+            assert len(os.fsencode(run.name)) < 140
 
 
 def test_names_of_presets_and_settings(count: int) -> None:

@@ -14,12 +14,14 @@ import pytest
 from textual.pilot import Pilot
 from walking import make_app, settle, text_of, until
 
+from tui.app import starts
 from tui.app.app import CnntrainApp
 from tui.app.listing import Listing
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.results import ResultsScreen
 from tui.app.screens.watch import WatchScreen
 from tui.app.starts import runs_typed
+from tui.app.widgets import run_list
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.run_list import RunList, about, ago, headings
 from tui.app.widgets.text_field import TextField
@@ -154,6 +156,26 @@ async def test_a_preset_of_ones_own_appears_when_one_comes_back(app: CnntrainApp
         await pilot.press("escape")
         await settle(pilot)
         assert "yours: For the garden." in text_of(app)
+
+
+def test_a_run_that_is_trained_again_gets_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, names = tmp_path / "runs", []
+    run = builders.make_run(root, name="20260131-120000-shoes", steps=20)
+
+    def begin(watcher: starts.Watcher, settings: object, *, root: Path, name: str, preset: str) -> RunDir:
+        names.append(name)
+        return builders.make_run(root, name=f"20260131-12000{len(names)}-{name}", steps=20)
+
+    monkeypatch.setattr(starts, "_begin", begin)
+    for _ in range(2):
+        starts.again(run, "cifar10", root)(starts.Watcher())
+    assert names == ["shoes-2", "shoes-3"]
+
+
+@pytest.mark.parametrize(("step", "epoch", "told"), [(60, 0.63, "0.6/20"), (60, 20.0, "20/20"), (30, 10.0, "10.0/20")])
+def test_epochs_are_those_that_were_made(step: int, epoch: float, told: str, tmp_path: Path) -> None:
+    made = summary_of(builders.make_run(tmp_path, steps=20))
+    assert run_list._epochs(replace(made, step=step, total_steps=60, epoch=epoch, epochs=20), 80) == told
 
 
 async def test_broken_runs_do_no_harm(app: CnntrainApp, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ async def test_a_known_run_is_repeated_with_two_keys(
         assert isinstance(app.screen, WatchScreen)
     settings, arguments = launches.created[0]
     assert settings.training.epochs == 9
-    assert (arguments["name"], arguments["preset"]) == ("example", "cifar10")
+    assert (arguments["name"], arguments["preset"]) == ("example-2", "cifar10")
     assert arguments["scan"].total == 100
     assert len(launches.started) == 1
 

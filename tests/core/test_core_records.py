@@ -128,7 +128,7 @@ def test_a_run_name_is_a_safe_file_name(tmp_path: Path) -> None:
     assert run.name.endswith("-etc-pass-wd-2J")
     run.make()
     assert new_run(tmp_path, "../../etc/pass wd\x1b[2J").path != run.path
-    with pytest.raises(UsageError, match=r"no letter or digit of those .* a to z, 0 to 9"):
+    with pytest.raises(UsageError, match="no letter or digit"):
         new_run(tmp_path, "../..")
 
 

@@ -7,9 +7,10 @@ from parents import FOUND, state_of
 
 from tui.core.dataset.manifest import load_manifest
 from tui.core.errors import FailureError, UsageError
+from tui.core.naming import safe_name
 from tui.core.presets import read_settings
 from tui.core.rates import RateChange, note_rate, read_rates
-from tui.core.rundir import RunDir, safe_name
+from tui.core.rundir import RunDir
 from tui.runs.derive import derive, derived_name
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core import presets
+from tui.core.naming import free_name
 from tui.core.rundir import DEFAULT_ROOT, RunDir
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def again(run: RunDir, preset: str, root: Path) -> Start:
     """Start a new run with the settings of a known one."""
 
     def start(watcher: Watcher) -> RunDir:
+        from tui.runs.catalog import runs_in
+
         settings = presets.read_settings(run.settings)
-        return _begin(watcher, settings, root=root, name=run.given_name, preset=preset)
+        name = free_name(run.given_name, {one.given_name for one in runs_in(root)})
+        return _begin(watcher, settings, root=root, name=name, preset=preset)
 
     return start
 

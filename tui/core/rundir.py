@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.core.errors import UsageError
+from tui.core.naming import NAMELESS, safe_name
 
 FORMAT = 1
 """The version of a run directory's layout; a higher one is opened read-only."""
@@ -35,7 +36,6 @@ KNOWN = b"\n"
 
 DEFAULT_ROOT = Path("runs")
 
-_NAME = re.compile(r"[^\w.-]+", re.ASCII)
 _STAMPED = re.compile(r"\d{8}-\d{6}-(.+)", re.ASCII | re.DOTALL)
 
 
@@ -168,15 +168,6 @@ class RunDir:
         for folder in (self.metrics, self.evaluations, self.checkpoints):
             folder.mkdir()
         self.control.mkdir(mode=0o700)
-
-
-NAMELESS = "the name has no letter or digit of those that directories are named with: a to z, 0 to 9"
-"""Why nothing is left of a name."""
-
-
-def safe_name(name: str) -> str:
-    """Return what of a name a directory can be called, at most 60 characters; empty if nothing is left."""
-    return _NAME.sub("-", name).strip("-.")[:60]
 
 
 def new_run(root: Path, name: str) -> RunDir:

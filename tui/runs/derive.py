@@ -8,7 +8,6 @@ touched.
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shutil
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import FailureError
+from tui.core.naming import free_name
 from tui.core.rates import note_rate, read_rates
-from tui.core.rundir import RunDir, safe_name
+from tui.core.rundir import RunDir
 from tui.core.text import clean_path
 from tui.runs.catalog import runs_in
 from tui.runs.trial import CHANGED, PARENT, asked
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _LONGEST_PARENT = 24
 """Characters of the parent's name in the name of a derived run, in which the change must have room."""
-_LONGEST = 55
-"""Characters of a name that gets a number: a directory's may have 60."""
 
 
 def derive(
@@ -98,10 +96,7 @@ def derived_name(parent: str, changes: Mapping[str, Any]) -> str:
 
 def _free_name(run: RunDir, changes: Mapping[str, Any]) -> str:
     """Return a name that no run beside ``run`` has: the same offer may be tried again."""
-    name = safe_name(derived_name(run.given_name, changes))
-    taken = {one.given_name for one in runs_in(run.path.parent)}
-    numbered = (f"{name[:_LONGEST]}-{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([name], numbered) if each not in taken)
+    return free_name(derived_name(run.given_name, changes), {one.given_name for one in runs_in(run.path.parent)})
 
 
 def _in_words(before: Settings, changes: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import KINDS
-from tui.core.rundir import NAMELESS, RunDir, safe_name
+from tui.core.naming import NAMELESS, safe_name
+from tui.core.rundir import RunDir
 from tui.core.text import clean, clean_path
 from tui.runs.catalog import summary_of
 from tui.runs.lock import take_lock

@@ -97,7 +97,7 @@ def pin(app: App[Any], run: RunDir, pinned: bool, done: Done) -> None:
 def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
     """Ask for another name and give it to a run."""
     from tui.app.screens.ask import AskLine
-    from tui.core.rundir import safe_name
+    from tui.core.naming import safe_name
     from tui.runs import upkeep
 
     renamed: list[RunDir] = []

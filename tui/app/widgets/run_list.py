@@ -232,7 +232,8 @@ def _epochs(summary: Summary, width: int) -> str:
     if not summary.total_steps:
         return "–"
     done = min(1.0, summary.step / summary.total_steps)
-    at = f"{summary.epoch:.1f}" if done < 1 else f"{summary.epoch:.0f}"
+    whole = done == 1 and abs(summary.epoch - round(summary.epoch)) < 0.05  # training.max_steps may end within one
+    at = f"{summary.epoch:.0f}" if whole else f"{summary.epoch:.1f}"
     words = f"{at}/{summary.epochs}" if summary.epochs else f"{100 * done:.0f} %"
     if width < _WIDE:
         return words
