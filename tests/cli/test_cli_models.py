@@ -102,9 +102,17 @@ def test_code_typed_for_a_summary_is_allowed_and_a_presets_is_not(cnntrain: Any,
     assert refused.exit_code == 2
     assert "a preset loads no code" in refused.stderr
     assert (allowed(), asked) == ([], [])
-    told = cnntrain("models", "summary", "simple-cnn", "--set", "model.name=my_nets:Net")
-    assert "`cnntrain models forget my_nets:Net` ends that" in told.stderr
-    assert allowed() == ["my_nets:Net"]
+    told = cnntrain("models", "summary", "simple-cnn", "--set", "model.name=wave:Net")
+    assert "`cnntrain models forget wave:Net` ends that" in told.stderr
+    assert allowed() == ["wave:Net"]
+
+
+def test_code_that_is_not_there_is_not_allowed(cnntrain: Any, asked: Any) -> None:
+    told = cnntrain("models", "summary", "simple-cnn", "--set", "model.name=no_nets.small:Net")
+    assert told.exit_code == 2
+    assert told.stderr.startswith("cnntrain: no_nets.small:Net cannot be used: there is no module no_nets.small.")
+    assert "may be run" not in told.stderr
+    assert (allowed(), asked) == ([], [])
 
 
 def test_a_real_engine_answers(cnntrain: Any) -> None:

@@ -86,12 +86,25 @@ def test_a_preset_names_no_code_not_even_code_that_is_allowed(known: bool, tmp_p
     assert presets.read_settings(path).model.name == NAME  # as a run's own file it can be looked at
 
 
+def test_a_module_is_looked_for_without_running_any_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "nets_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit(3)")
+    (package / "small.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check_installed("nets_of_mine:Net")
+    check_installed("nets_of_mine.small:Net")
+    for name in ("nets_of_mine.large:Net", "nets_of_mine.small.er:Net", "no_nets:Net", "sys.nothing:Net"):
+        with pytest.raises(UsageError, match=f"there is no module {name.partition(':')[0]}. Install"):
+            check_installed(name)
+    check_installed("sys:Net")
+
+
 def test_timm_that_is_not_there_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"timm is not installed. Install it with `pip install 'cnntrain\[timm\]'`"):
         check_installed("timm:resnet18")
     check_installed("resnet18")
-    check_installed(NAME)
 
 
 def test_code_has_no_pretrained_weights_of_ours() -> None:

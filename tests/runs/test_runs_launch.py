@@ -232,10 +232,10 @@ def test_a_run_without_its_dataset_is_not_resumed(tmp_path: Path) -> None:
 
 def test_a_run_of_code_that_is_not_allowed_is_neither_resumed_nor_made_longer(tmp_path: Path) -> None:
     for status, again in (("stopped", launch.resume), ("finished", lambda run: controls.extend(run, 2))):
-        settings = {"model": {"name": "my_nets:Net"}}
+        settings = {"model": {"name": "wave:Net"}}
         run = builders.make_run(tmp_path / status, status=status, settings=settings)  # type: ignore[arg-type]
         before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-        with pytest.raises(UsageError, match=r"my_nets:Net is not run: .*`cnntrain models allow my_nets:Net`"):
+        with pytest.raises(UsageError, match=r"wave:Net is not run: .*`cnntrain models allow wave:Net`"):
             again(run)
         assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 

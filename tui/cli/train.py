@@ -42,10 +42,13 @@ def resolved(
 
 def _allow(name: object) -> None:
     """Code that is named on the command line may be run: now, and when this run is resumed or tested."""
-    from tui.core.architectures import is_code
+    from tui.core.architectures import check_installed, is_code
     from tui.core.permission import allow
 
-    if isinstance(name, str) and is_code(name) and allow(name):
+    if not isinstance(name, str) or not is_code(name):
+        return
+    check_installed(name)  # who mistyped it has allowed nothing
+    if allow(name):
         complain(f"{name} is code of yours that may be run from now on; `cnntrain models forget {name}` ends that.")
 
 

@@ -6,8 +6,10 @@ compares the two. Of timm and of a package of one's own only the shape of the na
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import re
+import sys
 
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.text import clean
@@ -75,11 +77,35 @@ def known_model(name: str) -> str:
 
 
 def check_installed(name: str) -> None:
-    """Refuse a model of timm where timm is not installed.
+    """Refuse a model of timm where timm is not installed, and code of a module that is not there; none is run.
 
     Raises:
         UsageError: says how to install it.
     """
+    if is_code(name) and not _is_module(name.partition(":")[0]):
+        raise no_module(name, name.partition(":")[0])
     if name.startswith(TIMM) and importlib.util.find_spec("timm") is None:
         step = "Install it with `pip install 'cnntrain[timm]'`, or choose another model.name."
         raise UsageError(f"{name} cannot be used", "timm is not installed", step)
+
+
+def no_module(name: str, module: str) -> UsageError:
+    """Return the refusal of code whose module, or one that it needs, is not there."""
+    hint = "Install its package where cnntrain is installed; the folder that you are in is not searched."
+    return UsageError(f"{name} cannot be used", f"there is no module {clean(module, 80)}", hint)
+
+
+def _is_module(name: str) -> bool:
+    """Whether a module can be found; that imports no part of its package, as `importlib.util.find_spec` would."""
+    top, *below = name.split(".")
+    path = top
+    try:
+        spec = importlib.util.find_spec(top)
+        for part in below:
+            if spec is None or spec.submodule_search_locations is None:
+                return False
+            path = f"{path}.{part}"
+            spec = importlib.machinery.PathFinder.find_spec(path, spec.submodule_search_locations)
+    except (ImportError, ValueError):  # ValueError: a module that something has put there without a file
+        return top in sys.modules
+    return spec is not None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tui.core.architectures import TIMM, check_installed, is_timm
+from tui.core.architectures import TIMM, check_installed, is_timm, no_module
 from tui.core.errors import CnntrainError, FailureError, UsageError, did_you_mean
 from tui.core.permission import check_allowed
 from tui.core.settings import Settings
@@ -83,9 +83,7 @@ def _of_package(settings: Settings, outputs: int) -> nn.Module:
             make = getattr(make, part)
         model = make(**asked(make, settings, outputs))
     except ModuleNotFoundError as error:
-        missing = clean(error.name or module, 80)
-        hint = "Install its package where cnntrain is installed; the folder that you are in is not searched."
-        raise UsageError(f"{name} cannot be used", f"there is no module {missing}", hint) from error
+        raise no_module(name, error.name or module) from error
     except CnntrainError:
         raise
     except (Exception, SystemExit) as error:
