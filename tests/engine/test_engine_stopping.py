@@ -13,7 +13,7 @@ import pytest
 
 from tui.core import control
 from tui.core.errors import UsageError
-from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended, Message, Rewound
+from tui.core.events import CheckpointSaved, Ended, Evaluated, Extended, Message, Rewound, Started
 from tui.core.extensions import Extension, extend, planned_steps, read_extensions
 from tui.core.presets import read_settings
 from tui.core.rundir import RunDir
@@ -84,6 +84,24 @@ def test_the_time_limit_ends_the_run_with_a_validation_and_the_test(
     assert splits[-2][0] == "validation"
     assert splits[-1][0] == "test"
     assert events(run, CheckpointSaved)[-1].step == last
+
+
+def test_an_attempt_says_how_long_those_before_it_trained(
+    trainer: Any, settings: Any, run: RunDir, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(stopping, "monotonic", lambda: 10.0 * next(clock))
+    chosen = settings(**{"training.epochs": 5, "training.max_steps": 23})
+    loop, data, _ = trainer(chosen)
+    data.before = lambda step: control.ask(run, "stop") if step == 4 else None
+    with pytest.raises(Stopped):
+        loop.run()
+    started_again(run)
+    text = trainer(chosen, attempt=2)[0].run()
+    first, second = events(run, Started)
+    assert first.trained == 0
+    assert second.trained >= 10 * second.step > 0
+    assert text.startswith("Trained 2.3 epochs; best validation")
 
 
 def test_a_pause_does_not_count_as_training_time(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,9 @@ def test_no_more_time_is_left_than_training_max_minutes_allows(tmp_path: Path, m
     trained = state.last_time - state.started.time
     assert 5 < trained < 30
     assert state.eta_seconds == pytest.approx(60 - trained, abs=2.5)  # all steps would take 70 s
+    resumed = state.started.but(attempt=2, step=200, time=state.last_time, trained=20.0)
+    builders.append_event(run, resumed)
+    assert followed(run, history=False).state.eta_seconds == pytest.approx(40, abs=2.5)
     again = events.Extended(time=state.last_time, step=200, epochs=1, total_epochs=13, total_steps=1300)
     builders.append_event(run, again)
     assert followed(run, history=False).state.eta_seconds == pytest.approx(60, abs=2.5)

@@ -11,6 +11,7 @@ from tui.cli.table import aligned
 from tui.cli.terminal import emit, is_terminal, say, width
 from tui.core.errors import UsageError
 from tui.core.rundir import RunDir
+from tui.core.sentences import epochs
 from tui.core.text import clean, clean_path
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _tell(found: Comparison) -> None:
 
     letters = [letter(place) for place in range(len(found.runs))]
     for name, one in zip(letters, found.runs, strict=True):
-        say(f"{name}  {one.name}: {one.status}, epoch {one.epoch:.3g}" + (f"; {one.note}" if one.note else ""))
+        say(f"{name}  {one.name}: {one.status}, epoch {epochs(one.epoch)}" + (f"; {one.note}" if one.note else ""))
     rows = [("", *letters)]
     rows += [
         (key, *("–" if one is None else in_words(one) for one in values)) for key, values in found.settings.items()

@@ -85,6 +85,8 @@ class Started(Event, frozen=True, kw_only=True):
     """A `tui.core.metrics.Task`, which decides the metrics."""
     targets: list[str] = []
     """The numbers that a regression learns, by name."""
+    trained: float = 0.0
+    """Seconds of the attempts before, as far as training.max_minutes counts them."""
 
 
 class EpochEnded(Event, frozen=True, kw_only=True):

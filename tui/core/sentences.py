@@ -32,6 +32,11 @@ def size(count: float) -> str:
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 99.5 else f"{value:.1f} {_UNITS[unit]}"
 
 
+def epochs(count: float) -> str:
+    """Return how many epochs were gone through, or after which one something was: ``0.632``, ``3``, ``1,234``."""
+    return f"{count:.3g}" if count < 999.5 else f"{count:,.0f}"
+
+
 def sentence(event: events.Event) -> str:
     """Return the line for an event, not yet sanitized; empty for what is not worth one."""
     from tui.core import events  # pydantic, which not everyone who wants a duration has to wait for
@@ -52,7 +57,7 @@ def sentence(event: events.Event) -> str:
             numbers = f"training loss {LOSS.format(event.loss)}, {metric.label} {metric.format(event.score)}"
             return f"epoch {event.epoch}: {numbers}, took {duration(event.seconds)}"
         case events.Evaluated():
-            where = f"after epoch {event.epoch:.3g}" if event.split == "validation" else f"at step {event.step:,}"
+            where = f"after epoch {epochs(event.epoch)}" if event.split == "validation" else f"at step {event.step:,}"
             return f"{event.split} {where}: {scores(event)}{' (best)' if event.best else ''}"
         case events.Rewound():
             return f"going back to {event.checkpoint}, step {event.step:,}"

@@ -327,6 +327,7 @@ def _announce(attempt: Attempt) -> None:
             std=list(data.std),
             versions=devices.versions(),
             task=attempt.objective.task,
+            trained=attempt.progress.elapsed,
         )
     )
     link.message("info", attempt.compute.sentence())

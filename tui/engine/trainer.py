@@ -23,6 +23,7 @@ from torch import nn
 from tui.core import control
 from tui.core.events import Controlled, EpochEnded, Split
 from tui.core.metrics import AVERAGED, LOSS, of_task
+from tui.core.sentences import epochs
 from tui.core.text import clean
 from tui.engine import evaluate, failures
 from tui.engine.attempt import Attempt
@@ -291,14 +292,14 @@ class Trainer:
         """Test the best weights on the test split, if there is one; return the last sentence."""
         self._wait_for_disk()
         progress, metric = self._progress, self._stopping.best_by
-        epochs = progress.step / self._attempt.epoch_steps
-        words = [f"Trained {epochs:g} epoch{'s' if epochs != 1 else ''}"]
+        done = progress.step / self._attempt.epoch_steps
+        words = [f"Trained {epochs(done)} epoch{'s' if done != 1 else ''}"]
         if progress.end_reason and progress.step < self._attempt.schedule.total:
             planned = self._attempt.schedule.total / self._attempt.epoch_steps
-            words = [f"{words[0]} of {planned:g}, because {progress.end_reason}"]
+            words = [f"{words[0]} of {epochs(planned)}, because {progress.end_reason}"]
         if progress.best.step:
-            epoch = round(progress.best.step / self._attempt.epoch_steps, 2)
-            words.append(f"best validation {metric.label} {metric.format(progress.best.score)} after epoch {epoch:g}")
+            best = epochs(progress.best.step / self._attempt.epoch_steps)
+            words.append(f"best validation {metric.label} {metric.format(progress.best.score)} after epoch {best}")
         if self._data.images.get("test"):
             step = self._load_best()
             evaluation = self._evaluate("test")

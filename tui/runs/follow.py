@@ -213,12 +213,15 @@ class RunFollower:
         return end - begin - math.fsum(max(0.0, min(b, end) - max(a, begin)) for a, b in self.state.pauses)
 
     def _allowed(self, now: float) -> float:
-        """Return the seconds that training.max_minutes leaves at most: what attempts before took is not known here."""
+        """Return the seconds that training.max_minutes leaves at most."""
         state, limit = self.state, self.state.setting("training.max_minutes")
         if not isinstance(limit, int | float) or limit <= 0 or state.started is None:
             return math.inf
-        anew = (event.time for event in state.log if isinstance(event, Extended))
-        return max(0.0, 60 * limit - self._trained(max(state.started.time, *anew, 0.0), now))
+        begin, before = state.started.time, state.started.trained
+        for event in state.log:
+            if isinstance(event, Extended) and event.time >= begin:  # the limit counts anew
+                begin, before = event.time, 0.0
+        return max(0.0, 60 * limit - before - self._trained(begin, now))
 
     def _read_settings(self) -> bool:
         """Read the settings once, and again when the file has changed; what is wrong with them becomes a sentence."""
