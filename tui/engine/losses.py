@@ -33,7 +33,6 @@ class Objective(ABC):
         settings: of the loss.
         targets: of the training pictures: weights and scale come from them.
         device: where outputs and targets lie.
-        evenly: whether training draws every class equally often.
 
     Attributes:
         task: what is learned.
@@ -42,11 +41,9 @@ class Objective(ABC):
 
     task: Task
 
-    def __init__(
-        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
-    ) -> None:
+    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
         self.outputs = targets.width
-        self._loss, self._settings, self._evenly = loss, settings, evenly
+        self._loss, self._settings = loss, settings
 
     @abstractmethod
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -70,6 +67,9 @@ class Classification(Objective):
 
     Targets are classes, int64 [B], or of mixed pictures the shares of the classes, float32 [B, C]. The focal
     loss is -(1 - p)^gamma log p (Lin et al. 2017, "Focal Loss for Dense Object Detection").
+
+    Args:
+        evenly: whether training draws every class equally often; the others as in `Objective`.
     """
 
     task: Task = "classification"
@@ -77,8 +77,8 @@ class Classification(Objective):
     def __init__(
         self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
     ) -> None:
-        super().__init__(loss, settings, targets, device, evenly=evenly)
-        weights = class_weights(settings, targets.per_class(), evenly=self._evenly)
+        super().__init__(loss, settings, targets, device)
+        weights = class_weights(settings, targets.per_class(), evenly=evenly)
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -128,10 +128,8 @@ class MultiLabel(Objective):
 
     task: Task = "multilabel"
 
-    def __init__(
-        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
-    ) -> None:
-        super().__init__(loss, settings, targets, device, evenly=evenly)
+    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
+        super().__init__(loss, settings, targets, device)
         weights = positive_weights(settings, targets.per_class(), len(targets))
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
 
@@ -180,10 +178,8 @@ class Regression(Objective):
 
     task: Task = "regression"
 
-    def __init__(
-        self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device, *, evenly: bool = False
-    ) -> None:
-        super().__init__(loss, settings, targets, device, evenly=evenly)
+    def __init__(self, loss: Loss, settings: LossSettings, targets: Targets, device: torch.device) -> None:
+        super().__init__(loss, settings, targets, device)
         numbers = targets.all().astype(np.float64)
         self.mean, self.deviation = np.zeros(targets.width), np.ones(targets.width)
         if settings.standardise and len(numbers):
@@ -227,15 +223,13 @@ def objective(settings: Settings, targets: Targets, device: torch.device | str =
         targets: of the training pictures, as the manifest lists them.
         device: where outputs and targets lie.
     """
-    kinds: dict[Task, type[Objective]] = {
-        "classification": Classification,
-        "multilabel": MultiLabel,
-        "regression": Regression,
-    }
-    evenly = settings.data.sampler == "balanced"
-    return kinds[targets.task](
-        loss_of(settings, targets.task), settings.loss, targets, torch.device(device), evenly=evenly
-    )
+    loss, device = loss_of(settings, targets.task), torch.device(device)
+    match targets.task:
+        case "multilabel":
+            return MultiLabel(loss, settings.loss, targets, device)
+        case "regression":
+            return Regression(loss, settings.loss, targets, device)
+    return Classification(loss, settings.loss, targets, device, evenly=settings.data.sampler == "balanced")
 
 
 def favoured_twice(settings: Settings) -> str:
