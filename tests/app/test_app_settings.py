@@ -15,7 +15,7 @@ from walking import make_app, settle, text_of
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
-from tui.app.draft_words import findable
+from tui.app.draft_words import findable, words_of
 from tui.app.screens.ask import AskLine
 from tui.app.screens.pick import Pick
 from tui.app.screens.settings import SettingsScreen
@@ -199,7 +199,7 @@ def test_the_search_finds_nothing_and_everything() -> None:
 
 def test_a_search_for_a_setting_looks_further_than_its_name() -> None:
     keys = {findable(setting): key for key, setting in fields().items()}
-    more = {text: f"{fields()[key].group_title} {fields()[key].help}" for text, key in keys.items()}
+    more = {text: words_of(fields()[key]) for text, key in keys.items()}
 
     def found(typed: str) -> list[str]:
         return [keys[text] for text in matching(list(keys), typed, more)]
@@ -211,13 +211,41 @@ def test_a_search_for_a_setting_looks_further_than_its_name() -> None:
     assert found("weight decay")[0] == "optimizer.weight_decay"
     assert found("lr")[0] == "optimizer.learning_rate"
     assert set(found("gpu")) >= {key for key in found("compute") if "GPU" in fields()[key].help}
-    assert found("early stopping") == ["training.stop_patience"]
+    assert found("early stopping")[0] == "training.stop_patience"
     assert near("compute.device")[0] == "training.device"
     assert near("training.learning_rate")[0] == "optimizer.learning_rate"
     assert near("data.batch_size")[0] == "training.batch_size"
-    assert near("num_workers")[0] == "data.workers"
+    assert found("num_workers") == ["data.workers"]
+    assert not any("randaugment" in key for key in found("resume"))  # its letters, in their order, mean nothing
     assert len(near("data.batch_size")) <= 12
     assert near("zzz") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("fp16", "compute.precision"),
+        ("mixed precision", "compute.precision"),
+        ("bf16", "compute.precision"),
+        ("grayscale", "data.channels"),
+        ("color jitter", "data.hue"),
+        ("resolution", "data.image_size"),
+        ("imbalance", "data.sampler"),
+        ("validation split", "data.validation_fraction"),
+        ("gradient accumulation", "optimizer.accumulate"),
+        ("scheduler", "schedule.name"),
+        ("iterations", "training.max_steps"),
+        ("resume", "training.restarts"),
+        ("reproducible", "training.seed"),
+        ("slack", "notices.send"),
+        ("muon", "optimizer.name"),
+    ],
+)
+def test_a_setting_is_found_by_the_names_that_others_give_it(typed: str, key: str) -> None:
+    keys = {findable(setting): key for key, setting in fields().items()}
+    found = matching(list(keys), typed, {text: words_of(fields()[key]) for text, key in keys.items()})
+    assert key in [keys[text] for text in found]
+    assert len(found) <= 6
 
 
 async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> None:

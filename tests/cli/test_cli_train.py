@@ -131,6 +131,10 @@ def test_a_setting_that_another_one_leaves_without_effect_is_told(cnntrain, star
     told = "warning: optimizer.momentum has no effect: optimizer.name is not sgd or rmsprop or muon."
     assert told in cnntrain(*command).stderr
     assert "no effect" not in cnntrain(*command, "--set", "optimizer.name=sgd").stderr
+    told = "warning: training.stop_metric has no effect: training.stop_patience is 0."
+    command = ("train", "cpu-quick", "--data", str(data), "--detach", "--set", "training.stop_metric=accuracy")
+    assert told in cnntrain(*command).stderr
+    assert "no effect" not in cnntrain(*command, "--set", "training.stop_patience=3").stderr
 
 
 def test_no_pictures_are_named(cnntrain, started) -> None:

@@ -71,8 +71,8 @@ def test_a_setting_explains_itself(setting: schema.Setting) -> None:
     assert setting.help.endswith(".")
     assert "TODO" not in setting.help
     if setting.when:
-        other, values = setting.when
-        assert set(values) <= {*map(str, schema.all_settings()[other].choices), "simple_cnn", "true", "false"}
+        known = {*map(str, schema.all_settings()[setting.when.key].choices), "simple_cnn", "true", "false", "0"}
+        assert set(setting.when.values) <= known
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
@@ -214,7 +214,14 @@ def test_numbers_are_read_as_people_write_them(typed: str, value: object) -> Non
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("lr", "optimizer.learning_rate"), ("epoch", "training.epochs"), ("zzz", "presets show")]
+    ("typed", "meant"),
+    [
+        ("lr", "optimizer.learning_rate"),
+        ("epoch", "training.epochs"),
+        ("amp", "compute.precision"),
+        ("optimizer.wd", "optimizer.weight_decay"),
+        ("zzz", "presets show"),
+    ],
 )
 def test_a_setting_without_its_section_is_suggested(typed: str, meant: str) -> None:
     with pytest.raises(UsageError, match=meant.replace(".", r"\.")):
@@ -226,6 +233,15 @@ def test_a_setting_without_effect_is_known() -> None:
     assert schema.in_effect(Settings(), momentum)
     adam = schema.with_changes(Settings(), {"optimizer.name": "adam"}, source="test")
     assert not schema.in_effect(adam, momentum)
+
+
+@pytest.mark.parametrize("key", ["training.stop_metric", "training.stop_change"])
+def test_what_early_stopping_looks_at_has_no_effect_without_it(key: str) -> None:
+    setting = schema.all_settings()[key]
+    assert not schema.in_effect(Settings(), setting)
+    assert schema.idle_words(setting) == f"{key} has no effect: training.stop_patience is 0"
+    stopping = schema.with_changes(Settings(), {"training.stop_patience": 3}, source="test")
+    assert schema.in_effect(stopping, setting)
 
 
 def test_a_preset_states_only_what_differs() -> None:

@@ -39,6 +39,7 @@ RUN_NAME = schema.Setting(
     choices=(),
     minimum=None,
     maximum=None,
+    also="",
     above=None,
     below=None,
     when=None,

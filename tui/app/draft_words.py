@@ -57,6 +57,12 @@ def findable(setting: Setting) -> str:
     return f"{setting.title}  {setting.key}"
 
 
+def words_of(setting: Setting) -> str:
+    """Return by what else a setting is found: its group, what it says of itself, its choices and other names."""
+    choices = " ".join(map(str, setting.choices))
+    return f"{setting.group_title} {setting.help} {choices} {setting.also}"
+
+
 def differences(draft: Draft) -> str:
     """Return what differs from the preset, on one line."""
     told = [f"{key} = {in_words(new)}" for key, (_, new) in draft.changes().items()]

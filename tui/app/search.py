@@ -15,25 +15,35 @@ _MOST = 12
 
 
 def matching(choices: Sequence[str], typed: str, more: Mapping[str, str] | None = None) -> list[str]:
-    """Return the choices that contain every word that was typed, or else its letters in their order.
+    """Return the choices that contain every word that was typed; those that start with it come first.
 
-    Those that start with what was typed come first, then those that have it as their initials. What is said of a
-    choice in ``more`` is looked through, too, where no choice has the words itself.
+    Then come those that have it as their initials, and those of which ``more`` says every word. Without ``more``,
+    where no choice has the words, those are meant that have its letters in their order.
     """
     words = [letters(word) for word in re.split(r"[\s_-]+", typed) if letters(word)]
     found = [choice for choice in choices if all(word in letters(choice) for word in words)]
-    if not found and more:
+    if more and words:
         whole = {choice: f" {_spoken(choice)} {_spoken(more.get(choice, ''))}" for choice in choices}
-        found = [choice for choice in choices if all(f" {word}" in whole[choice] for word in _words(typed))]
-    found = found or [choice for choice in choices if _in_order(letters(typed), letters(choice))]
-    return sorted(found, key=lambda choice: _rank(choice, letters(typed)))
+        said = (choice for choice in choices if all(f" {word}" in whole[choice] for word in _words(typed)))
+        initial = (choice for choice in choices if _initials(choice).startswith(letters(typed)))
+        found = list(dict.fromkeys([*found, *initial, *said]))
+    elif not found:
+        found = [choice for choice in choices if _in_order(letters(typed), letters(choice))]
+    return sorted(found, key=lambda choice: _rank(choice, words))
 
 
-def _rank(choice: str, typed: str) -> int:
-    """Return 0 for what starts with what was typed, 1 for what begins with it as initials, else 2."""
-    if letters(choice).startswith(typed):
+def _rank(choice: str, words: Sequence[str]) -> int:
+    """Return how near a choice is to what was typed, 0 for the nearest."""
+    typed, own = "".join(words), letters(choice)
+    if own.startswith(typed):
         return 0
-    return 1 if "".join(word[0] for word in _words(choice)).startswith(typed) else 2
+    if _initials(choice).startswith(typed):
+        return 1
+    return 2 if all(word in own for word in words) else 3
+
+
+def _initials(choice: str) -> str:
+    return "".join(word[0] for word in _words(choice))
 
 
 def nearest(choices: Sequence[str], typed: str) -> list[str]:

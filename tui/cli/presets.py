@@ -56,9 +56,8 @@ def _show_setting(setting: Setting, settings: Settings) -> None:
     say(f"{mark} {setting.key} = {in_words(value) or 'empty'}  ({'; '.join(fact for fact in facts if fact)})")
     emit(wrapped(f"{setting.title}: {setting.help}", "      ") + "\n")
     if setting.when is not None:
-        key, values = setting.when
         unused = "" if in_effect(settings, setting) else ", so not in this preset"
-        emit(wrapped(f"Has an effect when {key} is {' or '.join(values)}{unused}.", "      ") + "\n")
+        emit(wrapped(f"Has an effect when {setting.when.wanted}{unused}.", "      ") + "\n")
 
 
 def check_presets(files: Sequence[str]) -> int:

@@ -28,6 +28,29 @@ Kind = Literal["choice", "bool", "int", "float", "text", "numbers"]
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A setting has an effect only while another one has one of some values, or has none of them."""
+
+    key: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+    def met(self, settings: Settings) -> bool:
+        """Whether it is so in these settings."""
+        return (in_words(value_of(settings, self.key)) in self.values) is not self.negated
+
+    @property
+    def wanted(self) -> str:
+        """What must be: ``optimizer.name is sgd or muon``."""
+        return f"{self.key} is {'not ' * self.negated}{' or '.join(self.values)}"
+
+    @property
+    def missed(self) -> str:
+        """What is instead: ``optimizer.name is not sgd or muon``."""
+        return f"{self.key} is {'not ' * (not self.negated)}{' or '.join(self.values)}"
+
+
+@dataclass(frozen=True)
 class Setting:
     """One setting as the form, the help and the README show it."""
 
@@ -47,8 +70,10 @@ class Setting:
     """Exclusive lower limit."""
     below: float | None
     """Exclusive upper limit."""
-    when: tuple[str, tuple[str, ...]] | None
-    """(key, values): the setting has an effect only while that other setting has one of the values."""
+    also: str
+    """Words by which people look for it."""
+    when: Condition | None
+    """Without one the setting always has an effect."""
 
     @property
     def limits(self) -> str:
@@ -106,7 +131,10 @@ def all_settings() -> dict[str, Setting]:
                 maximum=limits.get("le"),
                 above=limits.get("gt"),
                 below=limits.get("lt"),
-                when=(str(when[0]), tuple(map(str, when[1:]))) if isinstance(when, list) else None,
+                also=str(extra["also"]),
+                when=Condition(str(when[0]), tuple(map(str, when[1:])), extra["unless"] is True)
+                if isinstance(when, list)
+                else None,
             )
     return found
 
@@ -127,14 +155,13 @@ def value_of(settings: Settings, key: str) -> Any:
 
 def in_effect(settings: Settings, setting: Setting) -> bool:
     """Whether ``setting`` changes anything in these settings (momentum does nothing for Adam)."""
-    return setting.when is None or in_words(value_of(settings, setting.when[0])) in setting.when[1]
+    return setting.when is None or setting.when.met(settings)
 
 
 def idle_words(setting: Setting) -> str:
     """Return the sentence, without a full stop, for a setting that has no effect because of another one."""
     assert setting.when is not None
-    other, values = setting.when
-    return f"{setting.key} has no effect: {other} is not {' or '.join(values)}"
+    return f"{setting.key} has no effect: {setting.when.missed}"
 
 
 def flattened(settings: Settings) -> dict[str, Any]:
@@ -203,6 +230,7 @@ def _suggest_key(key: str) -> str:
     group, _, name = key.rpartition(".")
     in_group = [s.key.split(".")[1] for s in settings.values() if s.group == group]
     elsewhere = [s.key for s in settings.values() if s.key.split(".")[1] == name]
+    elsewhere = elsewhere or [s.key for s in settings.values() if name.casefold() in s.also.split()]
     if elsewhere:
         hint = f'did you mean "{elsewhere[0]}"?'
     elif in_group and (near := did_you_mean(name, in_group)):

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 
 from tui.app import starts
 from tui.app.draft import DIRECTORY, Draft, fields, problem_words
-from tui.app.draft_words import changes_words, findable, group_line, network_words, wrapped_command
+from tui.app.draft_words import changes_words, findable, group_line, network_words, words_of, wrapped_command
 from tui.app.samples import mixed
 from tui.app.screens.begin import begin
 from tui.app.screens.save_preset import save_preset
@@ -164,13 +164,14 @@ class SettingsScreen(Screen[None]):
         from tui.app.screens.pick import Pick
 
         keys = {findable(setting): key for key, setting in fields().items()}
-        values = {text: self._draft.texts[key] for text, key in keys.items()}
+        shown = self.query_one(Form).lines
+        values = {text: shown.look_of(key).value for text, key in keys.items()}
 
         def go(answer: str | None) -> None:
             if answer is not None:
                 self.query_one(Form).enter(keys[answer], top=True)
 
-        more = {text: f"{fields()[key].group_title} {fields()[key].help}" for text, key in keys.items()}
+        more = {text: words_of(fields()[key]) for text, key in keys.items()}
         self.app.push_screen(Pick("Find a setting", list(keys), about=values, more=more), go)
 
     def action_network(self) -> None:

@@ -30,7 +30,7 @@ VALUE = 24
 """Cells of a field's value."""
 _NOTE = 15
 _AFTER_UNIT = " · "
-"""Between the unit and what the value was: where both have no room, the unit goes."""
+"""Between two notes, the unit and what the value was: where both have no room, the first goes."""
 YES_NO = {"true": "yes", "false": "no"}
 
 
@@ -186,6 +186,8 @@ def look(draft: Draft, key: str) -> Look:
     if draft.differs(key):
         before = draft.original(key) or "empty"
         before = clean(YES_NO.get(before, before) if setting.kind == "bool" else before, 60)
+        if not draft.in_effect(key):
+            return Look(value, f"was {before}{_AFTER_UNIT}no effect", "changed")
         unit = f"{setting.unit}{_AFTER_UNIT}" if setting.unit else ""
         return Look(value, f"{unit}was {before}", "changed")
     if not draft.in_effect(key):

@@ -14,6 +14,7 @@ class ComputeSettings(Group):
         "Precision",
         "Of the network's insides; weights stay float32. auto: bfloat16 on NVIDIA GPUs since Ampere, else float32. float16 leaves steps out that overflow.",
         default="auto",
+        also="fp16 bf16 amp mixed half autocast",
     )
     memory_format: Literal["auto", "channels_last", "contiguous"] = setting(
         "Memory format",
@@ -24,6 +25,7 @@ class ComputeSettings(Group):
         "Compile",
         "Translate the network with torch.compile: minutes at the start for faster steps on a GPU. Where it fails, training goes on without it and says why.",
         default=False,
+        also="inductor",
     )
     waiting: Literal["auto", "spin", "sleep"] = setting(
         "Waiting threads",
@@ -34,6 +36,7 @@ class ComputeSettings(Group):
         "Deterministic",
         "Use only algorithms that give the same bits each time, on a GPU too; slower there. On a CPU a run repeats itself anyway.",
         default=False,
+        also="reproducible reproducibility",
     )
     tf32: bool = setting(
         "TF32",

@@ -26,8 +26,11 @@ class DataSettings(Group):
         default=64,
         ge=8,
         le=1024,
+        also="resolution input size",
     )
-    channels: Literal[3, 1] = setting("Channels", "3 for colour, 1 to train on greyscale.", default=3)
+    channels: Literal[3, 1] = setting(
+        "Channels", "3 for colour, 1 to train on greyscale.", default=3, also="grayscale rgb color"
+    )
     resize: Literal["crop", "letterbox", "squash"] = setting(
         "Resize",
         "crop keeps the shape and cuts the edges off; letterbox keeps everything and adds bars; squash distorts.",
@@ -37,6 +40,7 @@ class DataSettings(Group):
         "Random crop",
         "Training only. padded shifts the picture by up to the padding (small pictures); random_resized cuts a random part out and scales it up (photographs).",
         default="padded",
+        also="augmentation",
     )
     crop_padding: int = setting(
         "Crop padding",
@@ -67,11 +71,13 @@ class DataSettings(Group):
         "Horizontal flip",
         "Training only. Mirror half of the pictures; switch off where left and right differ (text, digits).",
         default=True,
+        also="hflip augmentation",
     )
     vertical_flip: bool = setting(
         "Vertical flip",
         "Training only. Turn half of the pictures upside down (from above, through a microscope).",
         default=False,
+        also="vflip augmentation",
     )
     rotation: float = setting(
         "Rotation",
@@ -80,15 +86,31 @@ class DataSettings(Group):
         default=0.0,
         ge=0,
         le=180,
+        also="rotate augmentation",
     )
     brightness: float = setting(
-        "Brightness", "Training only. Multiply by 1 - this to 1 + this; 0.2 to 0.4 is usual.", default=0.0, ge=0, le=2
+        "Brightness",
+        "Training only. Multiply by 1 - this to 1 + this; 0.2 to 0.4 is usual.",
+        default=0.0,
+        ge=0,
+        le=2,
+        also="color jitter augmentation",
     )
     contrast: float = setting(
-        "Contrast", "Training only. Like brightness, away from the picture's mean grey.", default=0.0, ge=0, le=2
+        "Contrast",
+        "Training only. Like brightness, away from the picture's mean grey.",
+        default=0.0,
+        ge=0,
+        le=2,
+        also="color jitter augmentation",
     )
     saturation: float = setting(
-        "Saturation", "Training only. Like brightness, away from each pixel's grey.", default=0.0, ge=0, le=2
+        "Saturation",
+        "Training only. Like brightness, away from each pixel's grey.",
+        default=0.0,
+        ge=0,
+        le=2,
+        also="color jitter augmentation",
     )
     hue: float = setting(
         "Hue",
@@ -96,11 +118,13 @@ class DataSettings(Group):
         default=0.0,
         ge=0,
         le=0.5,
+        also="color jitter augmentation",
     )
     auto_augment: Literal["none", "randaugment", "trivialaugment"] = setting(
         "Auto augment",
         "Training only. randaugment makes several of 14 changes with one strength, trivialaugment one with any strength: strong, for long runs.",
         default="none",
+        also="augmentation policy autoaugment",
     )
     randaugment_ops: int = setting(
         "RandAugment changes",
@@ -124,6 +148,7 @@ class DataSettings(Group):
         default=0.0,
         ge=0,
         le=1,
+        also="cutout augmentation",
     )
     mixup: float = setting(
         "MixUp",
@@ -131,6 +156,7 @@ class DataSettings(Group):
         default=0.0,
         ge=0,
         le=100,
+        also="augmentation",
     )
     cutmix: float = setting(
         "CutMix",
@@ -138,11 +164,13 @@ class DataSettings(Group):
         default=0.0,
         ge=0,
         le=100,
+        also="augmentation",
     )
     sampler: Literal["shuffled", "balanced"] = setting(
         "Sampler",
         "shuffled: every picture once an epoch. balanced: every class equally often, so that pictures of small classes come several times.",
         default="shuffled",
+        also="imbalance imbalanced oversampling weighted",
     )
     validation_fraction: float = setting(
         "Validation share",
@@ -150,6 +178,7 @@ class DataSettings(Group):
         default=0.15,
         ge=0.01,
         le=0.5,
+        also="validation split val split",
     )
     test_fraction: float = setting(
         "Test share",
@@ -157,6 +186,7 @@ class DataSettings(Group):
         default=0.15,
         ge=0,
         le=0.5,
+        also="test split",
     )
     exclude: str = setting(
         "Leave out",
@@ -228,11 +258,13 @@ class DataSettings(Group):
         "Mean",
         "Per-channel mean for the normalisation, in 0..1. Empty: computed from the training pictures.",
         default=(),
+        also="normalize normalization",
     )
     std: Channels = setting(
         "Standard deviation",
         "Per-channel deviation for the normalisation, in 0..1. Empty: computed from the training pictures.",
         default=(),
+        also="normalize normalization",
     )
     workers: int = setting(
         "Decoding workers",
@@ -240,6 +272,7 @@ class DataSettings(Group):
         default=0,
         ge=0,
         le=256,
+        also="num_workers dataloader",
     )
     cache_gib: float = setting(
         "Cache budget",

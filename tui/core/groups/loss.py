@@ -40,6 +40,7 @@ class LossSettings(Group):
         "balanced weighs a class by the inverse of its training pictures, effective by that of its effective number (milder), given as listed.",
         when=("loss.name", "auto", "cross_entropy", "focal", "bce"),
         default="none",
+        also="imbalance imbalanced weighted",
     )
     effective_beta: float = setting(
         "Effective beta",

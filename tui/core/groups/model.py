@@ -17,11 +17,13 @@ class ModelSettings(Group):
         "Architecture",
         "simple_cnn, built from the settings below; a model of torchvision; timm:NAME with cnntrain[timm]. Your own as package.module:name, from the command line only.",
         default=SIMPLE_CNN,
+        also="network backbone net",
     )
     pretrained: bool = setting(
         "Pretrained",
         "Start from torchvision's or timm's ImageNet weights (fine-tuning); they are downloaded once.",
         default=False,
+        also="imagenet transfer learning finetune",
     )
     blocks: int = setting(
         "Blocks",
@@ -93,6 +95,7 @@ class ModelSettings(Group):
         "Freeze backbone",
         "Only the last layer learns, on what the rest of the network (pretrained) sees; its BatchNorm statistics stay too.",
         default=False,
+        also="transfer learning",
     )
     unfreeze_epoch: int = setting(
         "Unfreeze after",

@@ -14,9 +14,11 @@ class NoticeSettings(Group):
         "Send notices",
         "To the webhook and the command of your own notices.toml (or --notify-webhook, --notify-command): nothing, only failures, crashes and critical findings, or the end of every run too.",
         default="off",
+        also="slack email alert",
     )
     screen: Literal["off", "bell", "desktop"] = setting(
         "Screen notices",
         "While a screen is open: ring the terminal's bell, or send a desktop notice through the terminal (OSC 9), when the run ends or a critical finding comes.",
         default="off",
+        also="alert",
     )

@@ -39,6 +39,7 @@ class OptimizerSettings(Group):
         default=USUAL_RATES["sgd"],
         gt=0,
         le=100,
+        also="lr",
     )
     head_factor: float = setting(
         "Head's factor",
@@ -71,6 +72,7 @@ class OptimizerSettings(Group):
         default=0.9,
         ge=0,
         lt=1,
+        also="betas",
     )
     beta2: float = setting(
         "Beta 2",
@@ -79,6 +81,7 @@ class OptimizerSettings(Group):
         default=0.999,
         ge=0,
         lt=1,
+        also="betas",
     )
     epsilon: float = setting(
         "Epsilon",
@@ -94,6 +97,7 @@ class OptimizerSettings(Group):
         default=5e-4,
         ge=0,
         le=10,
+        also="wd l2 regularization",
     )
     decay_all: bool = setting(
         "Decay everything",
@@ -113,6 +117,7 @@ class OptimizerSettings(Group):
         default=0.0,
         ge=0,
         le=1e6,
+        also="grad clip clipnorm",
     )
     clip_value: float = setting(
         "Clipping by value",
@@ -135,6 +140,7 @@ class OptimizerSettings(Group):
         default=1,
         ge=1,
         le=4096,
+        also="gradient accumulation",
     )
     ema_decay: float = setting(
         "Average of weights",

@@ -19,6 +19,7 @@ class ScheduleSettings(Group):
             "Schedule",
             "cosine falls smoothly to the end of the run; plateau when the validation loss stops improving; onecycle rises and falls once, for short runs.",
             default="cosine",
+            also="scheduler lr annealing",
         )
     )
     warmup_epochs: float = setting(

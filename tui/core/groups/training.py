@@ -28,6 +28,7 @@ class TrainingSettings(Group):
         default=0,
         ge=0,
         le=1_000_000_000,
+        also="iterations",
     )
     max_minutes: float = setting(
         "Longest time",
@@ -37,16 +38,19 @@ class TrainingSettings(Group):
         ge=0,
         le=10_000_000,
     )
-    batch_size: int = setting("Batch size", "Pictures per step.", unit="images", default=128, ge=2, le=65_536)
+    batch_size: int = setting(
+        "Batch size", "Pictures per step.", unit="images", default=128, ge=2, le=65_536, also="bs minibatch"
+    )
     seed: int = setting(
         "Seed",
         "Fixes the split, the initial weights, the order and the augmentation.",
         default=0,
         ge=0,
         le=2**31 - 1,
+        also="random reproducible reproducibility",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
-        "Device", "auto takes CUDA, then MPS, then the CPU.", default="auto"
+        "Device", "auto takes CUDA, then MPS, then the CPU.", default="auto", also="gpu"
     )
     threads: int = setting(
         "Threads",
@@ -72,15 +76,18 @@ class TrainingSettings(Group):
         default=0,
         ge=0,
         le=100_000,
+        also="earlystopping",
     )
     stop_metric: str = setting(
         "Stop by",
         "The validation metric that early stopping watches, for example loss, accuracy or macro_f1.",
+        unless=("training.stop_patience", "0"),
         default="loss",
     )
     stop_change: float = setting(
         "Smallest change",
         "An improvement smaller than this does not count for early stopping; in the metric's own unit, shares as 0.01 for 1 %.",
+        unless=("training.stop_patience", "0"),
         default=0.0,
         ge=0,
         le=1_000_000,
@@ -91,6 +98,7 @@ class TrainingSettings(Group):
         default=1,
         ge=1,
         le=10_000_000,
+        also="resume",
     )
     checkpoint_unit: Literal["epochs", "steps", "minutes"] = setting(
         "Save unit",
@@ -124,6 +132,7 @@ class TrainingSettings(Group):
         default=0,
         ge=0,
         le=1000,
+        also="resume",
     )
 
     @model_validator(mode="after")
