@@ -58,6 +58,14 @@ def test_the_heading_says_how_it_goes_on(changes: dict[str, Any], words: str) ->
     assert words in drawn(90, 6, **changes)[0]
 
 
+def test_a_run_that_ends_within_its_warm_up_is_not_said_to_fall() -> None:
+    """The learning rate that was set is never reached, and the engine warns of it when it is too late."""
+    short = {"training__max_steps": 60, "schedule__warmup_epochs": 1.0, "optimizer__learning_rate": 0.002}
+    assert drawn(90, 6, 95, **short)[0] == "Learning rate cosine   ends in its warm-up, at 0.00125 of 0.002"
+    assert "falls to 1.23e-05" in drawn(90, 6, 40, **short)[0]
+    assert "falls to" in drawn(90, 6, **short)[0]  # how long an epoch is is not known
+
+
 def test_restarts_are_seen_and_steps_are_counted() -> None:
     rows = drawn(60, 10, 400, schedule__cycles=3, schedule__warmup_epochs=0.0, training__epochs=9)
     assert rows[-1].endswith(" 9 epochs, 3.6k steps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tui.app.format import compact
+from tui.app.palette import Tone
 from tui.app.widgets.axis import Scale
 from tui.app.widgets.panel import Row, Rows, Run
 from tui.core.extensions import planned_steps
@@ -67,7 +68,9 @@ class RateCurve(Rows):
         plane = Plane(inner, rows, 1, total, Scale(0.0, peak * 1.02))
         body = draw(plane, [Trace("", "line", steps, rates, rates)])
         labels = {0: f"{peak:.3g}", rows - 1: "0"}
-        drawn: list[Row] = [_heading(settings, float(rates[-1]) if rates[-1] > 1e-4 * peak else 0.0, width)]
+        last = float(rates[-1]) if rates[-1] > 1e-4 * peak else 0.0
+        known = bool(self._epoch_steps) or not settings.training.max_steps
+        drawn: list[Row] = [_heading(settings, last, width, in_warmup=known and curve.warmup >= total)]
         for y, row in enumerate(body):
             label = labels.get(y, "")
             drawn.append(((f"{label:>{_MARGIN - 2}} ", "muted"), ("┤" if label else "│", "faint"), *row))
@@ -75,10 +78,13 @@ class RateCurve(Rows):
         return drawn
 
 
-def _heading(settings: Settings, last: float, width: int) -> Row:
+def _heading(settings: Settings, last: float, width: int, *, in_warmup: bool) -> Row:
     schedule = settings.schedule
+    tone: Tone = "muted"
     words = f"falls to {last:.3g}"
-    if schedule.name == "plateau":
+    if in_warmup:
+        words, tone = f"ends in its warm-up, at {last:.3g} of {settings.optimizer.learning_rate:g}", "warn"
+    elif schedule.name == "plateau":
         words = f"×{in_words(schedule.factor)} after {schedule.patience + 1} validations without a better loss"
     elif schedule.name == "constant":
         words = "the same to the end"
@@ -86,7 +92,7 @@ def _heading(settings: Settings, last: float, width: int) -> Row:
     room = width - sum(len(text) for text, _ in runs) - 3
     if room < 8:
         return tuple(runs)[-1:]
-    return (*runs, ("   " + (words if len(words) <= room else words[: room - 1] + "…"), "muted"))
+    return (*runs, ("   " + (words if len(words) <= room else words[: room - 1] + "…"), tone))
 
 
 def _axis(width: int, epochs: float, warmup: float, steps: int | None) -> Row:
