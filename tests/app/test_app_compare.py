@@ -12,12 +12,15 @@ from textual.pilot import Pilot
 from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
+from tui.app.screens import compare_view
 from tui.app.screens.compare import CompareScreen
 from tui.app.screens.compare_view import Track, quantities
 from tui.app.screens.home import HomeScreen
+from tui.app.screens.results import ResultsScreen
 from tui.app.screens.validation import ValidationScreen
 from tui.app.widgets.axis import place_label, place_ticks
 from tui.app.widgets.chart import Chart
+from tui.app.widgets.raster import Trace
 from tui.app.widgets.run_list import RunList
 from tui.app.widgets.run_search import RunSearch
 from tui.core import events
@@ -107,6 +110,70 @@ async def test_lines_are_told_apart_without_colours_and_aligned(app: CnntrainApp
         await settle(pilot)
         assert isinstance(app.screen, HomeScreen)
         assert app.screen.query_one(RunList).ticked
+
+
+async def test_a_line_of_validations_stays_a_line_when_it_is_zoomed_into(app: CnntrainApp) -> None:
+    """What lies beyond the edge is not drawn at the edge."""
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        chart = screen.query_one(Chart)
+        await pilot.press(*["end", "plus", "plus", "right"])
+        plot = chart._plot
+        assert plot.first > 150  # the first run is over by then
+        assert 1 <= len(plot.traces) <= 2
+        for trace in plot.traces:
+            assert plot.first <= trace.steps[0] < trace.steps[-1] <= plot.last
+        assert "⣿" not in text_of(app)
+
+
+def test_the_part_of_a_line_is_that_of_the_whole() -> None:
+    steps, values = np.array([10.0, 20.0, 30.0, 40.0]), np.array([1.0, 2.0, np.nan, 0.0], np.float32)
+    whole = Trace("", "line", steps, values, values)
+    assert compare_view.within(whole, 1, 50, 9) is whole
+    part = compare_view.within(whole, 15, 50, 6)
+    assert part.steps.tolist() == [15, 20, 25, 30, 35, 40]
+    assert part.high.tolist() == part.low.tolist() == pytest.approx([1.5, 2, 1.5, 1, 0.5, 0])
+    assert compare_view.within(whole, 12, 13, 2).high.tolist() == pytest.approx([1.2, 1.3])
+    assert not len(compare_view.within(whole, 41, 50, 6).steps)
+    assert not len(compare_view.within(whole, 1, 9, 6).steps)
+
+
+async def test_a_run_that_was_over_has_no_value_at_the_cursor(app: CnntrainApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        letters = {one.letter: one.state.step for one in screen._drawn}
+        await pilot.press("right")
+        await pilot.press(*["left"] * 10)
+        told = " ".join(text_of(app).split("\n")[0].split("─")[-1].split())
+        assert told.startswith("step 2")
+        for letter, last in letters.items():
+            assert (f"{letter} –" in told) == (last < 250), told
+
+
+async def test_columns_keep_their_letters_and_get_the_room_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("first", "second")):
+        crop = {"data": {"crop": "random_resized" if number else "padded", "crop_scale": 0.1 + number / 2}}
+        more = {"training": {"stop_on_nonfinite": bool(number), "batch_size": 8 + number, "seed": number}}
+        builders.make_run(
+            tmp_path / "runs", name=f"20260131-12000{number}-{name}", steps=40, settings=crop | more, seed=number
+        )
+    app = make_app(tmp_path, monkeypatch)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, marks=2)
+        await pilot.press("tab")
+        assert "random_resized" in text_of(app)
+        for _ in range(30):
+            await pilot.press("down")
+            lines = text_of(app).split("\n")
+            at = next(y for y, line in enumerate(lines) if line.startswith("2 runs"))
+            heads = [y for y, line in enumerate(lines) if line.split() == ["A", "B"]]
+            values = [y for y, line in enumerate(lines) if line.startswith(("training.", "data.", "test "))]
+            assert len(heads) == 1
+            assert heads[0] < min(values)
+        assert heads == [at + 1]
+        assert lines[-2].startswith("test ")
 
 
 async def test_a_filter_keeps_letters_and_colours(app: CnntrainApp) -> None:
@@ -201,6 +268,47 @@ def test_ticks_of_times_and_epochs() -> None:
     for last in (1, 5, 50, 12_345, 10_000_000):
         for unit in ("step", "epoch", "time"):
             assert len(place_ticks(1, last, 60, unit)) <= 6
+
+
+async def test_a_run_is_opened_from_the_comparison(app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert "enter Open" in text_of(app).split("\n")[-1]
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press(*"quick", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, ResultsScreen)
+        assert app.screen.run.given_name == "quick"
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, CompareScreen)
+
+
+async def test_the_footer_tells_no_keys_that_would_only_be_typed(app: CnntrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        for open_ in (lambda: settle(pilot), lambda: opened(pilot)):
+            await open_()
+            screen, before = app.screen, text_of(app).split("\n")[-1]
+            await pilot.press("slash")
+            await settle(pilot)
+            assert text_of(app).split("\n")[-1].split("  ")[:2] == [" enter Done", "esc All runs"]
+            assert "Filter" not in text_of(app).split("\n")[-1]
+            await pilot.press("c", "escape")
+            await settle(pilot)
+            assert (app.screen, text_of(app).split("\n")[-1]) == (screen, before)
+
+
+async def test_a_filter_without_runs_and_a_wrong_one_are_told_alike(app: CnntrainApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        await pilot.press("slash", *"lr>9")
+        await settle(pilot)
+        assert "0 of 3, so all stay" in text_of(app)
+        await pilot.press("backspace")
+        await settle(pilot)
+        assert 'There is nothing where a value after ">" should be' in text_of(app)
 
 
 async def test_the_validations_of_one_of_the_runs(app: CnntrainApp) -> None:

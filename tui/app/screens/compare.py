@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from tui.app.screens.compare_keys import KEYS
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.axis import PLACES, Unit, place_label, place_ticks
 from tui.app.widgets.chart import BEYOND, Chart, Plot
@@ -40,36 +40,16 @@ class CompareScreen(Screen[None]):
 
     Args:
         runs: two or more.
+        root_typed: what ``--runs`` needs in a command line, if anything.
     """
 
     CSS_PATH = "compare.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="compare.back", tooltip="Undo the cursor, zoom or filter, or leave."),
-        Binding("m", "quantity(1)", "Metric", id="compare.next", tooltip="Draw the next number."),
-        Binding("M", "quantity(-1)", "Before", id="compare.before", show=False, tooltip="Draw the number before."),
-        Binding("p", "pick", "Pick", id="compare.pick", tooltip="Choose what is drawn from a list."),
-        Binding("b", "unit", "Align", id="compare.unit", tooltip="Align the runs by steps, by epochs or by time."),
-        Binding("slash", "search", "Filter", id="compare.filter", key_display="/", tooltip="Keep some of the runs."),
-        Binding("l", "log", "Axis", id="compare.log", show=False, tooltip="Logarithmic or linear axis."),
-        Binding("plus,equals_sign", "zoom(True)", "Zoom", id="compare.in", key_display="+", tooltip="Zoom in."),
-        Binding("minus", "zoom(False)", "Out", id="compare.out", key_display="-", show=False, tooltip="Zoom out."),
-        Binding("0", "whole", "Whole", id="compare.whole", show=False, tooltip="Show the whole runs again."),
-        Binding("left", "cursor(-1)", "Cursor left", id="compare.left", show=False, tooltip="Show values: earlier."),
-        Binding("right", "cursor(1)", "Cursor right", id="compare.right", show=False, tooltip="Show values: later."),
-        Binding(
-            "a",
-            "answers",
-            "Answers",
-            id="compare.answers",
-            show=False,
-            tooltip="Each validation of one of the runs in detail: classes, confusion, the worst mistakes, confidence.",
-        ),
-        Binding("tab", "other", "Table", id="compare.other", show=False, tooltip="Go to the table, or to the chart."),
-    ]
+    BINDINGS = KEYS
     LEGEND = f"Each line has the letter of its run; * is the best value of a row. {BEYOND} {HELP}"
 
-    def __init__(self, runs: Sequence[Summary]) -> None:
+    def __init__(self, runs: Sequence[Summary], *, root_typed: str = "") -> None:
         super().__init__()
+        self._root_typed = root_typed
         self._all = list(runs)
         self._shown = list(runs)
         self._tracks: dict[int, Track] = {}
@@ -161,14 +141,15 @@ class CompareScreen(Screen[None]):
         """Draw the lines of all runs; while one is being read, that waits until it is read."""
         if self._at_work or not self.is_attached:
             return
-        from tui.app.screens.compare_view import quantities
+        from tui.app.screens.compare_view import quantities, within
 
         tracks = self._drawn
         self._quantities = quantities(tracks)
         quantity = next((one for one in self._quantities if one.label == self._chosen), self._quantities[0])
         chart, window = self.query_one(Chart), self._window()
         unit, first, last = self._unit, window.first, window.last
-        traces = [track.trace(quantity, unit, first, last, chart.points) for track in tracks]
+        measured = [track.trace(quantity, unit, first, last, chart.points) for track in tracks]
+        traces = [within(one, first, last, chart.points) for one in measured] if quantity.validated else measured
         lettered = [
             track.letters(trace, first, last, (at + 0.5) / len(tracks))
             for at, (track, trace) in enumerate(zip(tracks, traces, strict=True))
@@ -182,19 +163,19 @@ class CompareScreen(Screen[None]):
                 marks=[mark for marks in lettered for mark in marks],
                 value=f"by {unit}" + (", reading" if self._unread else ""),
                 value_tone="muted",
-                reading=() if window.cursor is None else self._reading(quantity, tracks, traces, window.cursor),
+                reading=() if window.cursor is None else self._reading(quantity, tracks, measured, window.cursor),
                 cursor=window.cursor,
                 ticks=place_ticks(first, last, chart.points // 2, unit),
             )
         )
 
     def _reading(self, quantity: Quantity, tracks: list[Track], traces: list[Trace], cursor: int) -> tuple[str, ...]:
-        """Return the values of all runs at the cursor, longest first."""
+        """Return the values of all runs at the cursor, longest first; none of a run that had not begun or was over."""
         import numpy as np
 
         values = []
         for track, trace in zip(tracks, traces, strict=True):
-            inside = len(trace.steps) and trace.steps[0] <= cursor
+            inside = len(trace.steps) and trace.steps[0] <= cursor <= track.end(self._unit)
             at = int(np.abs(trace.steps - cursor).argmin()) if inside else 0
             values.append(f"{track.letter} {quantity.metric.format(float(trace.high[at]) if inside else None)}")
         where = f"{self._unit} {place_label(cursor, self._unit)}"
@@ -221,15 +202,21 @@ class CompareScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Take the cursor, the zoom or the filter back, or leave."""
-        if self.query_one(RunSearch).has_focus_within:
-            self.query_one(RunSearch).close()
-            self.query_one(Chart).focus()
-        elif self._view.undo():
+        if self._view.undo():
             self.draw()
         elif self.query_one(RunSearch).close():
             self.query_one(Chart).focus()
         else:
             self.dismiss()
+
+    def action_leave_search(self) -> None:
+        """Show all runs again."""
+        self.query_one(RunSearch).close()
+        self.query_one(Chart).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, the other keys are letters of it."""
+        return action == "leave_search" or not self.query("RunSearch:focus-within")
 
     def action_quantity(self, by: int) -> None:
         """Draw another number."""
@@ -247,21 +234,39 @@ class CompareScreen(Screen[None]):
             self.app.push_screen(Pick("What to draw", labels, chosen=self._chosen or labels[0]), self._choose)
 
     def action_answers(self) -> None:
-        """Ask for a run, unless there is only one, and show its validations in detail."""
+        """Show the validations of a run in detail."""
+        from tui.app.screens.validation import ValidationScreen
+
+        self._ask("The answers of which run", lambda track: self.app.push_screen(ValidationScreen(track.follower)))
+
+    def action_open(self) -> None:
+        """Show the results of a run, or its live screen while it trains."""
+        from tui.app.screens.begin import show_run
+        from tui.app.screens.results import ResultsScreen
+
+        def show(track: Track) -> None:
+            run = track.follower.run
+            if any(one.run == run and one.status in LIVE for one in self._all):
+                self.app.run_worker(show_run(self.app, run), exclusive=True, group="show_run")
+            else:
+                self.app.push_screen(ResultsScreen(run, root_typed=self._root_typed))
+
+        self._ask("Open which run", show)
+
+    def _ask(self, title: str, then: Callable[[Track], object]) -> None:
+        """Ask for a run, unless there is only one."""
         from tui.app.screens.pick import Pick
 
         tracks = {f"{one.letter} {clean(one.follower.run.given_name, 60)}": one for one in self._drawn}
 
-        def show(name: str | None) -> None:
-            from tui.app.screens.validation import ValidationScreen
-
+        def take(name: str | None) -> None:
             if name is not None:
-                self.app.push_screen(ValidationScreen(tracks[name].follower))
+                then(tracks[name])
 
         if len(tracks) == 1:
-            show(next(iter(tracks)))
+            take(next(iter(tracks)))
         elif tracks:
-            self.app.push_screen(Pick("The answers of which run", list(tracks)), show)
+            self.app.push_screen(Pick(title, list(tracks)), take)
 
     def _choose(self, label: str | None) -> None:
         if label:
@@ -321,9 +326,9 @@ class CompareScreen(Screen[None]):
             fits = Filter(event.text).fits
             kept = [one for one in self._all if fits(one)]
         except FilterError as error:
-            search.say(f"{error.cause}. {error.next_step}", wrong=True)
+            search.say_wrong(error)
             return
-        search.say(f"{len(kept)} of {len(self._all)}")
+        search.say(f"{len(kept)} of {len(self._all)}" + ("" if kept else ", so all stay"))
         if kept and self._tracks:
             self._shown = kept
             self._tell()

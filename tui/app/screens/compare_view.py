@@ -56,6 +56,19 @@ def quantities(tracks: Sequence[Track]) -> list[Quantity]:
     return [*found, Quantity(DATA_WAIT, False)]
 
 
+def within(trace: Trace, first: int, last: int, points: int) -> Trace:
+    """Return the part of a line of validations between two places of the axis, drawn through those beyond them."""
+    if not len(trace.steps) or (trace.steps[0] >= first and trace.steps[-1] <= last):
+        return trace
+    known = np.isfinite(trace.high)
+    steps, values = trace.steps[known], trace.high[known]
+    if not len(steps) or steps[0] > last or steps[-1] < first:
+        return Trace("", trace.tone, steps[:0], values[:0], values[:0])
+    places = np.linspace(max(first, steps[0]), min(last, steps[-1]), max(2, points))
+    values = np.interp(places, steps, values)
+    return Trace("", trace.tone, places, values, values)
+
+
 class Track:
     """One of the runs.
 

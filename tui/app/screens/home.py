@@ -142,17 +142,17 @@ class HomeScreen(Screen[None]):
         typed, known = self.query_one(RunSearch).text, self._listing.summaries or []
         try:
             fits = Filter(typed).fits
-            summaries, wrong = [one for one in known if fits(one)], ""
+            summaries, wrong = [one for one in known if fits(one)], None
         except FilterError as error:
-            summaries, wrong = [], f"{error.cause[0].upper()}{error.cause[1:]}. {error.next_step}"
+            summaries, wrong = [], error
         summaries = sorted_runs(summaries, list(ORDERS)[self._order])
         self.app.call_from_thread(self._show_runs, summaries, wrong, first)
 
-    def _show_runs(self, summaries: Sequence[Summary], wrong: str, first: bool) -> None:
+    def _show_runs(self, summaries: Sequence[Summary], wrong: FilterError | None, first: bool) -> None:
         self._listed = len(summaries)
         runs = self.query_one(RunList)
-        if wrong:  # what was shown stays while a filter is being typed
-            self.query_one(RunSearch).say(wrong, wrong=True)
+        if wrong is not None:  # what was shown stays while a filter is being typed
+            self.query_one(RunSearch).say_wrong(wrong)
             return
         self.query_one(RunSearch).say(f"{len(summaries):,} of {len(self._listing.summaries or ()):,}")
         runs.show_runs(summaries)
@@ -269,6 +269,14 @@ class HomeScreen(Screen[None]):
             runs.ticked.clear()
             self._select()
 
+    def action_leave_search(self) -> None:
+        """Show all runs again."""
+        self.action_clear()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, the other keys are letters of it."""
+        return action == "leave_search" or not self.query("RunSearch:focus-within")
+
     def action_order(self) -> None:
         """Sort by the next column."""
         self._order = (self._order + 1) % len(ORDERS)
@@ -283,7 +291,7 @@ class HomeScreen(Screen[None]):
         if len(chosen) < 2:
             self.app.notify("Mark two or more runs with the space bar.", timeout=4, markup=False)
         else:
-            self.app.push_screen(CompareScreen(chosen))
+            self.app.push_screen(CompareScreen(chosen, root_typed=self._root_typed))
 
     # --- what is done with a run --------------------------------------------------------------------
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 
 from tui.app.palette import SERIES, Tone
+from tui.app.widgets.columns import within
 from tui.app.widgets.panel import Row, Run, ScrollPanel, fit
+from tui.core.sentences import epochs
 from tui.core.text import clean
 from tui.runs.comparison import Comparison, Score, letter
 from tui.runs.status import Status
 
 _LABEL, _COLUMN, _GAP = 26, 10, 2
+_LONGEST = 200
+"""Characters of a value that are looked at."""
 _SIGNS: dict[Status, str] = {"finished": "✓", "running": "●", "failed": "✗", "crashed": "✗", "stopped": "■"}
 
 
@@ -31,6 +37,8 @@ class ComparisonTable(ScrollPanel):
         self._found: Comparison | None = None
         self._column = 0
         self._drawn_width = -1
+        self._head = 0
+        """Which row names the columns."""
         self._places: Sequence[int] = ()
 
     def show(self, found: Comparison, places: Sequence[int]) -> None:
@@ -63,9 +71,19 @@ class ComparisonTable(ScrollPanel):
         """Return some of them."""
         return self._rows[first:last]
 
+    def body(self, width: int, height: int) -> list[Row]:
+        """Return the rows that are scrolled to; the letters of the columns stay above them."""
+        rows = super().body(width, height)
+        if len(rows) > 1 and self._first > self._head:
+            rows[0] = self._rows[self._head]
+        return rows
+
     def _lines(self, found: Comparison, width: int) -> list[Row]:
-        label = min(_LABEL, max(12, width // 3))
-        room = max(1, (width - label) // (_COLUMN + _GAP))
+        lines = _told(found)
+        label = min(max(_LABEL, 1 + max(cell_len(line.label) for line in lines)), max(12, width // 3))
+        longest = max(cell_len(word) for line in lines for word in line.words) if found.runs else 0
+        each = max(_COLUMN, min(longest, (width - label) // max(1, len(found.runs)) - _GAP))
+        room = max(1, (width - label) // (each + _GAP))
         if len(found.runs) <= room:
             self._column = 0
         columns = range(self._column, min(len(found.runs), self._column + room))
@@ -74,41 +92,54 @@ class ComparisonTable(ScrollPanel):
         rows: list[Row] = []
         for place, one in enumerate(found.runs):
             sign = _SIGNS.get(one.status, "·")
-            words = f"{clean(one.run.given_name, 60)}  {one.status}, epoch {one.epoch:.3g}"
+            words = f"{clean(one.run.given_name, 60)}  {one.status}, epoch {epochs(one.epoch)}"
             words += f"  “{one.note}”" if one.note else ""
             name: list[Run] = [(f"{names[place]:>2} ", tones[place]), (f"{sign} ", "muted")]
             rows.append((*name, (fit(words, width - 5).rstrip(), "text")))
+        self._head = len(rows)
         head: list[Run] = [(" " * label, "muted")]
-        for place in columns:
-            head.append((f"{'':{_GAP}}{names[place]:>{_COLUMN}}", tones[place]))
+        head += [(f"{names[place]:>{each + _GAP}}", tones[place]) for place in columns]
         if columns.stop < len(found.runs) or columns.start:
             head.append((" ↔", "muted"))
-        rows.append(tuple(head))
-        headlines = {one.metrics.headline.name for one in found.runs}
-        first = [score for score in found.scores if score.metric.name in headlines]
-        rows += [_score_line(score, label, columns) for score in first]
-        rows += [_setting_line(key, values, label, columns) for key, values in found.settings.items()]
-        if not found.settings:
-            rows.append((("all settings are equal", "muted"),))
-        rows += [_score_line(score, label, columns) for score in found.scores if score not in first]
-        return rows
+        return [*rows, tuple(head), *(line.row(label, each, columns) for line in lines)]
 
 
-def _score_line(score: Score, label: int, columns: range) -> Row:
-    cells = [score.metric.format(score.values[place]) for place in columns]
-    return _line(score.label.replace("best validation", "best"), label, cells, [at in score.winners for at in columns])
+@dataclass(frozen=True)
+class _Line:
+    """A number or setting of all runs."""
+
+    label: str
+    words: tuple[str, ...]
+    """Sanitized, one for each run; none where there is nothing to compare."""
+    won: tuple[int, ...] = ()
+    """The places of the best."""
+
+    def row(self, label: int, each: int, columns: range) -> Row:
+        """Return it as a row, with so many cells for its label and for each run."""
+        runs: list[Run] = [(fit(self.label, label) if self.words else self.label, "muted")]
+        for place in columns if self.words else ():
+            text = within(self.words[place], each)
+            text = f"* {text}" if place in self.won else text
+            runs.append((" " * (each + _GAP - cell_len(text)) + text, "good" if place in self.won else "text"))
+        return tuple(runs)
 
 
-def _setting_line(key: str, values: Sequence[Any], label: int, columns: range) -> Row:
+def _told(found: Comparison) -> list[_Line]:
+    """Return what is told of runs: the most important scores, in which settings they differ, the other scores."""
+    headlines = {one.metrics.headline.name for one in found.runs}
+    first = [score for score in found.scores if score.metric.name in headlines]
+    settings = [_Line(key, tuple(map(_in_words, values))) for key, values in found.settings.items()]
+    others = [score for score in found.scores if score not in first]
+    nothing = [] if settings else [_Line("all settings are equal", ())]
+    return [*map(_of_score, first), *settings, *nothing, *map(_of_score, others)]
+
+
+def _of_score(score: Score) -> _Line:
+    words = tuple(score.metric.format(value) for value in score.values)
+    return _Line(score.label.replace("best validation", "best"), words, score.winners)
+
+
+def _in_words(value: Any) -> str:
     from tui.core.schema import in_words
 
-    cells = ["–" if values[place] is None else in_words(values[place]) or '""' for place in columns]
-    return _line(key, label, cells, [False] * len(cells))
-
-
-def _line(label: str, width: int, cells: list[str], won: list[bool]) -> Row:
-    runs: list[Run] = [(fit(label, width), "muted")]
-    for cell, best in zip(cells, won, strict=True):
-        text = fit(cell, _COLUMN).strip() if len(cell) > _COLUMN else clean(cell)
-        runs.append((f"{('* ' if best else '') + text:>{_COLUMN + _GAP}}", "good" if best else "text"))
-    return tuple(runs)
+    return "–" if value is None else clean(in_words(value), _LONGEST) or '""'

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
@@ -14,6 +16,21 @@ from textual.widgets import Static
 from tui.app.widgets.text_field import TextField
 from tui.core.text import clean
 from tui.runs.filter import Filter, FilterError
+
+
+class Typed(TextField):
+    """What is typed; the keys that end it stand in the footer instead of those that would only be typed, too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Done", id="search.done", key_display="enter", tooltip="Go to what was found."),
+        Binding(
+            "escape",
+            "screen.leave_search",
+            "All runs",
+            id="search.leave",
+            tooltip="Show all runs again.",
+        ),
+    ]
 
 
 class RunSearch(Horizontal):
@@ -42,7 +59,7 @@ class RunSearch(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Content("/"), id="sign")
-        yield TextField(placeholder="words, or best.accuracy>70% and lr<0.1", id="text", select_on_focus=False)
+        yield Typed(placeholder="words, or best.accuracy>70% and lr<0.1", id="text", select_on_focus=False)
         yield Static(id="says")
 
     @property
@@ -62,10 +79,16 @@ class RunSearch(Horizontal):
         self.query_one(TextField).value = ""
         return was_open
 
-    def say(self, words: str, *, wrong: bool = False) -> None:
-        """Show how many were found, or what is wrong, on lines of its own: it would be cut beside the field."""
-        self.set_class(wrong, "-wrong")
-        self.query_one("#says", Static).update(Content.styled(clean(words, 400), "$text-warning" if wrong else ""))
+    def say(self, words: str) -> None:
+        """Show how many were found."""
+        self.set_class(False, "-wrong")
+        self.query_one("#says", Static).update(Content(words))
+
+    def say_wrong(self, error: FilterError) -> None:
+        """Show what is wrong, on lines of its own: it would be cut beside the field."""
+        self.set_class(True, "-wrong")
+        words = f"{error.cause[0].upper()}{error.cause[1:]}. {error.next_step}"
+        self.query_one("#says", Static).update(Content.styled(clean(words, 400), "$text-warning"))
 
     @on(TextField.Changed)
     def _changed(self, event: TextField.Changed) -> None:
