@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from textual.widgets import Static
 from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
+from tui.app.screens import results_view
 from tui.app.screens.doctor import DoctorScreen
 from tui.app.screens.export import ExportDialog
 from tui.app.screens.home import HomeScreen
@@ -28,8 +30,10 @@ from tui.app.widgets.job import JobLine
 from tui.app.widgets.path_input import PathInput, completed
 from tui.core import events
 from tui.core.errors import FailureError, UsageError
+from tui.core.metrics import METRICS
 from tui.core.records import UPDATES
 from tui.core.rundir import RunDir
+from tui.runs import remarks
 from tui.runs.follow import RunFollower
 from tui.runs.report import report
 
@@ -202,6 +206,32 @@ async def test_the_summary_tells_how_it_ended_and_what_was_changed(
         "1.9 MiB",
     ):
         assert words in text, words
+
+
+async def test_what_was_wrong_with_a_path_goes_with_it(run: RunDir, app: CnntrainApp, engine: Engine) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        app.screen.query_one(PathInput).value = "/nowhere/net"
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "there is no directory /nowhere" in said(app)
+        await pilot.press("backspace")
+        await settle(pilot)
+        assert said(app).startswith("Arrows choose the format")
+
+
+async def test_a_note_is_part_of_the_summary(run: RunDir, app: CnntrainApp) -> None:
+    remarks.note(run, "half the rate")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert "Your note: half the rate" in text_of(app)
+
+
+def test_a_class_that_was_never_said_has_no_precision() -> None:
+    rows = results_view._each(["a", "b"], [(METRICS["precision"], [0.5, math.nan])], [3, 4], 60)
+    assert ["".join(text for text, _ in row).split() for row in rows[1:]] == [["a", "50.0", "%", "3"], ["b", "–", "4"]]
 
 
 async def test_an_export_that_fails_or_is_given_up(run: RunDir, app: CnntrainApp, engine: Engine) -> None:

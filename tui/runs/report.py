@@ -16,9 +16,9 @@ from tui.core.events import Ended, Launched
 from tui.core.metrics import IMAGES_PER_SECOND, LOSS, Metric
 from tui.core.rundir import RunDir
 from tui.core.schema import changes, in_words
-from tui.core.sentences import duration
+from tui.core.sentences import duration, epochs
 from tui.core.text import clean
-from tui.runs import validations
+from tui.runs import remarks, validations
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 from tui.runs.trial import became, origin, trial
@@ -76,6 +76,9 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
     yield _ending(state)
     yield from _scores(state)
     yield from _derived(state)
+    note = remarks.read(state.run).note
+    if note:
+        yield f"Your note: {note}"
     started = state.started
     if started is not None:
         known = f"{len(started.classes)} classes" if started.task == "classification" else started.task
@@ -94,7 +97,7 @@ def _words(state: RunState, speed: list[float]) -> Iterable[str]:
 
 
 def _ending(state: RunState) -> str:
-    made = f"{state.epoch:.3g}{state.of_epochs} epochs, {state.step:,} steps"
+    made = f"{epochs(state.epoch)}{state.of_epochs} epochs, {state.step:,} steps"
     taken = _seconds(state)
     in_validation = sum(event.seconds for event in (*state.evaluations, *([state.test] if state.test else [])))
     time = f" in {duration(taken)}" if taken else ""
@@ -124,7 +127,7 @@ def _scores(state: RunState) -> Iterable[str]:
         later = ""
         if last.step > best.step:
             later = f"; the last one had {headline.format(last.metrics.get(headline.name))}"
-        yield f"Best validation: {_told(best.metrics, headline)} after epoch {best.epoch:.3g}{later}."
+        yield f"Best validation: {_told(best.metrics, headline)} after epoch {epochs(best.epoch)}{later}."
     if test is not None:
         yield f"Test: {_told(test.metrics, headline)}{_against(headline, test.metrics, best.metrics if best else {})}."
     elif state.status == "finished":

@@ -23,6 +23,8 @@ from tui.core.sentences import size
 from tui.core.text import clean, clean_path
 from tui.runs.trained import FORMATS, Weights, exporting_job, target
 
+_HINT = "Arrows choose the format, Enter exports, ^b other weights, Escape leaves."
+
 
 class ExportDialog(ModalScreen[None]):
     """Asks, shows how far it is, and then where the file is."""
@@ -60,7 +62,7 @@ class ExportDialog(ModalScreen[None]):
         formats.mark(next(iter(FORMATS)))
         self._show()
         self.query_one(PathInput).focus()
-        self.query_one(JobLine).say("Arrows choose the format, Enter exports, ^b other weights, Escape leaves.")
+        self.query_one(JobLine).say(_HINT)
 
     @property
     def _form(self) -> str:
@@ -103,6 +105,13 @@ class ExportDialog(ModalScreen[None]):
         output = str(path) if path is not None else ""
         make = partial(exporting_job, self._run, self._form, output, weights=self._weights, replace=self._replace)
         job.start("exporting", make)
+
+    @on(PathInput.Changed)
+    def typed(self) -> None:
+        """What was wrong with another path says nothing of this one."""
+        job = self.query_one(JobLine)
+        if not job.busy:
+            job.say(_HINT)
 
     @on(JobLine.Failed)
     def failed(self, event: JobLine.Failed) -> None:

@@ -86,10 +86,16 @@ def _each(
 ) -> list[Row]:
     rows = [("class" if counts else "", *(metric.label for metric, _ in each), *(("pictures",) if counts else ()))]
     for place, name in enumerate(names):
-        values = [metric.format(values[place] if place < len(values) else None) for metric, values in each]
+        values = [metric.format(_known(values, place)) for metric, values in each]
         count = (f"{counts[place]:,}" if place < len(counts) else "–",) if counts else ()
         rows.append((name, *values, *count))
     return table(rows, width)
+
+
+def _known(values: Sequence[float], place: int) -> float | None:
+    """Return a class's value; None where it has none: the precision of a class that was never said."""
+    value = values[place] if place < len(values) else None
+    return None if value is None or value != value else value
 
 
 def files(state: RunState, report: Report, width: int) -> list[Row]:
