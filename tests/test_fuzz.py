@@ -32,7 +32,8 @@ from tui.core.rundir import RunDir, new_run
 from tui.core.sentences import sentence
 from tui.core.settings import Settings
 from tui.core.text import clean, clean_lines, clean_path
-from tui.runs.catalog import find, list_runs
+from tui.runs.catalog import list_runs
+from tui.runs.directory import find
 from tui.runs.follow import RunFollower
 
 PIECES = (

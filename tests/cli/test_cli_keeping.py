@@ -34,7 +34,7 @@ def test_a_root_that_cannot_be_read_is_told(cnntrain, root: Path, monkeypatch: p
     def refuse(path: object) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tui.runs.catalog.os.scandir", refuse)
+    monkeypatch.setattr("tui.runs.directory.os.scandir", refuse)
     for arguments in (("runs",), ("status", "slow")):
         result = cnntrain(*arguments)
         assert result.exit_code == 1

@@ -16,9 +16,8 @@ import pytest
 
 from tests import builders
 from tui.core import events
-from tui.core.errors import UsageError
 from tui.core.rundir import RunDir
-from tui.runs.catalog import find, list_runs
+from tui.runs.catalog import list_runs
 from tui.runs.follow import RunFollower
 from tui.runs.status import Status
 
@@ -119,49 +118,6 @@ def test_texts_in_the_list_are_sanitized(tmp_path: Path) -> None:
     assert summary.status_text == "\\x1b[2J"
 
 
-def test_a_run_is_found_by_what_a_person_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("20260131-120000-cifar10", "20260131-120500-cifar10", "20260201-090000-flowers", "mine"):
-        builders.make_run(tmp_path, name=name, steps=4, epochs=1)
-    for typed, expected in (
-        ("latest", None),
-        ("20260201-090000-flowers", "20260201-090000-flowers"),
-        ("flowers", "20260201-090000-flowers"),
-        ("flo", "20260201-090000-flowers"),
-        ("20260131-1205", "20260131-120500-cifar10"),
-        ("mine", "mine"),
-        (str(tmp_path / "mine"), "mine"),
-    ):
-        found = find(typed, tmp_path)
-        assert found.path.is_absolute()
-        assert expected is None or found.name == expected
-    monkeypatch.chdir(tmp_path)
-    assert find("mine", Path("elsewhere")).path == tmp_path / "mine"
-
-
-@pytest.mark.parametrize(
-    ("typed", "message"),
-    [
-        ("cifar10", r"Several runs are meant.*20260131-120500-cifar10, 20260131-120000-cifar10"),
-        ("2026", r"Several runs are meant"),
-        ("dogs", r'No such run: "dogs" .*There are: .*cifar10'),
-        ("", "No such run"),
-        ("../20260131-120000-cifar10", "No such run"),
-        ("\x1b[2J", r"\\x1b\[2J"),
-    ],
-)
-def test_a_run_that_is_not_clear_is_refused_with_the_candidates(tmp_path: Path, typed: str, message: str) -> None:
-    for name in ("20260131-120000-cifar10", "20260131-120500-cifar10"):
-        builders.make_run(tmp_path, name=name, steps=4, epochs=1)
-    with pytest.raises(UsageError, match=message) as refusal:
-        find(typed, tmp_path)
-    assert "\x1b" not in str(refusal.value)
-
-
-def test_without_any_run_the_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no run in .*--runs DIR"):
-        find("latest", tmp_path)
-
-
 def test_two_hundred_runs_are_listed_quickly_and_without_numpy_or_pydantic(tmp_path: Path) -> None:
     first = builders.make_run(tmp_path, steps=2000, epochs=50)
     for number in range(199):
@@ -194,5 +150,3 @@ def test_another_users_private_run_is_passed_over(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "stat", refusing)
     assert [summary.name for summary in list_runs(tmp_path)] == ["20260131-120000-example"]
-    with pytest.raises(UsageError):
-        find("~no-such-user/x\0", tmp_path)

@@ -20,7 +20,8 @@ from tui.core.metrics import BATCH
 from tui.core.records import BATCHES
 from tui.core.rundir import KNOWN, RunDir
 from tui.runs import launch
-from tui.runs.catalog import find, list_runs
+from tui.runs.catalog import list_runs
+from tui.runs.directory import find
 from tui.runs.follow import RunFollower
 from tui.runs.host import start_time
 from tui.runs.liveness import read_owner

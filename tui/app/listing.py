@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tui.core.errors import CnntrainError
-from tui.runs.catalog import Summary, runs_in, summary_of
+from tui.runs.catalog import Summary, summary_of
+from tui.runs.directory import runs_in
 from tui.runs.status import LIVE
 
 _SHARE = 0.02

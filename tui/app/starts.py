@@ -54,7 +54,7 @@ def again(run: RunDir, preset: str, root: Path) -> Start:
     """Start a new run with the settings of a known one."""
 
     def start(watcher: Watcher) -> RunDir:
-        from tui.runs.catalog import runs_in
+        from tui.runs.directory import runs_in
 
         settings = presets.read_settings(run.settings)
         name = free_name(run.given_name, {one.given_name for one in runs_in(root)})

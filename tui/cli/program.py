@@ -218,7 +218,7 @@ for name, (command, epilog) in program_runs.COMMANDS.items():
 def status(run: Run, runs: Runs = None, json: AsJson = False) -> int:
     """Say how a run stands; the exit code tells it too."""
     from tui.cli.runs import tell_status
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     return tell_status(find(run, runs_root(runs)), as_json=json)
 
@@ -231,7 +231,7 @@ def diagnose(run: Run, runs: Runs = None, json: AsJson = False) -> int:
     than a rule is judged by it too.
     """
     from tui.cli.diagnose import diagnose
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     return diagnose(find(run, runs_root(runs)), as_json=json)
 
@@ -249,9 +249,10 @@ def stop(
 ) -> None:
     """Ask a run to save its state and stop; it can be resumed."""
     from tui.cli.terminal import say
-    from tui.runs import catalog, controls
+    from tui.runs import controls
+    from tui.runs.directory import find
 
-    found = catalog.find(run, runs_root(runs))
+    found = find(run, runs_root(runs))
     controls.stop(found, now=now, after_epoch=after_epoch)
     when = " now" if now else " after this epoch" if after_epoch else " after a saved step"
     say(f"{found.name} was told to stop{when}")
@@ -262,7 +263,7 @@ def resume(run: Run, runs: Runs = None, watch: Watch = False, detach: Detach = F
     """Let a stopped or crashed run go on from its last checkpoint."""
     from tui.cli import train as training
     from tui.cli.views import chosen
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     view = chosen(watch=watch, detach=detach, plain=plain)
     return training.resume(find(run, runs_root(runs)), root=runs_root(runs), view=view)
@@ -286,7 +287,7 @@ def extend(
     """
     from tui.cli import train as training
     from tui.cli.views import chosen
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     view = chosen(watch=watch, detach=detach, plain=plain)
     return training.extend(find(run, runs_root(runs)), epochs, root=runs_root(runs), view=view)
@@ -311,7 +312,7 @@ def metrics(
     With --format tensorboard everything, evaluations too, goes into an event file; it needs cnntrain[tensorboard].
     """
     from tui.cli.metrics import write_metrics
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     found = find(run, runs_root(runs))
     if format is Format.tensorboard:

@@ -40,7 +40,7 @@ def control(
     whatever the schedule, and after a resume too; `rate 2` takes `rate 0.5` back. See also `stop` and `extend`.
     """
     from tui.cli.runs import ask
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     ask(find(run, runs_root(runs)), action.value, factor)
 

@@ -62,7 +62,7 @@ def list_runs(
 def compare(run: Several, json: AsJson = False, runs: Runs = None) -> None:
     """Say in which settings runs differ, and how good each is."""
     from tui.cli import keeping
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     keeping.compare([find(one, runs_root(runs)) for one in run], as_json=json)
 
@@ -77,7 +77,7 @@ def rename(
     Its time stamp stays in front.
     """
     from tui.cli import keeping
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     keeping.rename(find(run, runs_root(runs)), name)
 
@@ -94,7 +94,7 @@ def delete(
     Exit codes: 0 deleted; 1 failed, or a question was answered with no; 2 no run, or it trains.
     """
     from tui.cli import keeping
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     return keeping.delete([find(one, runs_root(runs)) for one in run], yes=yes)
 
@@ -109,7 +109,7 @@ def note(
 ) -> None:
     """Put a short note on a run, or show it."""
     from tui.cli import keeping
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     keeping.note(find(run, runs_root(runs)), text)
 
@@ -121,7 +121,7 @@ def pin(
 ) -> None:
     """Keep a run above the others in lists."""
     from tui.cli import keeping
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     keeping.pin(find(run, runs_root(runs)), not off)
 

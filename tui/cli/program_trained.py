@@ -74,7 +74,7 @@ def evaluate(
     Exit codes: 0 all pictures were read; 3 some could not be read; 1 failed; 2 they do not fit the run.
     """
     from tui.cli import trained
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     found = find(run, runs_root(runs))
     return trained.evaluate(found, weights=weights.value, split=split.value, data=data, set_=set_ or (), as_json=json)
@@ -111,7 +111,7 @@ def predict(
     Exit codes: 0 all pictures were read; 3 some could not be read, each is named; 1 failed; 2 nothing to predict.
     """
     from tui.cli import trained
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     return trained.predict(find(run, runs_root(runs)), paths, weights=weights.value, top=top, as_json=json)
 
@@ -135,7 +135,7 @@ def export(
     float32 [batch, channels, height, width], normalised; any batch size.
     """
     from tui.cli import trained
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     found = find(run, runs_root(runs))
     trained.export(found, form=format.value, output=output, weights=weights.value, force=force, as_json=json)
@@ -161,7 +161,7 @@ def mistakes(
     examples of what it confuses most, not all of them.
     """
     from tui.cli import evaluated
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     found = find(run, runs_root(runs))
     evaluated.tell_mistakes(found, at=at, by=by.value, most=most, true=true, answer=answer, as_json=json)
@@ -179,7 +179,7 @@ def confusion(
     Shows the matrix, if there are few classes, and the most frequent pairs.
     """
     from tui.cli import evaluated
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     evaluated.tell_confusion(find(run, runs_root(runs)), at=at, most=most, as_json=json)
 

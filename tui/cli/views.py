@@ -88,7 +88,7 @@ def watch_named(run: str, root: str | None = None) -> int:
     Raises:
         UsageError: there is no such run, or no terminal.
     """
-    from tui.runs.catalog import find
+    from tui.runs.directory import find
 
     found = find(run, runs_root(root))
     require_screen()

@@ -20,7 +20,7 @@ from tui.core.naming import free_name
 from tui.core.rates import note_rate, read_rates
 from tui.core.rundir import RunDir
 from tui.core.text import clean_path
-from tui.runs.catalog import runs_in
+from tui.runs.directory import runs_in
 from tui.runs.trial import CHANGED, PARENT, asked
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from tui.app.screens.compare_keys import KEYS
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.axis import PLACES, Unit, place_label, place_ticks
 from tui.app.widgets.chart import BEYOND, Chart, Plot
 from tui.app.widgets.comparison import ComparisonTable
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.run_search import RunSearch
 from tui.core.text import clean
@@ -66,7 +66,7 @@ class CompareScreen(Screen[None]):
         yield Chart("reading the runs", id="chart", waiting="reading the runs…")
         yield RunSearch(id="search")
         yield ComparisonTable("runs", id="table")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show the frame at once; the runs are read after it is seen."""

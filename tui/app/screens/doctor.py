@@ -86,7 +86,7 @@ class DoctorScreen(Screen[None]):
         yield RowList(id="findings")
         yield FindingText("", id="finding")
         yield Chart("evidence", id="evidence", waiting="nothing recorded yet")
-        yield Keys(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show what is known, and look again now and then."""

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from tui.app import starts
 from tui.app.listing import Listing
@@ -20,6 +20,7 @@ from tui.app.notices import call_back
 from tui.app.screens import errands
 from tui.app.screens.begin import begin, explain, show_run
 from tui.app.screens.home_words import about_preset, title, why_empty
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.preset_list import DEMO, PresetList
 from tui.app.widgets.row_list import RowList
 from tui.app.widgets.run_list import RunList, about, headings
@@ -94,7 +95,7 @@ class HomeScreen(Screen[None]):
         yield Static(id="empty")
         yield RunSearch(id="search")
         yield Static(id="detail")
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one(PresetList).focus()
@@ -109,7 +110,6 @@ class HomeScreen(Screen[None]):
     def on_resize(self) -> None:
         self._show_title()
         self._show_detail()
-        self.query_one(Footer).show_command_palette = self.size.width >= _WIDE
 
     def point_at(self, run: RunDir) -> None:
         """Put the cursor on a run as soon as it is in the list."""

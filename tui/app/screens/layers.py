@@ -118,7 +118,7 @@ class LayersScreen(Screen[None]):
         yield Pages(id="pages")
         yield HeatMap("gradient norm by layer", id="map", waiting="nothing recorded yet")
         yield Chart("layer", id="layer", log=True)
-        yield Keys(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show what is there, and look again now and then."""

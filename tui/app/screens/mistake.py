@@ -67,7 +67,7 @@ class MistakeScreen(Screen[None]):
         yield Exhibit(id="pictures")
         yield Static(id="answers")
         yield Static(id="about")
-        yield Keys(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self._show()

@@ -14,9 +14,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.app.widgets.job import JobLine
+from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Row, Rows, Run, ScrollPanel, fit
 from tui.app.widgets.path_input import PathInput
 from tui.core.metrics import ACCURACY
@@ -94,7 +95,7 @@ class PredictScreen(Screen[None]):
         )
         yield JobLine(id="job")
         yield Answers(id="answers")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Wait for a path."""

@@ -85,7 +85,7 @@ class ResultsScreen(Screen[None]):
             yield Sheet("numbers", 4, id="numbers")
             yield Chart("accuracy", 3, id="score", floor=0.0, ceiling=1.0, percent=True, waiting="no records")
             yield Sheet("files", 5, id="files")
-        yield Keys(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show the frame at once; the run is read in a thread."""

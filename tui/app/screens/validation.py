@@ -89,7 +89,7 @@ class ValidationScreen(Screen[None]):
         yield Static(id="problem")
         yield Pages(id="pages")
         yield ValidationPages(id="page")
-        yield Keys(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Show what is there, and look again now and then."""

@@ -8,7 +8,7 @@ directory: leaving the screen, or losing it, costs nothing.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -178,6 +178,9 @@ class WatchScreen(Screen[None]):
         odd = state.status_text if state.status in ODD else ""
         status = (state.status, odd, state.ended, state.read_only, self.follower.behind)
         if status != self._status:
+            if not self._status:
+                with self._together():  # the chart that is looked at first does not wait for what is laid out anew
+                    self.dashboard.draw()
             self._status = status
             self.query_one(Outcome).show(state)
             self.query_one(Pages).rename({"classes": "errors"} if state.metrics is of_task("regression") else {})
@@ -188,10 +191,13 @@ class WatchScreen(Screen[None]):
         beats = _ECO_BEATS if eco else 1
         due = range((self._beat - turns) // beats + 1, self._beat // beats + 1)
         if due:
-            with self.app.together() if isinstance(self.app, CellExactApp) else nullcontext():
+            with self._together():
                 if self._stale:
                     self._show_status()
                 self.dashboard.draw_turns(due, seldom=eco)
+
+    def _together(self) -> AbstractContextManager[None]:
+        return self.app.together() if isinstance(self.app, CellExactApp) else nullcontext()
 
     def _go_on(self) -> None:
         self._hurry = None
