@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,19 @@ async def test_what_confidence_is_worth(made: Any) -> None:
         await pressed(pilot, "right", "right")
         assert chart._plot.cursor == 51
         assert chart._plot.reading[0].startswith("51 % sure: ")
+        await pressed(pilot, "escape")
+        assert chart._plot.cursor is None
+        await pressed(pilot, "escape")
+        assert isinstance(pilot.app.screen, WatchScreen)
+
+
+async def test_at_80_columns_the_lines_of_the_threshold_are_named_and_both_are_read(made: Any) -> None:
+    async with app_on(made()).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        shown = await pressed(pilot, "4")
+        assert "threshold  ━ answered  ━ right" in shown
+        assert "← → Threshold" in shown.split("\n")[-1]
+        assert re.search(r"50 %: \d+ % answered, \d+ % right", await pressed(pilot, "right"))
 
 
 async def test_nothing_yet_and_one_validation_only(made: Any) -> None:

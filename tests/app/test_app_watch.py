@@ -659,6 +659,21 @@ async def test_it_opens_from_a_directory_that_is_deleted_meanwhile(live: Any) ->
         assert "Its directory is gone; nothing more can be read of it." in " ".join(run.text().split())
 
 
+async def test_what_was_read_of_a_run_stays_while_its_directory_is_gone(live: Any, tmp_path: Path) -> None:
+    run = live(status="stopped")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        run.run.path.rename(tmp_path / "away")
+        await until(pilot, lambda: "Its directory is gone" in run.text())
+        assert "goes on as soon as the directory is there again" in run.text()
+        for words in ("step 1,240 of 1,860", "loss 1.0", "validation after epoch 5", "blocks.5", "ship"):
+            assert words in run.text()
+        assert "r Resume" not in run.text().split("\n")[-1]
+        assert "Press r" not in run.text()
+        (tmp_path / "away").rename(run.run.path)
+        await until(pilot, lambda: "Press r to go on from step 1,240" in run.text())
+
+
 async def test_zoom_and_cursor_are_common_to_all_charts(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(120, 40)) as pilot:

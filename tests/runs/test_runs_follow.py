@@ -338,9 +338,17 @@ def test_a_directory_that_is_not_there_or_goes_away(tmp_path: Path) -> None:
     follower._looked = -1e9
     assert follower.poll() is True
     assert "gone" in follower.state.status_text
+    assert "as soon as the directory is there again" in follower.state.read_only
+    assert (follower.state.step, follower.state.total_steps, follower.state.latest != {}) == (400, 400, True)
+    assert len(follower.batches.series("loss").steps) > 100
+    assert follower.poll() is False
     moved = followed(RunDir(tmp_path / "elsewhere")).state
     assert (moved.status, moved.step) == ("finished", 400)
     assert "gone" in followed(RunDir(tmp_path / "never")).state.status_text
+    (tmp_path / "elsewhere").rename(run.path)
+    follower._looked = -1e9
+    assert follower.poll() is True
+    assert (follower.state.status, follower.state.read_only, follower.state.problems) == ("finished", "", [])
 
 
 def test_the_state_is_known_without_numpy_torch_or_a_screen(tmp_path: Path) -> None:

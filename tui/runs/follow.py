@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTail", "RecordTail", "RunFollower"]
 
+_GONE = "Its directory is gone; nothing more can be read of it."
+_UNTIL_THEN = "What was read of it before stays on the screen; it goes on as soon as the directory is there again."
 _LOOK = 1.0
 """Seconds between two looks at the lock, at the requests that wait and for a new attempt."""
 _WINDOW = 4096
@@ -108,6 +110,9 @@ class RunFollower:
         Args:
             budget: seconds after which to leave the rest of a long history for the next poll (`behind`).
         """
+        if self.state.last_time and not os.path.isdir(self.run.path):  # what is known of it stays
+            self.behind = False
+            return self._judge()
         deadline = math.inf if budget is None else time.monotonic() + budget
         told = changed = self._read_events(deadline)
         for history in list(self._histories.values()):
@@ -260,10 +265,10 @@ class RunFollower:
     def _judge(self) -> bool:
         state = self.state
         if not os.path.isdir(self.run.path):
-            gone = "Its directory is gone; nothing more can be read of it."
-            changed = state.status_text != gone
-            state.status, state.status_text, state.eta_seconds = "interrupted", gone, None
-            self._life = None
+            changed = state.status_text != _GONE
+            state.status, state.status_text, state.eta_seconds = "interrupted", _GONE, None
+            state.read_only = _UNTIL_THEN
+            self._life = self._settings_seen = None
             return changed
         if any(request.action == "stop" for request in control.pending(self.run)) and state.ended is None:
             state.stop_asked = True

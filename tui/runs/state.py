@@ -83,7 +83,7 @@ class RunState:
     """How the latest attempt ended; None while it has not."""
     eta_seconds: float | None = None
     read_only: str = ""
-    """Why nothing can be asked of this run (it is from a newer version), or nothing."""
+    """Why nothing can be asked of this run (it is from a newer version, its directory is gone), or nothing."""
     problems: list[str] = field(default_factory=list)
     """What of its files cannot be read, one sentence each."""
     owner: Owner | None = None

@@ -74,7 +74,8 @@ class ValidationScreen(Screen[None]):
     LEGEND = (
         "Beside a value stands its change since the validation before. In the confusion matrix rows are true classes "
         "and columns answers. Under confidence a bar shows how often answers of that confidence are right, ┃ how "
-        "often they should be. An evaluation keeps the worst pictures and examples of what is confused, not all."
+        "often they should be; ▲ is the threshold from which on 95 % are right, or where F1 is best. "
+        "An evaluation keeps the worst pictures and examples of what is confused, not all."
     )
 
     def __init__(self, follower: RunFollower) -> None:

@@ -131,7 +131,12 @@ def _reading(level: Level, label: int | None) -> tuple[str, ...]:
     if label is not None:
         return (f"from {at} on: {right} right, {ACCURACY.format(level.recall)} found", f"{right} right")
     long = f"{at} sure: {ACCURACY.format(level.coverage)} answered, {right} right"
-    return (long, f"{at}: {right} right", right)
+    short = f"{at}: {100 * level.coverage:.0f} % answered, {_rounded(level.precision)} right"
+    return (long, short, f"{at}: {right} right", right)
+
+
+def _rounded(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
 
 
 def history(events: Sequence[Evaluated], shown: Evaluated, index: int) -> Plot:

@@ -66,8 +66,22 @@ class ValidationPages(Container):
         """Other panels are shown now."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "threshold(-1)", "Lower", id="pages.lower", show=False, tooltip="Read at a lower one."),
-        Binding("right", "threshold(1)", "Higher", id="pages.higher", show=False, tooltip="Read at a higher one."),
+        Binding(
+            "left",
+            "threshold(-1)",
+            "Threshold",
+            id="pages.lower",
+            show=False,
+            tooltip="What is answered and what is right from a lower confidence on; Escape takes the line away.",
+        ),
+        Binding(
+            "right",
+            "threshold(1)",
+            "Threshold",
+            id="pages.higher",
+            key_display="← →",
+            tooltip="The same from a higher confidence on.",
+        ),
         Binding("t", "target", "Next number", id="pages.target", tooltip="The next number that is learned."),
     ]
 
@@ -92,7 +106,7 @@ class ValidationPages(Container):
         yield RowList(id="labels")
         yield Reliability("calibration", id="reliability")
         waiting = "no thresholds recorded"
-        yield Chart("by confidence", id="thresholds", floor=0.0, ceiling=1.0, percent=True, waiting=waiting)
+        yield Chart("threshold", id="thresholds", floor=0.0, ceiling=1.0, percent=True, waiting=waiting)
         yield DensityMap("predictions", id="density")
         yield Histogram("off by", id="histogram")
 
@@ -212,7 +226,7 @@ class ValidationPages(Container):
     def _show_thresholds(self) -> None:
         detail, chart = self.detail, self.query_one("#thresholds", Chart)
         label: int | None = None
-        chart.title = "by confidence"
+        chart.title = "threshold"
         if detail is not None and detail.task == "multilabel" and detail.names:
             label = min(int(self.query_one("#labels", RowList).row or 0), len(detail.names) - 1)
             chart.title = detail.names[label]
@@ -248,7 +262,11 @@ class ValidationPages(Container):
         self._show_target("")
 
     def back(self) -> bool:
-        """Show all mistakes again; False if all are shown."""
+        """Take the threshold's line away, or show all mistakes again; False if there is nothing to take back."""
+        if self._threshold is not None and "thresholds" in dict(self._panels)[self.page]:
+            self._threshold = None
+            self._show_thresholds()
+            return True
         gallery = self.query_one(MistakeGallery)
         if not gallery.display or gallery.kind == Kind():
             return False

@@ -151,7 +151,7 @@ class Chart(Panel):
     def value(self) -> Row:
         """Return the newest value, or what the cursor points at."""
         if self._plot.reading:
-            room = self.size.width - len(self.title) - 7
+            room = self.size.width - len(self.title) - (7 if self.number else 5)
             fitting = next((text for text in self._plot.reading if len(text) <= room), self._plot.reading[-1])
             return ((fitting, "mark"),)
         return ((self._plot.value, self._plot.value_tone),) if self._plot.value else ()

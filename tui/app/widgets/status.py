@@ -167,7 +167,7 @@ def progress_line(state: RunState, width: int, reading: bool = False) -> Row:
         left = [(f"{clean(doing, max(8, width // 2))}  ", "text")]
         return _with_bar(left, share, words, width)
     if not state.total_steps:
-        return ((fit(state.status_text, width), "muted"),)
+        return ((fit(state.status_text if state.live else "no step was made", width), "muted"),)
     left = [("epoch ", "muted"), (f"{state.epoch:.2f}{state.of_epochs}  ", "text")]
     words = f"step {state.step:,} of {state.total_steps:,}"
     if width < 100:
