@@ -276,6 +276,16 @@ async def test_mistakes_are_shown_with_their_pictures_and_stories(made: Any, tmp
         assert "1 of " in text_of(pilot.app)
 
 
+async def test_under_a_picture_both_classes_can_be_read(made: Any) -> None:
+    run = made(classes=("longsleeve shirt", "t-shirt", "hat", "a dress for the evening"))
+    async with app_on(run).run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        shown = await pressed(pilot, "3")
+        assert re.search(r"longs…irt → t-shirt \d+%", shown), shown
+        assert "enter Open" in shown.split("\n")[-1]
+        assert "q Quit" in shown.split("\n")[-1]
+
+
 async def test_a_dataset_that_is_gone_keeps_its_numbers(made: Any) -> None:
     async with app_on(made()).run_test(size=(80, 24)) as pilot:
         await opened(pilot)

@@ -10,7 +10,7 @@ from typing import Any
 import builders
 import pytest
 from emulator import RecordingDriver, Terminal, difference
-from textual.events import MouseScrollUp
+from textual.events import MouseMove, MouseScrollUp
 from textual.pilot import Pilot
 from walking import until
 
@@ -668,7 +668,7 @@ async def test_what_was_read_of_a_run_stays_while_its_directory_is_gone(live: An
         assert "goes on as soon as the directory is there again" in run.text()
         for words in ("step 1,240 of 1,860", "loss 1.0", "validation after epoch 5", "blocks.5", "ship"):
             assert words in run.text()
-        assert "r Resume" not in run.text().split("\n")[-1]
+        await until(pilot, lambda: "r Resume" not in run.text().split("\n")[-1])
         assert "Press r" not in run.text()
         (tmp_path / "away").rename(run.run.path)
         await until(pilot, lambda: "Press r to go on from step 1,240" in run.text())
@@ -714,3 +714,37 @@ async def test_the_wheel_zooms_and_a_click_puts_the_cursor(live: Any) -> None:
         await settled(pilot, run)
         assert chart._plot.last - chart._plot.first + 1 == 620
         assert chart._plot.first <= cursor <= chart._plot.last
+
+
+async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        chart = run.screen.query_one("#loss", Chart)
+        await pilot.press("plus", "plus")
+        await settled(pilot, run)
+        assert (chart._plot.first, chart._plot.last) == (931, 1240)
+        await pilot.mouse_down(chart, offset=(30, 5))
+        for x in (35, 47):
+            await pilot._post_mouse_events([MouseMove], chart, offset=(x, 5), button=1)
+        await pilot.mouse_up(chart, offset=(47, 5))
+        await settled(pilot, run)
+        columns = chart.points // 2
+        assert abs(chart._plot.first - (931 - 310 * 17 / columns)) < 3
+        assert chart._plot.last - chart._plot.first == 309
+        assert chart._plot.cursor is None
+        await pilot._post_mouse_events([MouseMove], chart, offset=(20, 5))  # nothing is held any more
+        before = chart._plot.first
+        await pilot._post_mouse_events([MouseScrollUp], chart, offset=(47, 5), shift=True)
+        await settled(pilot, run)
+        assert chart._plot.first == before - 39
+        await pilot.click(chart, offset=(47, 5))
+        assert chart._plot.cursor is not None
+
+
+async def test_how_a_run_ended_leaves_room_for_panels_on_low_screens(live: Any) -> None:
+    run = live(status="crashed")
+    async with run.app.run_test(size=(50, 14)) as pilot:
+        await settled(pilot, run)
+        assert "Press r" in run.text()
+        assert run.screen.query_one("#loss").region.height >= 3

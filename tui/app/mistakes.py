@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
+from tui.app.widgets.columns import within
 from tui.core.evaluations import Detail, Order, Pictured, worst
 from tui.core.metrics import ACCURACY, LOSS
 
@@ -42,8 +45,8 @@ def chosen(detail: Detail, kind: Kind, by: Order) -> list[Pictured]:
     return [one for one in found if kind.true in one.true and (kind.answer is None or kind.answer in one.answer)]
 
 
-def caption(detail: Detail, one: Pictured) -> str:
-    """Return what stands below a picture: what was said of it, and how sure it was."""
+def caption(detail: Detail, one: Pictured, width: int) -> str:
+    """Return what stands below a picture: what was said of it, and how sure it was; names are cut to fit ``width``."""
     if detail.task == "regression":
         return _told(detail, one, _most_off(detail, one))
     if detail.task == "multilabel":
@@ -51,7 +54,10 @@ def caption(detail: Detail, one: Pictured) -> str:
         extra = [f"+{detail.names[int(i)]}" for i in one.answer if i not in one.true]
         return " ".join((*extra, *missed))
     sure = "NaN" if math.isnan(one.confidence) else f"{one.confidence:.0%}"
-    return f"{labels(detail, one.true)} → {labels(detail, one.answer)} {sure}"
+    true, answer = labels(detail, one.true), labels(detail, one.answer)
+    room = max(4, width - len(f" →  {sure}"))
+    left = min(cell_len(true), max(room // 2, room - cell_len(answer)))
+    return f"{within(true, left)} → {within(answer, room - left)} {sure}"
 
 
 def verdict(detail: Detail, one: Pictured, *, short: bool = False) -> str:

@@ -16,6 +16,7 @@ from textual.containers import Container
 from textual.message import Message
 
 from tui.app.screens.dashboard_keys import KEYS
+from tui.app.screens.pointing import Drag, step_under
 from tui.app.screens.watch_layout import PANELS, Shown, arranged
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.bars import Host, Spending
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
 
+_WHEEL = 1 / 8
+"""By which part of its width a turn of the wheel moves a zoom."""
 OPENED = ("layers", "classes")
 """Panels about which a screen of its own tells all."""
 
@@ -80,6 +83,7 @@ class Dashboard(Container):
         self._drawn = False
         self._stale: set[str] = set()
         """The panels that have not drawn what came."""
+        self._drag = Drag()
 
     def compose(self) -> ComposeResult:
         """Lay the panels out; their numbers are the keys that choose them."""
@@ -254,15 +258,38 @@ class Dashboard(Container):
         self._scroll(event, False)
 
     def _scroll(self, event: events.MouseEvent, inwards: bool) -> None:
-        step = _step_under(event)
+        step = step_under(event)
         if step is not None:
             event.stop()
-            self._change(lambda window: self._view.zoom(window, inwards, at=step))
+            if event.shift:
+                self._change(lambda window: self._view.pan(window, -_WHEEL if inwards else _WHEEL))
+            else:
+                self._change(lambda window: self._view.zoom(window, inwards, at=step))
+
+    def on_mouse_scroll_left(self) -> None:
+        """Show earlier steps."""
+        self._change(lambda window: self._view.pan(window, -_WHEEL))
+
+    def on_mouse_scroll_right(self) -> None:
+        """Show later steps."""
+        self._change(lambda window: self._view.pan(window, _WHEEL))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the steps of a chart."""
+        self._drag.begin(event)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Move what is held."""
+        share = self._drag.by(event)
+        if share and self._view.zoomed:
+            self._change(lambda window: self._view.pan(window, -share))
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the step that was clicked; a double click opens the panel."""
-        step = _step_under(event)
-        if event.chain == 2 and isinstance(event.widget, Panel):
+        step = step_under(event)
+        if self._drag.moved:
+            self._drag.moved = False
+        elif event.chain == 2 and isinstance(event.widget, Panel):
             self.action_open()
         elif step is not None:
             self._change(lambda window: self._view.point(step))
@@ -336,8 +363,3 @@ class Dashboard(Container):
     def _choose(self, panel: Panel) -> None:
         self._chosen = str(panel.id)
         self.fit_panels()
-
-
-def _step_under(event: events.MouseEvent) -> int | None:
-    chart = event.widget
-    return chart.step_at(event.screen_x - chart.region.x) if isinstance(chart, Chart) else None

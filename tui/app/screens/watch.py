@@ -67,6 +67,7 @@ class WatchScreen(Screen[None]):
         "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
         f"≈ ends the smoothed line. {BEYOND} "
         "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
+        "So do a click and the wheel of the mouse; a drag, or the wheel with Shift, moves a zoom. "
         "Beside a class's recall stands its change since the validation before; the key a shows all of each validation."
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +11,8 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from tui.core.text import clean
+
+_PERCENT = re.compile(r"(?<=\d) %")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ def within(text: str, width: int) -> str:
     while cell_len(shown := clean(text, max(0, limit))) > width > 0:
         limit -= max(1, (cell_len(shown) - width) // 2)
     return shown if width > 0 else ""
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a sentence as lines; names are not broken at their hyphens, nor numbers before their per cent."""
+    kept = _PERCENT.sub("\u00a0%", text)
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(kept, max(1, width), break_on_hyphens=False)] or [""]
 
 
 def _drawn(cell: Cell) -> Content:

@@ -67,9 +67,8 @@ class Gallery(ScrollView, can_focus=True):
         Binding(
             "enter",
             "choose",
-            "Look closer",
+            "Open",
             id="gallery.enter",
-            show=False,
             key_display="enter",
             tooltip="Open the picture.",
         ),
@@ -114,6 +113,11 @@ class Gallery(ScrollView, can_focus=True):
     def complete(self) -> bool:
         """Whether every tile that can be seen has its thumbnail."""
         return all(self._fetch(path) is not None for path in self.seen())
+
+    @property
+    def label_width(self) -> int:
+        """Cells that a picture's label may take."""
+        return self._tile_width
 
     def show(self, paths: Sequence[str], label: Label, cursor: int = 0) -> None:
         """Show these pictures."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual._cells import cell_len
 
 from tui.app.palette import Tone
+from tui.app.widgets.columns import wrapped
 from tui.app.widgets.panel import Row, ScrollPanel
 from tui.core.sentences import sentence
 from tui.core.text import clean
@@ -65,7 +65,7 @@ def _rows(event: Event, width: int) -> list[Row]:
         room //= 2
     tone = _tone(event)
     stamp = time.strftime("%H:%M:%S", time.localtime(event.time))
-    lines = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+    lines = wrapped(text, room)
     return [((f"{stamp if i == 0 else '':<{_STAMP}}", "muted"), (line, tone)) for i, line in enumerate(lines)]
 
 

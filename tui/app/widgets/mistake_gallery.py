@@ -117,7 +117,7 @@ class MistakeGallery(Vertical):
 
     def _label(self, path: str) -> str:
         assert self._detail is not None
-        return caption(self._detail, self._shown[self._places[path]])
+        return caption(self._detail, self._shown[self._places[path]], self.query_one(Gallery).label_width)
 
     def _thumbnail(self, path: str) -> Thumbnail | None:
         if path.startswith("\0") or self._thumbnails is None:

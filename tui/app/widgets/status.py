@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from textual.geometry import Size
 from tui.app.format import duration, size
 from tui.app.palette import Tone
 from tui.app.starts import run_typed
+from tui.app.widgets.columns import wrapped
 from tui.app.widgets.panel import Row, Rows, Run, cells, fit
 from tui.core.metrics import (
     DATA_WAIT,
@@ -195,12 +195,15 @@ ODD = ("running", "silent", "stopping")
 """A run that lives in one of these may have a sentence about it that a person should read."""
 
 
+_ROWS_EACH = 8
+
+
 class Outcome(Rows):
     """How a run ended, and what to do next."""
 
     DEFAULT_CSS = "Outcome { height: auto; display: none; }"
     _MOST = 3
-    """Rows for one sentence."""
+    """Rows for one sentence, where the screen has `_ROWS_EACH` for each."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -223,10 +226,11 @@ class Outcome(Rows):
 
     def _wrapped(self, width: int) -> list[Row]:
         rows: list[Row] = []
+        most = max(1, min(self._MOST, self.app.size.height // _ROWS_EACH))
         for text, tone in self._sentences:
-            lines = textwrap.wrap(text, max(10, width), break_on_hyphens=False) or [""]
-            if len(lines) > self._MOST:
-                lines[self._MOST - 1 :] = [" ".join(lines[self._MOST - 1 :])]
+            lines = wrapped(text, max(10, width))
+            if len(lines) > most:
+                lines[most - 1 :] = [" ".join(lines[most - 1 :])]
             rows += [((fit(line, width), tone),) for line in lines]
         return rows
 
