@@ -88,6 +88,7 @@ async def test_order_and_choice_are_remembered(tmp_path: Path, monkeypatch: pyte
         assert "wait" in shown(screen)
         await pilot.press("4")
         assert screen.dashboard.chosen.id != "layers"
+        assert any("is hidden; H shows all panels" in note.message for note in app._notifications)
     app = CnntrainApp(runs_root=tmp_path, open_run=run)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = app.screen
@@ -111,6 +112,11 @@ async def test_a_panel_without_a_place_is_shown_alone(tmp_path: Path, monkeypatc
         assert [panel.id for panel in screen.dashboard.children if panel.display] == ["wait"]
         await pilot.press("escape")
         assert len([panel for panel in screen.dashboard.children if panel.display]) == 10
+        await pilot.press("8", "2")  # back among the others
+        assert len([panel for panel in screen.dashboard.children if panel.display]) == 10
+        assert screen.dashboard.chosen.id == "score"
+        await pilot.press("m", "3")  # what was made large on purpose stays large
+        assert [panel.id for panel in screen.dashboard.children if panel.display] == ["gradient"]
 
 
 def text_of(panel: Spending | Host, width: int = 40, height: int = 8) -> str:

@@ -25,8 +25,16 @@ from tui.app.starts import runs_typed
 from tui.core.rundir import RunDir
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from tui.app.screens.dashboard import Dashboard
     from tui.app.screens.home import HomeScreen
+
+
+def _commands() -> type[Provider]:
+    from tui.app.commands import Commands
+
+    return Commands
 
 
 class CnntrainApp(CellExactApp[None]):
@@ -39,6 +47,7 @@ class CnntrainApp(CellExactApp[None]):
 
     TITLE = "cnntrain"
     NOTIFICATION_TIMEOUT = 4
+    COMMANDS = {_commands}
     # The stylesheet of the first screen is not loaded by Textual when it is the default screen.
     CSS_PATH = ["app.tcss", "screens/home.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -172,7 +181,8 @@ class CnntrainApp(CellExactApp[None]):
             binding = active.binding
             if binding.id and binding.description:
                 run = partial(self.run_action, binding.action, active.node)
-                yield SystemCommand(binding.description, binding.tooltip or binding.description, run)
+                told = f"{self.get_key_display(binding)}: {binding.tooltip or binding.description}"
+                yield SystemCommand(binding.description, told, run)
         yield SystemCommand("Save a picture of the screen", "As an SVG file", self.action_picture)
 
     def action_next_theme(self) -> None:

@@ -73,6 +73,8 @@ class Dashboard(Container):
         self.follower: RunFollower | None = None
         """The run, once the screen has opened it."""
         self.maximised = False
+        self._placeless = False
+        """Whether it is only because the chosen panel has no place among the others."""
         self.order: tuple[str, ...] = ()
         """The panels as a person likes them; empty for the usual order."""
         self.hidden: tuple[str, ...] = ()
@@ -125,8 +127,8 @@ class Dashboard(Container):
     def fit_panels(self) -> None:
         """Show what belongs on the screen."""
         shown = self.shown
-        if not shown.pages and self._chosen not in shown.spans:
-            self.maximised = True  # what has no place among the others is shown alone
+        if not shown.pages and self._chosen not in shown.spans and not self.maximised:
+            self.maximised = self._placeless = True  # what has no place among the others is shown alone
         spans = {self._chosen: 1} if self.maximised else shown.spans
         places = {panel: place for place, panel in enumerate(spans)}
         with self.app.batch_update():
@@ -296,7 +298,7 @@ class Dashboard(Container):
 
     def action_maximise(self) -> None:
         """Give the chosen panel all the room, or give it back."""
-        self.maximised = not self.maximised
+        self.maximised, self._placeless = not self.maximised, False
         shown = self.shown
         if not self.maximised and not shown.pages and self._chosen not in shown.spans:
             self._chosen = next(iter(shown.spans))
@@ -343,7 +345,9 @@ class Dashboard(Container):
     def action_choose(self, number: int) -> None:
         """Choose the panel with this number."""
         panel = next(panel for panel in self.panels if panel.number == number)
-        if panel.id not in self.hidden:
+        if panel.id in self.hidden:
+            self.app.notify(f"{panel.title} is hidden; H shows all panels again.", timeout=3, markup=False)
+        else:
             self._choose(panel)
 
     def action_next(self, by: int) -> None:
@@ -362,4 +366,6 @@ class Dashboard(Container):
 
     def _choose(self, panel: Panel) -> None:
         self._chosen = str(panel.id)
+        if self._placeless:
+            self.maximised = self._placeless = False
         self.fit_panels()
