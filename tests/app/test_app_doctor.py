@@ -205,6 +205,16 @@ async def test_a_healthy_run_is_called_so(app_on: Any) -> None:
         assert f"as far as {judged} of {len(RULES)} rules could judge" in words
 
 
+async def test_what_a_run_was_never_told_is_found_in_its_records(app_on: Any) -> None:
+    async with app_on(nan_from=820, status="failed").run_test(size=(100, 40)) as pilot:
+        await opened(pilot)
+        await until(pilot, lambda: "1 thing is wrong" in text(pilot))
+        assert "step 820" in text(pilot)
+        assert "NaN or infinity" in text(pilot)
+        assert "Nothing is wrong" not in text(pilot)
+        await until(pilot, lambda: "t Try the change" in text(pilot).split("\n")[-1])
+
+
 async def test_a_long_name_of_a_run_does_not_cut_what_the_verdict_is_worth(app_on: Any) -> None:
     async with app_on(name="20260101-120000-a-long-name-that-somebody-gave-to-a-run").run_test(size=(80, 24)) as pilot:
         await opened(pilot)

@@ -716,6 +716,21 @@ async def test_the_wheel_zooms_and_a_click_puts_the_cursor(live: Any) -> None:
         assert chart._plot.first <= cursor <= chart._plot.last
 
 
+async def test_zero_shows_the_newest_steps_one_by_one_and_the_whole_run_again(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        chart = run.screen.query_one("#loss", Chart)
+        whole = chart._plot.last
+        await pilot.press("0")
+        await settled(pilot, run)
+        assert chart._plot.last - chart._plot.first + 1 == chart.points < 200
+        assert chart._plot.last >= 1240
+        await pilot.press("0")
+        await settled(pilot, run)
+        assert (chart._plot.first, chart._plot.last) == (1, whole)
+
+
 async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(120, 40)) as pilot:

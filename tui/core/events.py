@@ -6,14 +6,18 @@ know are ignored and kinds that it does not know become `Unknown`, so that older
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
 
 from tui.core.diagnosis.signals import Inputs, Layer, NonFinite
+
+if TYPE_CHECKING:
+    from tui.core.diagnosis.finding import Finding
 
 Split = Literal["train", "validation", "test"]
 Level = Literal["info", "warning", "error"]
@@ -191,6 +195,22 @@ class Found(Event, frozen=True, kw_only=True):
     """From where a run with this change may start (`tui.core.diagnosis.finding.Restart`); empty without a change."""
     effects: list[str] = []
     """Codes of findings that follow from this one."""
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """Return what tells of a finding, at the step at which it was found."""
+        return cls(
+            step=finding.step,
+            code=finding.code,
+            severity=finding.severity,
+            title=finding.title,
+            message=finding.message,
+            layer=finding.layer,
+            evidence=[dataclasses.asdict(each) for each in finding.evidence],
+            change=finding.change or {},
+            restart=finding.restart,
+            effects=list(finding.effects),
+        )
 
 
 class Cleared(Event, frozen=True, kw_only=True):

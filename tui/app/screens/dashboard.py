@@ -225,8 +225,11 @@ class Dashboard(Container):
         self._change(lambda window: self._view.zoom(window, inwards))
 
     def action_show_all(self) -> None:
-        """Show the whole run."""
-        self._change(lambda window: self._view.show_all())
+        """Show the whole run, or if it is shown the newest steps, each in a column of dots."""
+        if self._view.zoomed:
+            self._change(lambda window: self._view.show_all())
+        else:
+            self._change(lambda window: self._view.show_newest(self._chart.points))
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor by one column of the charts."""

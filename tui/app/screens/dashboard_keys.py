@@ -47,7 +47,14 @@ KEYS: list[BindingType] = [
         key_display="-",
         tooltip="Show twice as many steps.",
     ),
-    Binding("0", "show_all", "Whole run", id="watch.whole", show=False, tooltip="Show the whole run again."),
+    Binding(
+        "0",
+        "show_all",
+        "All, newest",
+        id="watch.whole",
+        show=False,
+        tooltip="Show the whole run again; if it is shown, the newest steps one by one.",
+    ),
     Binding(
         "left",
         "cursor(-1)",

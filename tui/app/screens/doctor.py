@@ -22,14 +22,15 @@ from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
 from tui.core.diagnosis.words import Tally, headline
+from tui.core.events import Found
 from tui.core.metrics import GRADIENT_NORM, LOSS, METRICS, Metric
 from tui.core.records import BATCHES, DEAD, LAYERS, SATURATED, UPDATES
 
 if TYPE_CHECKING:
     from tui.app.widgets.raster import Mark, Trace
     from tui.core.diagnosis.finding import Check
-    from tui.core.events import Found
     from tui.runs.follow import RunFollower
+    from tui.runs.verdict import Verdict
 
 _TICK = 1.0
 _SOON = 0.1
@@ -76,6 +77,8 @@ class DoctorScreen(Screen[None]):
         self._shown: dict[str, Found] = {}
         self._checks: Sequence[Check] = ()
         """What became of each rule, once that is known."""
+        self._replayed: dict[str, Found] = {}
+        """What stands by today's rules in a run that is over and was told of nothing."""
         self._verdict = ""
         self._offers = False
         self._judged = -1
@@ -107,6 +110,12 @@ class DoctorScreen(Screen[None]):
         """The finding under the cursor."""
         return self._shown.get(self.query_one(RowList).row or "")
 
+    @property
+    def _standing(self) -> dict[str, Found]:
+        """What is wrong now, by its code, the gravest first."""
+        state = self._follower.state
+        return state.findings or ({} if state.live else self._replayed)
+
     def draw(self) -> None:
         """Draw the list and the finding under the cursor."""
         if not self.is_current or self._follower.busy:
@@ -114,21 +123,22 @@ class DoctorScreen(Screen[None]):
         if self._follower.wanting:  # the screen below reads it soon
             self.set_timer(_SOON, self.draw)
         state = self._follower.state
-        self._shown = {found.code: found for found in standing(state)}
+        self._shown = self._standing | {found.code: found for found in standing(state)}
         self._say_verdict()
         findings = self.query_one(RowList)
         findings.display = bool(self._shown)
         findings.styles.max_height = max(3, self.size.height // 4)
-        findings.show({code: partial(_row, found, code in state.findings) for code, found in self._shown.items()})
+        findings.show({code: partial(_row, found, code in self._standing) for code, found in self._shown.items()})
         self._draw_chosen()
         self._offer_keys()
 
     def _say_verdict(self) -> None:
         """Say how much is wrong; of a sound run also how many rules could judge it, which the records tell."""
         state = self._follower.state
-        over = [one.severity for one in self._shown.values() if one.code not in state.findings]
-        tally = Tally.of([one.severity for one in state.findings.values()], over)
-        if not tally.wrong:
+        standing = self._standing
+        over = [one.severity for one in self._shown.values() if one.code not in standing]
+        tally = Tally.of([one.severity for one in standing.values()], over)
+        if not state.findings:
             self._ask_the_rules()
         verdict = headline(tally, self._checks, state.run.name)
         if verdict != self._verdict:
@@ -154,7 +164,7 @@ class DoctorScreen(Screen[None]):
             self._say_healthy(text)
             self._plot(chart, LOSS.name, None)
             return
-        text.show(found, self._values(), self._start(found), stands=found.code in self._follower.state.findings)
+        text.show(found, self._values(), self._start(found), stands=found.code in self._standing)
         self._plot(chart, EVIDENCE.get(found.code, LOSS.name), found)
 
     def _say_healthy(self, text: FindingText) -> None:
@@ -184,13 +194,14 @@ class DoctorScreen(Screen[None]):
                 raise WorkerCancelled
 
         try:
-            checks = judge(self._follower.run, go_on).checks
+            verdict = judge(self._follower.run, go_on)
         except (CnntrainError, WorkerCancelled):
             return
-        self.app.call_from_thread(self._show_checks, checks)
+        self.app.call_from_thread(self._show_judged, verdict)
 
-    def _show_checks(self, checks: Sequence[Check]) -> None:
-        self._checks = checks
+    def _show_judged(self, verdict: Verdict) -> None:
+        self._checks = verdict.checks
+        self._replayed = {finding.code: Found.of(finding) for finding in verdict.findings}
         if self.is_mounted:
             self.draw()
 

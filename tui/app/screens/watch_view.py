@@ -132,6 +132,10 @@ class View:
         """Show the whole run."""
         self._width = self._end = None
 
+    def show_newest(self, steps: int) -> None:
+        """Show so many of the newest steps, and go along with the run; all if it has no more."""
+        self._width, self._end = (max(_LEAST, steps) if steps < self._newest else None), None
+
     def smooth_next(self) -> Smoothing:
         """Choose the next degree of smoothing and return it."""
         self.smoothing = SMOOTHINGS[(SMOOTHINGS.index(self.smoothing) + 1) % len(SMOOTHINGS)]

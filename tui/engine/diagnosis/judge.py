@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import asdict
 
 from tui.core.diagnosis.doctor import Doctor
 from tui.core.diagnosis.finding import Change, Finding
@@ -48,16 +47,4 @@ class Judge:
             if change.kind == "cleared":
                 self._link.event(Cleared(code=found.code, title=found.title))
                 continue
-            self._link.event(
-                Found(
-                    code=found.code,
-                    severity=found.severity,
-                    title=found.title,
-                    message=found.message,
-                    layer=found.layer,
-                    evidence=[asdict(each) for each in found.evidence],
-                    change=found.change or {},
-                    restart=found.restart,
-                    effects=list(found.effects),
-                )
-            )
+            self._link.event(Found.of(found).but(step=0))  # the step at which it is told
