@@ -141,6 +141,19 @@ def test_the_bottleneck_is_named(wait: float, diagnostics: float, said: str) -> 
     assert "after the first batches" in text_of(panel)
 
 
+def test_many_cards_are_scrolled_through() -> None:
+    cards = tuple(Card("A", 0.9, 70 << 30, 80 << 30, 66, 310) for _ in range(8))
+    panel = Host("machine")
+    panel._observed, panel._live = Observed("host", Sample(8, 0.5, 3.2, 1, 4, None, 1.9, 900, cards)), True
+    assert "GPU 1" in text_of(panel, 60, 6)
+    assert "GPU 7" not in text_of(panel, 60, 6)
+    assert "".join(part for part, _ in panel.value()) == "1–5 of 20  host"
+    panel.action_scroll_rows(1000)
+    shown = text_of(panel, 60, 6)
+    assert "GPU 7 memory" in shown
+    assert "1.9 cores" in shown
+
+
 def test_what_the_machine_does_not_tell_is_left_out() -> None:
     silent = Sample(4, None, None, None, None, None, None, None, ())
     assert [bar[0] for bar in machine_bars(silent)] == ["CPU"]
@@ -151,6 +164,7 @@ def test_what_the_machine_does_not_tell_is_left_out() -> None:
     panel = Host("machine")
     panel._observed, panel._live = Observed("host", full), True
     text = text_of(panel, 60, 12)
+    assert "of 7" not in "".join(part for part, _ in panel.value())
     for word in (
         "50 % of 8",
         "62 °C",

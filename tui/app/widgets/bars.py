@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.app.format import size
 from tui.app.palette import Tone
-from tui.app.widgets.panel import Panel, Row, Run, fit
+from tui.app.widgets.panel import Panel, Row, Run, ScrollPanel, fit
 
 if TYPE_CHECKING:
     from tui.core.rundir import RunDir
@@ -88,14 +88,15 @@ def _verdict(wait: float, diagnostics: float) -> tuple[str, Tone]:
     return "compute-bound", "good"
 
 
-class Host(Panel):
-    """How busy the machine is that trains."""
+class Host(ScrollPanel):
+    """How busy the machine is that trains; many cards are scrolled through."""
 
     def __init__(self, title: str, number: int = 0, *, id: str | None = None) -> None:
         super().__init__(title, number, id=id)
         self._observed: Observed | None = None
         self._live = False
         self._sampler: Sampler | None = None
+        self._rows: list[Row] = []
 
     def show(self, run: RunDir, *, live: bool) -> None:
         """Show the machine that a run is on as it was seen last, and have somebody look again while the run lives."""
@@ -107,19 +108,32 @@ class Host(Panel):
         self.redraw()
 
     def value(self) -> Row:
-        """Return the machine's name."""
+        """Return the machine's name, behind the rows that are shown if not all are."""
         name = self._observed.host if self._observed is not None else ""
-        return ((fit(name, min(len(name), max(8, self.size.width // 2))), "muted"),) if name else ()
+        rows = super().value()
+        named: Row = ((fit(name, min(len(name), max(8, self.size.width // 2))), "muted"),) if name else ()
+        return (*rows, ("  ", "muted"), *named) if rows and named else rows or named
 
     def body(self, width: int, height: int) -> list[Row]:
         """Return the bars: processor, memory, and each card's."""
+        self._total = 0
         if not self._live:
             return [(), (("  shown while the run goes on", "muted"),)]
         if self._observed is None:
             return [(), (("  looking", "muted"),)]
         if self._observed.sample is None:
             return [(), (("  not this machine", "muted"),)]
-        return bar_rows(machine_bars(self._observed.sample), width)[:height]
+        return super().body(width, height)
+
+    def count(self, width: int) -> int:
+        """Return how many bars there are."""
+        sample = self._observed.sample if self._observed is not None else None
+        self._rows = bar_rows(machine_bars(sample), width) if sample is not None else []
+        return len(self._rows)
+
+    def rows(self, first: int, last: int, width: int) -> list[Row]:
+        """Return some of the bars."""
+        return self._rows[first:last]
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
