@@ -731,6 +731,20 @@ async def test_zero_shows_the_newest_steps_one_by_one_and_the_whole_run_again(li
         assert (chart._plot.first, chart._plot.last) == (1, whole)
 
 
+async def test_panels_that_show_what_was_at_the_cursor_say_so(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        headings = [line for line in run.text().split("\n") if "gradient by layer" in line or "time of a step" in line]
+        assert not [line for line in headings if "step 1," in line]
+        await pilot.press(*["left"] * 5)
+        await settled(pilot, run)
+        cursor = run.screen.query_one("#loss", Chart)._plot.cursor
+        told = run.text().split("\n")
+        assert f"step {cursor:,}" in next(line for line in told if "gradient by layer" in line).partition("by layer")[2]
+        assert f"step {cursor:,}" in next(line for line in told if "time of a step" in line).partition("of a step")[2]
+
+
 async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(120, 40)) as pilot:

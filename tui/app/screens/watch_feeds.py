@@ -189,7 +189,8 @@ def _layers(panel: LayerNorms, follower: RunFollower, window: Window) -> None:
     heat = layers.matrix(panel.points, window.first, window.last)[1] if panel.points else None
     whole = window.first <= 1 and window.last >= layers.last_step
     over = "over the whole run" if whole else f"steps {window.first:,} to {window.last:,}"
-    panel.show(layers.columns, recent[:, 0].tolist() if recent.shape[1] else [math.nan] * len(recent), heat, over)
+    norms = recent[:, 0].tolist() if recent.shape[1] else [math.nan] * len(recent)
+    panel.show(layers.columns, norms, heat, over, None if window.cursor is None else newest)
 
 
 def _classes(panel: ClassRecall, follower: RunFollower, window: Window) -> None:
@@ -229,7 +230,7 @@ def _time(panel: Spending, follower: RunFollower, window: Window) -> None:
         mean = batches.series(metric.name, max(1, last - _RECENT + 1), last, 1).mean
         return float(mean[0]) if len(mean) and math.isfinite(mean[0]) else None
 
-    panel.show(share(DATA_WAIT), share(OVERHEAD), share(LOGGING))
+    panel.show(share(DATA_WAIT), share(OVERHEAD), share(LOGGING), window.cursor)
 
 
 def _host(panel: Host, follower: RunFollower, window: Window) -> None:

@@ -43,16 +43,18 @@ class Spending(Panel):
         super().__init__(title, number, id=id)
         self._bars: list[Bar] = []
         self._verdict: tuple[str, Tone] = ("", "muted")
+        self._at: int | None = None
 
-    def show(self, wait: float | None, diagnostics: float | None, logging: float | None) -> None:
+    def show(self, wait: float | None, diagnostics: float | None, logging: float | None, at: int | None = None) -> None:
         """Show shares of the step's time from 0 to 1; None for what was not recorded.
 
         Args:
             wait: waiting for the next batch.
             diagnostics: gradient norms, probes, records and requests.
             logging: the part of these that went to the records.
+            at: the step that they are from, if not the newest.
         """
-        self._bars = []
+        self._bars, self._at = [], at
         if wait is None or diagnostics is None:
             self._verdict = ("", "muted")
             self.redraw()
@@ -69,7 +71,9 @@ class Spending(Panel):
         self.redraw()
 
     def value(self) -> Row:
-        """Return what holds the training up."""
+        """Return what holds the training up; of a step that is not the newest, which one it is."""
+        if self._at is not None:
+            return ((f"step {self._at:,}", "mark"),)
         return (self._verdict,) if self._verdict[0] else ()
 
     def body(self, width: int, height: int) -> list[Row]:

@@ -31,6 +31,7 @@ class LayerNorms(ScrollPanel):
         self._heat: NDArray[Any] | None = None
         self._scale: Scale | None = None
         self._over = ""
+        self._at: int | None = None
 
     @property
     def points(self) -> int:
@@ -38,7 +39,12 @@ class LayerNorms(ScrollPanel):
         return self.size.width // 2 if self.size.width >= _ROOM_FOR_HEAT else 0
 
     def show(
-        self, names: Sequence[str], norms: Sequence[float], heat: NDArray[Any] | None = None, over: str = ""
+        self,
+        names: Sequence[str],
+        norms: Sequence[float],
+        heat: NDArray[Any] | None = None,
+        over: str = "",
+        at: int | None = None,
     ) -> None:
         """Show the layers.
 
@@ -47,8 +53,9 @@ class LayerNorms(ScrollPanel):
             norms: one for each name.
             heat: [names, bins] norms over some steps, NaN where nothing was recorded.
             over: which steps these are, in words.
+            at: the step that the norms are from, if not the newest.
         """
-        self._over = over
+        self._over, self._at = over, at
         self._names, self._norms, self._heat = shortened(names), list(norms), heat
         positive = [norm for norm in norms if math.isfinite(norm) and norm > 0]
         if positive:
@@ -58,6 +65,13 @@ class LayerNorms(ScrollPanel):
     def note(self) -> Row:
         """Return where the axis is logarithmic."""
         return (("log", "muted"),)
+
+    def value(self) -> Row:
+        """Return the step, if it is not the newest, and which layers are shown, if not all are."""
+        rows = super().value()
+        if self._at is None:
+            return rows
+        return ((f"step {self._at:,}", "mark"), *((("  ", "muted"), *rows) if rows else ()))
 
     def count(self, width: int) -> int:
         """Return how many layers there are."""
