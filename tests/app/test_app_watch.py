@@ -745,6 +745,36 @@ async def test_panels_that_show_what_was_at_the_cursor_say_so(live: Any) -> None
         assert f"step {cursor:,}" in next(line for line in told if "time of a step" in line).partition("of a step")[2]
 
 
+async def test_pages_and_the_finding_are_clicked(live: Any) -> None:
+    run = live(status="finished")
+    found = events.Found(code="overfit", severity="warning", title="Overfitting", message="21 points better.")
+    builders.append_event(run.run, found.but(time=builders.START + 9, step=600))
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        pages = run.screen.query_one("#pages")
+        text = next(line for line in run.text().split("\n") if "1-3 overview" in line)
+        await pilot.click(pages, offset=(text.index("classes") - 1, 0))
+        assert run.screen.dashboard.chosen.id == "classes"
+        await pilot.click(pages, offset=(text.index("machine") - 1, 0))
+        assert run.screen.dashboard.chosen.id == "time"
+        await pilot.click("#finding")
+        await until(pilot, lambda: type(run.app.screen).__name__ == "DoctorScreen")
+        await pilot.press("escape", "y")
+        await until(pilot, lambda: "3 weight norm" in run.text())
+        text = next(line for line in run.text().split("\n") if "3 weight norm" in line)
+        await pilot.click("#pages", offset=(text.index("weight") - 1, 0))
+        await until(pilot, lambda: "weight norm by layer" in run.text())
+        await pilot.press("escape", "a")
+        await until(pilot, lambda: "2 confusion" in run.text())
+        await pilot.click("#pages", offset=(run.text().split("\n")[2].index("confusion") - 1, 0))
+        await until(pilot, lambda: "% of the true class" in run.text())
+        await pilot.press("escape", "w")
+        await until(pilot, lambda: "4 numbers" in run.text())
+        text = next(line for line in run.text().split("\n") if "4 numbers" in line)
+        await pilot.click("#pages", offset=(text.index("numbers"), 0))
+        await until(pilot, lambda: "balanced accuracy" in run.text())
+
+
 async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(120, 40)) as pilot:

@@ -353,6 +353,10 @@ class Dashboard(Container):
         else:
             self._choose(panel)
 
+    def show_panel(self, name: str) -> None:
+        """Choose a panel by its id, and show the page that it is on."""
+        self._choose(next(panel for panel in self.panels if panel.id == name))
+
     def action_next(self, by: int) -> None:
         """Choose the next panel, or the one before."""
         shown = self.shown

@@ -221,6 +221,11 @@ class LayersScreen(Screen[None]):
         else:
             self.dismiss()
 
+    def on_pages_chosen(self, event: Pages.Chosen) -> None:
+        """Show the quantity that was clicked."""
+        event.stop()
+        self.action_choose(event.place)
+
     def action_choose(self, number: int) -> None:
         """Show another quantity of the layers, with the same layer chosen."""
         heat_map = self.query_one(HeatMap)

@@ -207,6 +207,12 @@ class ResultsScreen(Screen[None]):
         self._maximised = not self._maximised
         self._fit()
 
+    def on_pages_chosen(self, event: Pages.Chosen) -> None:
+        """Show the page that was clicked."""
+        event.stop()
+        self._chosen = event.panels[0]
+        self._fit()
+
     def action_choose(self, number: int) -> None:
         """Choose the panel with this number."""
         self._chosen = str(next(panel for panel in self._panels if panel.number == number).id)

@@ -180,6 +180,11 @@ class ValidationScreen(Screen[None]):
         self._evaluations.choose_best()
         self.look()
 
+    def on_pages_chosen(self, event: Pages.Chosen) -> None:
+        """Show the page that was clicked."""
+        event.stop()
+        self.action_page(event.place)
+
     def action_page(self, number: int) -> None:
         """Show another page."""
         self.query_one(ValidationPages).show_page(number)

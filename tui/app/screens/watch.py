@@ -210,6 +210,15 @@ class WatchScreen(Screen[None]):
         self.tick()
         self.dashboard.draw_stale()
 
+    def on_pages_chosen(self, event: Pages.Chosen) -> None:
+        """Show the page that was clicked."""
+        event.stop()
+        self.dashboard.show_panel(event.panels[0])
+
+    def on_finding_line_opened(self) -> None:
+        """Show what the doctor says."""
+        self.action_doctor()
+
     def on_dashboard_opened(self, event: Dashboard.Opened) -> None:
         """Show all about the layers, or about the classes."""
         event.stop()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.geometry import Size
+from textual.message import Message
 
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, ScrollPanel, fit
@@ -46,6 +47,12 @@ class FindingLine(Rows):
     """
 
     DEFAULT_CSS = "FindingLine { height: auto; display: none; }"
+
+    class Opened(Message):
+        """It was clicked."""
+
+    def on_click(self) -> None:
+        self.post_message(self.Opened())
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual import events
+from textual.message import Message
+
 from tui.app.palette import Tone
 from tui.app.widgets.panel import Row, Rows, Run, cells
 
@@ -12,6 +15,16 @@ class Pages(Rows):
     """One row with the names of the pages and the numbers of the panels on them; the current one stands out."""
 
     DEFAULT_CSS = "Pages { height: 1; }"
+
+    class Chosen(Message):
+        """A page was clicked."""
+
+        def __init__(self, place: int, panels: tuple[str, ...]) -> None:
+            super().__init__()
+            self.place = place
+            """Among the pages, from 0."""
+            self.panels = panels
+            """Those on it."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -34,26 +47,41 @@ class Pages(Rows):
 
     def lines(self, width: int, height: int) -> list[Row]:
         """Return the row."""
-        for gap in (4, 2, 1):
-            row = self._row(gap)
-            if cells(row) <= width + gap:
-                break
-        return [tuple(row)]
+        return [tuple(run for page in self._fitting(width) for run in page)]
 
-    def _row(self, gap: int) -> list[Run]:
-        runs: list[Run] = []
+    def on_click(self, event: events.Click) -> None:
+        """Tell which page was clicked."""
+        end = 0
+        for place, page in enumerate(self._fitting(self.size.width)):
+            end += cells(page)
+            if event.x < end:
+                self.post_message(self.Chosen(place, self.pages[place][1]))
+                return
+
+    def _fitting(self, width: int) -> list[list[Run]]:
+        """Return the runs of each page, with as much room between them as there is."""
+        for gap in (4, 2, 1):
+            pages = self._spaced(gap)
+            if sum(map(cells, pages)) <= width + gap:
+                break
+        return pages
+
+    def _spaced(self, gap: int) -> list[list[Run]]:
+        pages: list[list[Run]] = []
         number = 1
         for name, panels in self.pages:
             last = number + len(panels) - 1
             keys = keys_of([self.numbers[panel] for panel in panels] if self.numbers else range(number, last + 1))
             here = name == self._current
             tone: Tone = "strong" if here else "muted"
-            runs += [
-                (f"{keys} " if keys else "", "focus" if here else "muted"),
-                (f"{self._names.get(name, name)}{' ' * gap}", tone),
-            ]
+            pages.append(
+                [
+                    (f"{keys} " if keys else "", "focus" if here else "muted"),
+                    (f"{self._names.get(name, name)}{' ' * gap}", tone),
+                ]
+            )
             number = last + 1
-        return runs
+        return pages
 
 
 def keys_of(numbers: Iterable[int]) -> str:
