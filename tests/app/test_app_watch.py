@@ -775,6 +775,15 @@ async def test_pages_and_the_finding_are_clicked(live: Any) -> None:
         await until(pilot, lambda: "balanced accuracy" in run.text())
 
 
+async def test_the_legend_says_how_smooth_the_lines_are(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot, run)
+        for words in ("━ strongly smoothed", "━ lightly smoothed", "1 loss  ◆ validation", "━ smoothed"):
+            await pilot.press("o")
+            await until(pilot, lambda: words in run.text())  # noqa: B023
+
+
 async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(120, 40)) as pilot:

@@ -39,6 +39,8 @@ TURNS = 4
 """Half seconds after which every panel has been drawn; the work is spread over them."""
 _RECENT = 50
 """Steps over which the bars of the layers are averaged."""
+_SMOOTHED = {"strong": "strongly smoothed", "light": "lightly smoothed"}
+"""What a line is called that is not as smooth as usual."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ def _curve(
         smooth = raw and window.span != 0
         traces = [_trace("batch" if smooth else "", "raw" if smooth else "line", plain)]
         if smooth:
-            traces.append(_trace("smoothed", "line", batches.smoothed(metric.name, window.span, first, last, cells)))
+            traces.append(
+                _trace(
+                    _SMOOTHED.get(window.smoothing, "smoothed"),
+                    "line",
+                    batches.smoothed(metric.name, window.span, first, last, cells),
+                )
+            )
         value, tone = _newest(metric, state, traces[-1] if smooth else None)
         chart.show(
             Plot(
