@@ -789,7 +789,12 @@ async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     async with run.app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, run)
         chart = run.screen.query_one("#loss", Chart)
-        await pilot.press("plus", "plus")
+        await pilot.mouse_down(chart, offset=(30, 5))
+        await pilot._post_mouse_events([MouseMove], chart, offset=(32, 5), button=1)
+        await pilot.mouse_up(chart, offset=(32, 5))
+        await pilot.click(chart, offset=(60, 5))
+        assert chart._plot.cursor is not None  # there was nothing to move
+        await pilot.press("escape", "plus", "plus")
         await settled(pilot, run)
         assert (chart._plot.first, chart._plot.last) == (931, 1240)
         await pilot.mouse_down(chart, offset=(30, 5))
