@@ -10,7 +10,7 @@ from typing import Any
 import builders
 import pytest
 from emulator import RecordingDriver, Terminal, difference
-from textual.events import MouseMove, MouseScrollUp
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
 from walking import until
 
@@ -89,6 +89,12 @@ async def settled(pilot: Pilot[Any], live: Live) -> None:
         before = text
         if same == 3:
             break
+
+
+def point_at(live: Live, kind: type[MouseEvent], chart: Chart, x: int, *, button: int = 0, shift: bool = False) -> None:
+    """Let the mouse do something in a column of a chart, told as a terminal tells it: without a widget."""
+    at = (chart.region.x + x, chart.region.y + 5)
+    live.app.post_message(kind(None, *at, 0, 0, button, shift, meta=False, ctrl=False, screen_x=at[0], screen_y=at[1]))
 
 
 def asked(run: RunDir) -> list[str]:
@@ -710,7 +716,7 @@ async def test_the_wheel_zooms_and_a_click_puts_the_cursor(live: Any) -> None:
         cursor = chart._plot.cursor
         plane = chart.size.width - chart._MARGIN
         assert abs(cursor - 1240 * (chart.size.width / 2 - chart._MARGIN) / plane) < 20
-        await pilot._post_mouse_events([MouseScrollUp], chart, offset=(chart.size.width // 2, 5))
+        point_at(run, MouseScrollUp, chart, chart.size.width // 2)
         await settled(pilot, run)
         assert chart._plot.last - chart._plot.first + 1 == 620
         assert chart._plot.first <= cursor <= chart._plot.last
@@ -789,26 +795,24 @@ async def test_a_drag_and_the_wheel_with_shift_move_a_zoom(live: Any) -> None:
     async with run.app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, run)
         chart = run.screen.query_one("#loss", Chart)
-        await pilot.mouse_down(chart, offset=(30, 5))
-        await pilot._post_mouse_events([MouseMove], chart, offset=(32, 5), button=1)
-        await pilot.mouse_up(chart, offset=(32, 5))
+        for kind, x in ((MouseDown, 30), (MouseMove, 32), (MouseUp, 32)):
+            point_at(run, kind, chart, x, button=1)
         await pilot.click(chart, offset=(60, 5))
         assert chart._plot.cursor is not None  # there was nothing to move
         await pilot.press("escape", "plus", "plus")
         await settled(pilot, run)
         assert (chart._plot.first, chart._plot.last) == (931, 1240)
-        await pilot.mouse_down(chart, offset=(30, 5))
-        for x in (35, 47):
-            await pilot._post_mouse_events([MouseMove], chart, offset=(x, 5), button=1)
-        await pilot.mouse_up(chart, offset=(47, 5))
+        for kind, x in ((MouseDown, 30), (MouseMove, 35), (MouseMove, 47), (MouseUp, 47)):
+            point_at(run, kind, chart, x, button=1)
         await settled(pilot, run)
         columns = chart.points // 2
         assert abs(chart._plot.first - (931 - 310 * 17 / columns)) < 3
         assert chart._plot.last - chart._plot.first == 309
         assert chart._plot.cursor is None
-        await pilot._post_mouse_events([MouseMove], chart, offset=(20, 5))  # nothing is held any more
+        point_at(run, MouseMove, chart, 20)  # nothing is held any more
+        await pilot.pause()
         before = chart._plot.first
-        await pilot._post_mouse_events([MouseScrollUp], chart, offset=(47, 5), shift=True)
+        point_at(run, MouseScrollUp, chart, 47, shift=True)
         await settled(pilot, run)
         assert chart._plot.first == before - 39
         await pilot.click(chart, offset=(47, 5))

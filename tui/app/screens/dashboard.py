@@ -185,7 +185,7 @@ class Dashboard(PanelGrid):
         self._scroll(event, False)
 
     def _scroll(self, event: events.MouseEvent, inwards: bool) -> None:
-        step = step_under(event)
+        step = step_under(self.screen, event)
         if step is not None:
             event.stop()
             if event.shift:
@@ -203,7 +203,7 @@ class Dashboard(PanelGrid):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of the steps of a chart."""
-        self._drag.begin(event)
+        self._drag.begin(self.screen, event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Move what is held."""
@@ -213,7 +213,7 @@ class Dashboard(PanelGrid):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the step that was clicked; a double click opens the panel."""
-        step = step_under(event)
+        step = step_under(self.screen, event)
         moved, self._drag.moved = self._drag.moved and self._view.zoomed, False
         if moved:
             return

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from textual import events
+from textual.errors import NoWidget
+from textual.screen import Screen
 
 from tui.app.widgets.chart import Chart
 
 
-def step_under(event: events.MouseEvent) -> int | None:
+def chart_under(screen: Screen[object], event: events.MouseEvent) -> Chart | None:
+    """Return the chart under the pointer; only clicks say themselves which widget that is."""
+    try:
+        widget, _ = screen.get_widget_at(int(event.screen_x), int(event.screen_y))
+    except NoWidget:
+        return None
+    return widget if isinstance(widget, Chart) else None
+
+
+def step_under(screen: Screen[object], event: events.MouseEvent) -> int | None:
     """Return the step under the pointer, if it is on a chart's plane."""
-    chart = event.widget
-    return chart.step_at(event.screen_x - chart.region.x) if isinstance(chart, Chart) else None
+    chart = chart_under(screen, event)
+    return chart.step_at(int(event.screen_x) - chart.region.x) if chart is not None else None
 
 
 class Drag:
@@ -22,17 +33,18 @@ class Drag:
         self.moved = False
         """Whether it was more than a click."""
 
-    def begin(self, event: events.MouseDown) -> None:
+    def begin(self, screen: Screen[object], event: events.MouseDown) -> None:
         """Take hold of what is under the pointer."""
-        here = event.button == 1 and step_under(event) is not None
-        self._chart = event.widget if here and isinstance(event.widget, Chart) else None
-        self._column, self.moved = event.screen_x, False
+        held = event.button == 1 and step_under(screen, event) is not None
+        self._chart = chart_under(screen, event) if held else None
+        self._column, self.moved = int(event.screen_x), False
 
     def by(self, event: events.MouseMove) -> float:
         """Return by which share of the chart's width the pointer went since the last time, to the right if positive."""
         if event.button != 1:
             self._chart = None
-        if self._chart is None or event.screen_x == self._column:
+        column = int(event.screen_x)
+        if self._chart is None or column == self._column:
             return 0.0
-        columns, self._column, self.moved = event.screen_x - self._column, event.screen_x, True
+        columns, self._column, self.moved = column - self._column, column, True
         return columns / max(1, self._chart.points // 2)
