@@ -253,7 +253,7 @@ class Chart(Panel):
         return tuple(runs)
 
 
-def _beside_marks(tones: Sequence[Tone], cell: int, length: int, first: int) -> int | None:
+def _beside_marks(tones: list[Tone], cell: int, length: int, first: int) -> int | None:
     """Return where a label of the horizontal axis begins: around its cell, or beside it if marks stand there.
 
     Args:
@@ -262,12 +262,12 @@ def _beside_marks(tones: Sequence[Tone], cell: int, length: int, first: int) -> 
         length: of the label.
         first: where it may begin at the earliest; None is returned if there is no room.
     """
-    usual = min(cell - length // 2, len(tones) - length)
+    usual, free = min(cell - length // 2, len(tones) - length), ["faint"] * length
     for at in (usual, cell + 1, cell - length):
-        if first <= at <= len(tones) - length and all(tone == "faint" for tone in tones[at : at + length]):
+        if first <= at and tones[at : at + length] == free:
             return at
-    covered = tones[max(0, usual) : usual + length]
-    return usual if usual >= first and all(tone in ("faint", "muted") for tone in covered) else None
+    covered = set(tones[max(0, usual) : usual + length])
+    return usual if usual >= first and covered <= {"faint", "muted"} else None
 
 
 def _centred(text: str, width: int, height: int) -> list[Row]:
