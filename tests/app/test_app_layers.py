@@ -11,6 +11,7 @@ from typing import Any
 import builders
 import numpy as np
 import pytest
+from textual.events import MouseScrollUp
 from textual.pilot import Pilot
 
 from tui.app.app import CnntrainApp
@@ -160,6 +161,18 @@ async def test_the_mouse_chooses_layer_and_step(app_on: Any) -> None:
         await pilot.pause()
         assert heat_map(pilot).index == 4
         assert heat_map(pilot)._heat.cursor == heat_map(pilot).step_at(60)
+
+
+async def test_the_wheel_zooms_the_chart(app_on: Any) -> None:
+    async with app_on().run_test(size=(120, 40)) as pilot:
+        await opened(pilot)
+        whole = chart(pilot)._plot
+        at = (chart(pilot).region.x + 60, chart(pilot).region.y + 5)
+        pilot.app.post_message(MouseScrollUp(None, *at, 0, 0, 0, False, False, False, *at))
+        await until(
+            pilot, lambda: chart(pilot)._plot.last - chart(pilot)._plot.first < 0.6 * (whole.last - whole.first)
+        )
+        assert chart(pilot)._plot.first > 1
 
 
 def test_values_hold_until_the_next_one_and_no_longer_than_the_last() -> None:

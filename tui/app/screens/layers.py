@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from tui.app.screens.pointing import step_under
 from tui.app.screens.watch_view import View, Window
 from tui.app.widgets.chart import Chart, Plot
 from tui.app.widgets.heatmap import Heat, HeatMap
@@ -266,6 +267,19 @@ class LayersScreen(Screen[None]):
         """Another layer was chosen."""
         event.stop()
         self.draw()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Zoom in on the step of the chart under the pointer."""
+        self._scroll(event, True)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Zoom out."""
+        self._scroll(event, False)
+
+    def _scroll(self, event: events.MouseEvent, inwards: bool) -> None:
+        step = step_under(self, event)
+        if step is not None:
+            self._change(lambda window: self._view.zoom(window, inwards, at=step))
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the step that was clicked."""

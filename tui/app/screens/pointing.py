@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import events
 from textual.errors import NoWidget
 from textual.screen import Screen
@@ -9,7 +11,7 @@ from textual.screen import Screen
 from tui.app.widgets.chart import Chart
 
 
-def chart_under(screen: Screen[object], event: events.MouseEvent) -> Chart | None:
+def chart_under(screen: Screen[Any], event: events.MouseEvent) -> Chart | None:
     """Return the chart under the pointer; only clicks say themselves which widget that is."""
     try:
         widget, _ = screen.get_widget_at(int(event.screen_x), int(event.screen_y))
@@ -18,7 +20,7 @@ def chart_under(screen: Screen[object], event: events.MouseEvent) -> Chart | Non
     return widget if isinstance(widget, Chart) else None
 
 
-def step_under(screen: Screen[object], event: events.MouseEvent) -> int | None:
+def step_under(screen: Screen[Any], event: events.MouseEvent) -> int | None:
     """Return the step under the pointer, if it is on a chart's plane."""
     chart = chart_under(screen, event)
     return chart.step_at(int(event.screen_x) - chart.region.x) if chart is not None else None
@@ -33,7 +35,7 @@ class Drag:
         self.moved = False
         """Whether it was more than a click."""
 
-    def begin(self, screen: Screen[object], event: events.MouseDown) -> None:
+    def begin(self, screen: Screen[Any], event: events.MouseDown) -> None:
         """Take hold of what is under the pointer."""
         held = event.button == 1 and step_under(screen, event) is not None
         self._chart = chart_under(screen, event) if held else None
