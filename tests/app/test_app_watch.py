@@ -627,6 +627,17 @@ async def test_help_leaves_no_gap_between_what_it_says_of_marks_and_of_the_mouse
         assert lines[end + 2].startswith("Ctrl+P searches")
 
 
+async def test_names_of_layers_are_whole_beside_their_strips_at_80_columns(live: Any) -> None:
+    run = live(status="finished")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("4")
+        await until(pilot, lambda: " blocks.5.convolution ━" in run.text())
+        panel = run.screen.dashboard.chosen
+        assert all(sum(len(text) for text, _ in row) == 78 for row in panel._shown[1:7])
+        assert panel.points >= 30
+
+
 async def test_the_strips_of_heat_say_over_which_steps_they_are(live: Any) -> None:
     run = live(status="finished", steps=1240)
     async with run.app.run_test(size=(80, 24)) as pilot:

@@ -194,6 +194,7 @@ def _layers(panel: LayerNorms, follower: RunFollower, window: Window) -> None:
         return
     newest = layers.last_step if window.cursor is None else min(window.cursor, layers.last_step)
     _, recent = layers.matrix(1, max(1, newest - _RECENT + 1), newest)
+    panel.name_layers(layers.columns)
     heat = layers.matrix(panel.points, window.first, window.last)[1] if panel.points else None
     whole = window.first <= 1 and window.last >= layers.last_step
     over = "over the whole run" if whole else f"steps {window.first:,} to {window.last:,}"

@@ -33,10 +33,18 @@ class LayerNorms(ScrollPanel):
         self._over = ""
         self._at: int | None = None
 
+    def name_layers(self, names: Sequence[str]) -> None:
+        """Take the layers' names, for which the strips of heat make room."""
+        self._names = shortened(names)
+
     @property
     def points(self) -> int:
         """How many bins the strips of heat have; 0 where there is no room for them."""
-        return self.size.width // 2 if self.size.width >= _ROOM_FOR_HEAT else 0
+        width = self.size.width
+        if width < _ROOM_FOR_HEAT:
+            return 0
+        beside = max((len(name) for name in self._names), default=0) + 1 + _BAR + _VALUE + 2
+        return max(width // 4, min(width // 2, width - beside))
 
     def show(
         self,
@@ -56,7 +64,8 @@ class LayerNorms(ScrollPanel):
             at: the step that the norms are from, if not the newest.
         """
         self._over, self._at = over, at
-        self._names, self._norms, self._heat = shortened(names), list(norms), heat
+        self.name_layers(names)
+        self._norms, self._heat = list(norms), heat
         positive = [norm for norm in norms if math.isfinite(norm) and norm > 0]
         if positive:
             self._scale = fitted(min(positive), max(positive), log=True, before=self._scale)
