@@ -96,7 +96,8 @@ def test_the_own_file_speaks_for_all_runs(tmp_path: Path) -> None:
 
 def test_tmux_hands_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMUX", "x")
-    assert notices.desktop_notice("done") == "\x1bPtmux;\x1b\x1b]9;done\x07\x1b\\"
+    # What is handed on is dropped without `allow-passthrough`, which is off at first: the bell comes through.
+    assert notices.desktop_notice("done") == "\x1bPtmux;\x1b\x1b]9;done\x07\x1b\\\x07"
 
 
 async def test_the_first_screen_rings_for_runs_that_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from tests import builders
 from tui.cli import views
 from tui.core import events, recent
 from tui.core.dataset import demo as demo_pictures
+from tui.core.files import COMMAND_VARIABLE, WEBHOOK_VARIABLE
 from tui.core.rundir import RunDir
 from tui.runs import launch
 
@@ -135,6 +136,30 @@ def test_a_setting_that_another_one_leaves_without_effect_is_told(cnntrain, star
     command = ("train", "cpu-quick", "--data", str(data), "--detach", "--set", "training.stop_metric=accuracy")
     assert told in cnntrain(*command).stderr
     assert "no effect" not in cnntrain(*command, "--set", "training.stop_patience=3").stderr
+
+
+def test_notices_that_would_go_nowhere_are_told(cnntrain, started, data: Path) -> None:
+    command = ("train", "cpu-quick", "--data", str(data), "--detach", "--set")
+    told = "notices.toml names no webhook or command."
+    assert told in cnntrain(*command, "notices.send=all").stderr
+    assert told not in cnntrain(*command, "notices.send=off").stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--notify-webhook", "chat.example/hook", "the webhook is no http or https address"),
+        ("--notify-command", "/does/not/exist now", "There is no program /does/not/exist. Name one"),
+        ("--notify-command", "say 'done", "has no closing quotation"),
+    ],
+)
+def test_notices_that_cannot_be_sent_are_refused(
+    option: str, value: str, told: str, cnntrain, started, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (WEBHOOK_VARIABLE, COMMAND_VARIABLE):
+        monkeypatch.setenv(name, "")
+    refused(cnntrain(option, value, "train", "cpu-quick", "--data", str(data), "--detach"), 2, told)
+    assert not started
 
 
 def test_no_pictures_are_named(cnntrain, started) -> None:

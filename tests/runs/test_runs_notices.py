@@ -203,6 +203,28 @@ def test_what_fails_is_told_once(tmp_path: Path, command: list[str]) -> None:
     assert "could not be sent" in told[0]
 
 
+def test_it_is_known_beforehand_that_nobody_would_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert notices.missing("off") == ""
+    assert notices.missing("all").endswith("notices.toml names no webhook or command.")
+    write(command=["/does/not/exist"])
+    assert notices.missing("problems") == "There is no program /does/not/exist."
+    write(command=[sys.executable])
+    assert notices.missing("all") == ""
+    monkeypatch.setenv(WEBHOOK_VARIABLE, "chat.example")
+    assert "the webhook is no http or https address" in notices.missing("all")
+    assert notices.missing("off") == ""
+
+
+def test_an_address_that_was_typed_wrong_is_told_whatever_the_run_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WEBHOOK_VARIABLE, "chat.example")
+    told: list[str] = []
+    Notifier(builders.make_run(tmp_path / "runs", steps=20), NoticeSettings(), told.append)
+    assert len(told) == 1
+    assert "the webhook is no http or https address. Correct it" in told[0]
+
+
 def test_a_command_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "_COMMAND_SECONDS", 0.3)
     mark = tmp_path / "pid"

@@ -64,8 +64,8 @@ class Alarm:
 
 
 def desktop_notice(text: str) -> str:
-    """Return the OSC 9 sequence for a sentence; tmux hands it on to the terminal around it."""
+    """Return the OSC 9 sequence for a sentence; tmux hands it on, if it is allowed to, and the bell in any case."""
     notice = f"\x1b]9;{clean(text, _LONGEST)}\x07"
     if os.environ.get("TMUX"):
-        return "\x1bPtmux;" + notice.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+        return "\x1bPtmux;" + notice.replace("\x1b", "\x1b\x1b") + "\x1b\\\x07"
     return notice

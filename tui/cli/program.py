@@ -94,6 +94,10 @@ def screen(
     """Open the screen when no command is named."""
     told = {WEBHOOK_VARIABLE: notify_webhook, COMMAND_VARIABLE: notify_command}
     os.environ.update({name: value for name, value in told.items() if value is not None})
+    if any(value is not None for value in told.values()):
+        from tui.runs.notices import check_typed
+
+        check_typed()
     if context.invoked_subcommand is None:
         from tui.cli.views import open_app
 

@@ -35,6 +35,11 @@ def resolved(
     for setting in map(known_key, new):
         if not in_effect(settings, setting):
             complain(f"warning: {idle_words(setting)}.")
+    if "notices.send" in new:
+        from tui.runs.notices import missing
+
+        if wrong := missing(settings.notices.send):
+            complain(f"warning: {wrong}")
     if needs_data and not settings.data.directory:
         raise UsageError("There is nothing to train on", "no folder of pictures is named", "Add --data DIR.")
     return settings

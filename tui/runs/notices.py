@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -79,6 +80,35 @@ def destinations() -> Destinations:
     return found
 
 
+def missing(send: str) -> str:
+    """Return why a run with this ``notices.send`` would tell nobody of anything, or an empty text."""
+    if send == "off":
+        return ""
+    try:
+        to = destinations()
+    except UsageError as error:
+        return str(error)
+    if to.webhook or to.command:
+        return _no_program(to)
+    return f"notices.send is {send}, but {clean_path(notices_file())} names no webhook or command."
+
+
+def check_typed() -> None:
+    """Refuse a webhook or a command of the environment, into which the command line puts them, that cannot be used.
+
+    Raises:
+        UsageError: says what is wrong with it.
+    """
+    wrong = _no_program(destinations())
+    if wrong:
+        raise UsageError("Notices cannot be sent", wrong.removesuffix("."), "Name one that can be run.")
+
+
+def _no_program(to: Destinations) -> str:
+    name = to.command[0] if to.command else ""
+    return f"There is no program {clean(name, 80)}." if name and shutil.which(name) is None else ""
+
+
 def _own_file() -> Destinations:
     path = notices_file()
     try:
@@ -105,7 +135,7 @@ def _own_file() -> Destinations:
     return Destinations(send, screen, table.get("webhook", ""), tuple(words))
 
 
-def _refused(cause: str, step: str = "Notices are not sent; the run goes on.") -> UsageError:
+def _refused(cause: str, step: str = "Correct it; a run goes on without notices.") -> UsageError:
     return UsageError("Notices cannot be sent", cause, step)
 
 
@@ -133,16 +163,15 @@ class Notifier:
     def _begin(self, wanted: NoticeSettings) -> None:
         try:
             self._to = destinations()
-        except UsageError as error:
-            if wanted.send != "off":
-                self._complain(str(error))
+        except UsageError as error:  # whoever wrote that wanted something, whatever the run's settings say
+            self._complain(str(error))
             return
         self._level = max(_LEVELS.index(wanted.send), _LEVELS.index(self._to.send))
         if self._level and not (self._to.webhook or self._to.command):
-            if wanted.send != "off":
-                where = clean_path(notices_file())
-                self._complain(f"notices.send is {wanted.send}, but {where} names no webhook or command.")
             self._level = 0
+        wrong = missing(wanted.send)
+        if wrong:
+            self._complain(wrong)
         if self._level:
             self._tail = EventTail(self._run.events)
             self._tail.poll()  # what happened before is known
