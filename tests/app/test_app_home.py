@@ -172,6 +172,22 @@ def test_a_run_that_is_trained_again_gets_a_name_of_its_own(tmp_path: Path, monk
     assert names == ["shoes-2", "shoes-3"]
 
 
+async def test_a_run_gets_the_name_that_its_directory_can_have(app: CnntrainApp, tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path / "runs", name="20260131-120000-old", steps=20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("m")
+        await settle(pilot)
+        await pilot.press("ctrl+u", *"Blüten! 2")
+        await settle(pilot)
+        assert 'As a directory: "Blüten-2".' in text_of(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert not run.path.exists()
+        assert RunDir(tmp_path / "runs" / "20260131-120000-Blüten-2").exists
+        await until(pilot, lambda: "Blüten-2" in text_of(app))
+
+
 @pytest.mark.parametrize(("step", "epoch", "told"), [(60, 0.63, "0.6/20"), (60, 20.0, "20/20"), (30, 10.0, "10.0/20")])
 def test_epochs_are_those_that_were_made(step: int, epoch: float, told: str, tmp_path: Path) -> None:
     made = summary_of(builders.make_run(tmp_path, steps=20))
@@ -317,6 +333,7 @@ def test_ago(seconds: float, words: str) -> None:
 
 def test_headings_leave_out_what_has_no_room() -> None:
     assert "pictures" in headings(118).plain
+    assert headings(198).plain.index("started") - headings(198).plain.index("name") > 45  # names get of the room, too
     assert "pictures" not in headings(78).plain
     assert headings(78).cell_length == 78
 

@@ -66,6 +66,15 @@ def test_a_run_that_ends_within_its_warm_up_is_not_said_to_fall() -> None:
     assert "falls to" in drawn(90, 6, **short)[0]  # how long an epoch is is not known
 
 
+def test_what_the_heading_says_is_whole_beside_the_form() -> None:
+    narrow = drawn(40, 10, 95, training__max_steps=95, optimizer__learning_rate=0.01234, schedule__final_fraction=0.1)
+    assert narrow[0] == "Learning rate cosine   falls to 0.00125"
+    narrow = drawn(37, 10, 95, training__max_steps=95, optimizer__learning_rate=0.01234, schedule__final_fraction=0.1)
+    assert narrow[0] == "Learning rate cosine   to 0.0012"
+    short = {"training__max_steps": 60, "schedule__warmup_epochs": 1.0, "optimizer__learning_rate": 0.002}
+    assert drawn(40, 6, 95, **short)[0] == "Learning rate cosine   ends in warm-up"
+
+
 def test_restarts_are_seen_and_steps_are_counted() -> None:
     rows = drawn(60, 10, 400, schedule__cycles=3, schedule__warmup_epochs=0.0, training__epochs=9)
     assert rows[-1].endswith(" 9 epochs, 3.6k steps")

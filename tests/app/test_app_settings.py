@@ -48,6 +48,31 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CnntrainApp:
     return make_app(tmp_path, monkeypatch)
 
 
+async def test_what_was_changed_and_yet_does_nothing_is_marked(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter("training.stop_metric")
+        await pilot.press("ctrl+u", *"macro_f1")
+        await settle(pilot)
+        assert form.lines.look_of("training.stop_metric").note == "was loss · no effect"
+        assert shown(app, "limits") == "training.stop_metric has no effect: training.stop_patience is 0"
+        draft.write("training.stop_patience", "3")
+        app.screen.query_one(Form).show(draft)
+        assert form.lines.look_of("training.stop_metric").note == "was loss"
+
+
+async def test_notices_that_would_go_nowhere_are_told_beside_their_field(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        form.enter("notices.send")
+        await settle(pilot)
+        assert "notices.send" in shown(app, "limits")
+        assert "names no webhook" not in shown(app, "limits")
+        await pilot.press("right")
+        await settle(pilot)
+        assert shown(app, "limits").endswith("notices.toml names no webhook or command.")
+
+
 @pytest.mark.long
 async def test_every_setting_is_shown_explained_and_checked(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:

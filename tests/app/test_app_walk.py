@@ -203,8 +203,19 @@ async def test_a_run_is_watched_edited_resumed(
         await pilot.press("escape", "e")
         await settle(pilot)
         assert isinstance(app.screen, SettingsScreen)
-        assert app.screen.query_one(Form).lines.look_of("training.epochs").value == "9"
-        await pilot.press("escape", "r")
+        form = app.screen.query_one(Form)
+        assert form.lines.look_of("training.epochs").value == "9"
+        assert form._draft.epoch_steps == 5  # as the run had, though nobody has looked at the pictures
+        await pilot.press("5", "escape")
+        await settle(pilot)
+        assert "What was typed here is lost" in text_of(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.screen.query_one(Form) is form
+        await pilot.press("ctrl+z", "escape")  # nothing is lost now
+        await settle(pilot)
+        assert isinstance(app.screen, HomeScreen)
+        await pilot.press("r")
         await settle(pilot)
         assert isinstance(app.screen, WatchScreen)
     assert [resumed.path.resolve() for resumed in launches.resumed] == [run.path]

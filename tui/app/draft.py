@@ -70,6 +70,7 @@ class Draft:
         root_typed: what ``--runs`` is given in the command line; empty if it is not needed.
         settings: where to start from, if not from the preset.
         name: the run's name, if not the preset's.
+        pictures: about how many it trained on, if it comes from a run.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Draft:
         root_typed: str = "",
         settings: Settings | None = None,
         name: str = "",
+        pictures: int = 0,
     ) -> None:
         self.preset = preset
         self.base = base
@@ -101,7 +103,9 @@ class Draft:
         self._editing = False
         self._scan: tuple[str, Scan] | None = None
         self._shown_directory = (clean_path(self.directory), self.directory)
+        self._trained_on = (self.directory, pictures)
         self.texts[DIRECTORY] = self._shown_directory[0]
+        self._kept = dict(self.texts)
         self._check()
 
     @property
@@ -113,6 +117,11 @@ class Draft:
     def directory(self) -> str:
         """The folder of pictures; empty while none is chosen."""
         return self.settings.data.directory
+
+    @property
+    def edited(self) -> bool:
+        """Whether something was changed here that would be lost."""
+        return self.texts != self._kept
 
     def write(self, key: str, text: str) -> None:
         """Take what was typed for a setting and check everything anew."""
@@ -164,7 +173,7 @@ class Draft:
         self._scan = (path, scan) if scan is not None else None
         # The field shows what can be printed; the folder's name may hold more than that.
         self._shown_directory = (clean_path(path), path)
-        self.texts[DIRECTORY] = clean_path(path)
+        self.texts[DIRECTORY] = self._kept[DIRECTORY] = clean_path(path)
         self.leave()
         self._check()
 
@@ -184,7 +193,8 @@ class Draft:
     def epoch_steps(self) -> int | None:
         """About how many steps an epoch has; None if nobody looked at the pictures."""
         if self.scan is None:
-            return None
+            directory, known = self._trained_on
+            return max(1, known // self.settings.step_images) if known and directory == self.directory else None
         data = self.settings.data
         if "all" in self.scan.samples:
             pictures = self.scan.total * (1 - data.validation_fraction - data.test_fraction)
@@ -197,6 +207,7 @@ class Draft:
         """Take ``preset``, in which the settings were saved, as what they differ from."""
         if self.name == self.original(NAME):
             self.texts[NAME] = preset
+        self._kept = dict(self.texts)
         self.preset = preset
         self.base = schema.with_changes(self.settings, {DIRECTORY: ""}, source="the preset")
         self._check()

@@ -82,18 +82,26 @@ class AskLine(ModalScreen[str | None]):
         check: returns what is wrong with an answer, or an empty string.
         enter: what Enter does, in a word or two.
         detail: what helps to answer it.
+        tell: returns what will become of an answer with which nothing is wrong, or an empty string.
     """
 
     CSS_PATH = "ask.tcss"
     BINDINGS = [_ESCAPE]
 
     def __init__(
-        self, question: str, value: str, check: Callable[[str], str], *, enter: str = "Save", detail: str = ""
+        self,
+        question: str,
+        value: str,
+        check: Callable[[str], str],
+        *,
+        enter: str = "Save",
+        detail: str = "",
+        tell: Callable[[str], str] = lambda text: "",
     ) -> None:
         super().__init__()
-        self._question, self._value, self._check = question, value, check
+        self._question, self._value, self._check, self._tell = question, value, check, tell
         self._enter, self._detail = enter, detail
-        self._wrong = check(value.strip())
+        self._wrong = self._said(value.strip())
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -102,16 +110,22 @@ class AskLine(ModalScreen[str | None]):
             if self._detail:
                 yield Static(Content(clean(self._detail)), id="detail")
             # Here, as the height of what comes before the first layout is not asked for again.
-            yield Static(Content(clean(self._wrong)), id="wrong")
+            right = not self._check(self._value.strip())
+            yield Static(Content(clean(self._wrong)), id="wrong", classes="-right" if right else "")
             yield Static(_told((("Enter", self._enter), ("Escape", "Cancel"))), id="hint")
+
+    def _said(self, text: str) -> str:
+        return self._check(text) or self._tell(text)
 
     @on(TextField.Changed)
     def look(self, event: TextField.Changed) -> None:
         """Say what is wrong while it is typed."""
-        wrong = self._check(event.value.strip())
+        wrong = self._said(event.value.strip())
         if wrong != self._wrong:
             self._wrong = wrong
-            self.query_one("#wrong", Static).update(Content(clean(wrong)))
+            below = self.query_one("#wrong", Static)
+            below.set_class(not self._check(event.value.strip()), "-right")
+            below.update(Content(clean(wrong)))
 
     @on(TextField.Submitted)
     def answer(self, event: TextField.Submitted) -> None:

@@ -44,6 +44,7 @@ def edit(app: App[Any], run: RunDir, preset: str, *, root: Path, root_typed: str
     """Take a run's settings into the form; what they are compared with is its preset, if that is still there."""
     from tui.app.draft import Draft
     from tui.app.screens.settings import SettingsScreen
+    from tui.runs.catalog import summary_of
 
     try:
         settings = presets.read_settings(run.settings)
@@ -55,7 +56,11 @@ def edit(app: App[Any], run: RunDir, preset: str, *, root: Path, root_typed: str
         base = presets.load(presets.find(preset))
     except CnntrainError:
         preset, base = str(run.settings), settings
-    draft = Draft(preset, base, root=root, root_typed=root_typed, settings=settings, name=run.given_name)
+    made = summary_of(run)
+    pictures = round(made.step / made.epoch) * settings.step_images if made.epoch > 0 else 0
+    draft = Draft(
+        preset, base, root=root, root_typed=root_typed, settings=settings, name=run.given_name, pictures=pictures
+    )
     app.push_screen(SettingsScreen(draft))
 
 
@@ -103,19 +108,21 @@ def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
     renamed: list[RunDir] = []
 
     def wrong(text: str) -> str:
-        if not safe_name(text):
-            return "A name needs a letter or a digit."
-        same = safe_name(text) == text
-        return "" if same else f'Letters, digits, dots and dashes, at most 60, like "{safe_name(text)}".'
+        return "" if safe_name(text) else "A name needs a letter or a digit."
+
+    def becomes(text: str) -> str:
+        name = safe_name(text)
+        return f'As a directory: "{name}".' if name and name != text else ""
 
     def work(name: str) -> None:
         renamed.append(upkeep.rename(run, name))
 
     def answer(name: str | None) -> None:
-        if name is not None and name != run.given_name:
+        if name is not None and safe_name(name) != run.given_name:
             _in_thread(app, partial(work, name), lambda: done(renamed[0]))
 
-    app.push_screen(AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong, enter="Rename"), answer)
+    ask = AskLine(f'Another name for "{_name(run)}"', run.given_name, wrong, enter="Rename", tell=becomes)
+    app.push_screen(ask, answer)
 
 
 def delete(app: App[Any], run: RunDir, done: Done) -> None:

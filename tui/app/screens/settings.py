@@ -30,6 +30,7 @@ from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
 from tui.core.schema import Setting, idle_words
 from tui.core.text import clean, clean_path
+from tui.runs import notices
 
 _TOLD = 3
 """Lines of the explanation and the limits below the form."""
@@ -103,6 +104,22 @@ class SettingsScreen(Screen[None]):
         """Start the run, if nothing is wrong."""
         if self._right():
             begin(self.app, starts.fresh(self._draft))
+
+    def action_back(self) -> None:
+        """Go back; where the form is the whole of it, ask before what was typed is lost."""
+        from tui.app.screens.ask import Confirm
+        from tui.app.screens.dataset import DatasetScreen
+
+        if not self._draft.edited or any(isinstance(screen, DatasetScreen) for screen in self.app.screen_stack):
+            self.dismiss()
+            return
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.dismiss()
+
+        detail = "What was typed here is lost; ^s keeps it as a preset."
+        self.app.push_screen(Confirm("Leave these settings?", detail, yes="Leave", careful=True), answer)
 
     def action_rehearse(self) -> None:
         """Make a dry run, if nothing is wrong."""
@@ -281,6 +298,8 @@ class SettingsScreen(Screen[None]):
             below = Content.styled(idle_words(setting), "$text-warning")
         elif self._draft.split_already(setting.key):
             below = Content.styled(f"{setting.key} has no effect: the dataset has its own folders", "$text-warning")
+        elif setting.key == "notices.send" and (missing := notices.missing(self._draft.texts[setting.key])):
+            below = Content.styled(clean(missing, 300), "$text-warning")
         else:
             choices = choices_of(setting)
             limits = setting.limits

@@ -62,7 +62,13 @@ KEYS: list[BindingType] = [
         show=False,
         tooltip="Copy the command line to the clipboard.",
     ),
-    Binding("escape", "app.pop_screen", "Back", id="settings.back", tooltip="Back; what was typed is kept."),
+    Binding(
+        "escape",
+        "back",
+        "Back",
+        id="settings.back",
+        tooltip="Back to the pictures, where what was typed is kept; out of a run's settings it asks first.",
+    ),
 ]
 _BESIDE = ("settings.rates", "settings.rehearse", "settings.network", "settings.find", "settings.undo")
 """Keys that stand below the groups: the footer has no room for them at 80 columns."""

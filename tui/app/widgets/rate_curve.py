@@ -81,15 +81,17 @@ class RateCurve(Rows):
 def _heading(settings: Settings, last: float, width: int, *, in_warmup: bool) -> Row:
     schedule = settings.schedule
     tone: Tone = "muted"
+    room = width - len("Learning rate ") - len(schedule.name) - 3
     words = f"falls to {last:.3g}"
+    words = words if len(words) <= room else f"to {last:.2g}"
     if in_warmup:
         words, tone = f"ends in its warm-up, at {last:.3g} of {settings.optimizer.learning_rate:g}", "warn"
+        words = words if len(words) <= room else "ends in warm-up"
     elif schedule.name == "plateau":
         words = f"×{in_words(schedule.factor)} after {schedule.patience + 1} validations without a better loss"
     elif schedule.name == "constant":
         words = "the same to the end"
     runs: list[Run] = [("Learning rate ", "strong"), (schedule.name, "line")]
-    room = width - sum(len(text) for text, _ in runs) - 3
     if room < 8:
         return tuple(runs)[-1:]
     return (*runs, ("   " + (words if len(words) <= room else words[: room - 1] + "…"), tone))

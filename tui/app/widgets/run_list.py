@@ -220,7 +220,7 @@ def _layout(width: int, *texts: str) -> list[Cell]:
     started = 10 if width >= _NARROW else 0
     epochs = 9 + (_BAR + 1 if wide else 0)
     left = width - (13 + started + epochs + 8 + 8) - 2 * (4 + wide + (started > 0))
-    pictures = max(0, left - 24) if wide else 0
+    pictures = left - max(24, 2 * left // 5) if wide else 0
     widths = (13, max(8, left - pictures), started, epochs, 8, 8, pictures)
     return [
         Cell(text, size, "$foreground-muted", right=index in (3, 4, 5))
