@@ -306,6 +306,14 @@ async def test_a_test_on_other_pictures_stands_beside_the_others(
         assert "dog\\x1b[31m" in text
         assert engine.asked[0][1]["data"] == str(tmp_path)
         assert "1 pictures cannot be read" in " ".join(notice.message for notice in app._notifications)
+        await pilot.press("t")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "data" not in engine.asked[1][1]
+        assert "test again" in text_of(app)
+        assert "of the test again" in text_of(app)
+        assert "other data" not in text_of(app)
 
 
 async def test_nothing_is_predicted_without_pictures(run: RunDir, app: CnntrainApp, engine: Engine) -> None:

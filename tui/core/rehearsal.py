@@ -197,7 +197,7 @@ def _validation(found: Rehearsal) -> list[Line]:
     if not found.validations:
         return []
     text = f"{duration(found.validation_seconds)} for {found.images.get('validation', 0):,} pictures"
-    return [Line("one validation", f"{text}, {found.validations:,} times")]
+    return [Line("one validation", f"{text}, {f'{found.validations:,} times' if found.validations > 1 else 'once'}")]
 
 
 def _memory(found: Rehearsal) -> Line:

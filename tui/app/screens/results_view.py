@@ -44,7 +44,7 @@ def numbers(state: RunState, report: Report, other: dict[str, Any] | None, width
     if state.test is not None:
         sides["test"] = state.test.metrics
     if other is not None:
-        sides["other data"] = other["metrics"]
+        sides["test again" if other.get("own") else "other data"] = other["metrics"]
     if not sides:
         return paragraph("It was never evaluated.", width, "muted")
     rows = [("", *sides)]
@@ -58,7 +58,7 @@ def numbers(state: RunState, report: Report, other: dict[str, Any] | None, width
 def shown_side(report: Report, other: dict[str, Any] | None) -> str:
     """Return whose classes are told."""
     if other is not None:
-        return f"of {clean_path(other['root'], 60)}"
+        return "of the test again" if other.get("own") else f"of {clean_path(other['root'], 60)}"
     return "of the test" if report.test else "of the best validation" if report.validation else ""
 
 

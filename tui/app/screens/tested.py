@@ -33,6 +33,8 @@ class TestDialog(ModalScreen[Table | None]):
     def __init__(self, run: RunDir) -> None:
         super().__init__()
         self._run = run
+        self._own = False
+        """Whether the run's own test pictures are evaluated."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
@@ -54,6 +56,7 @@ class TestDialog(ModalScreen[Table | None]):
         job = self.query_one(JobLine)
         if not job.busy:
             path = self.query_one(PathInput).path
+            self._own = path is None
             data = str(path) if path is not None else ""
             job.start("testing", partial(evaluation_job, self._run, data, weights="best"))
 
@@ -65,7 +68,7 @@ class TestDialog(ModalScreen[Table | None]):
             self.app.notify(
                 f"{unreadable:,} pictures cannot be read and were left out.", severity="warning", markup=False
             )
-        self.dismiss(event.result)
+        self.dismiss({**event.result, "own": self._own})
 
     def action_leave(self) -> None:
         """Give up what goes on; else leave."""

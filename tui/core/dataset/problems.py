@@ -46,7 +46,7 @@ def passed_over(account: Account, follow_links: bool = False) -> list[Problem]:
         rest = "out of the directory not followed (data.follow_links)"
         report("outside", "warning", account.outside, "link", rest)
     if account.not_pictures:
-        text = f"{many(len(account.not_pictures), 'file')} of other kinds will not be used: {endings_of(account)}."
+        text = f"{many(len(account.not_pictures), 'file')} will not be used, being no pictures: {endings_of(account)}."
         problems.append(Problem("not_pictures", "info", text, some_of(account.not_pictures)))
     report("hidden", "info", account.hidden, "hidden or system entry", "ignored")
     return problems
