@@ -5,8 +5,8 @@
     python -m tests.bench.screen cost --run runs/2026...  # a run that really trains
     PYTHONPATH=... python -m tests.bench.screen rivals    # where the rivals' libraries are not installed
 
-    cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing,
-              and of an app that shows one number
+    cost      processor, bytes a second and memory at several sizes, in eco mode, idle, in tmux, with Textual's drawing;
+              beside it, at the same time, the processor of an app that shows one number twice a second
     rivals    the same dashboard with textual-plotext and textual-plot, in one run with ours
     slow      from a key to its effect on slow lines
     paint     time from exec of the command to the first paint and to the first chart (medians), beside the least that
@@ -84,6 +84,9 @@ open_app(Path({root!r}), RunDir(Path(run)) if run else None)
 
 _ALONE = 20.0
 """Seconds without a key before the cost is measured: 15 s after the last one the screen looks half as often."""
+_WINDOW = 5.0
+"""Seconds over which a share of a core is taken."""
+_HEADING = f"{'':<34}of a core  one number  to it{'':>8}in memory"
 
 
 class Writer(threading.Thread):
@@ -153,25 +156,49 @@ def cost(
     environment: dict[str, str] | None = None,
     pid: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Measure a screen that has been left alone for a while, and print a line."""
+    """Measure a screen that has been left alone for a while, at the same time as `_CLOCK`, and print a line.
+
+    Shares of a core are medians of windows: on a machine of many tenants the same work costs twice as much at times.
+    """
     terminal = Terminal(command, size, environment={"CNNTRAIN_ECO": "off", **(environment or {})})
-    terminal.read(max(arguments.warm, _ALONE))
-    process = pid() or terminal.process.pid
-    cpu, received, began = terminal.cpu(process), terminal.received, time.monotonic()
-    terminal.read(arguments.seconds)
-    span = time.monotonic() - began
-    share, rate = 100 * (terminal.cpu(process) - cpu) / span, (terminal.received - received) / span
-    resident, private = terminal.memory(process)
-    print(f"{name:<34}{share:>6.2f} %{rate / 1000:>9.2f} KB/s{resident:>7.0f} MB ({private:.0f} private)", flush=True)
-    terminal.close()
+    clock = Terminal([sys.executable, "-c", _CLOCK], size)
+    both, over = (terminal, clock), threading.Event()
+    readers = [threading.Thread(target=_drain, args=(one, over), daemon=True) for one in both]
+    for reader in readers:
+        reader.start()
+    time.sleep(max(arguments.warm, _ALONE))
+    processes = (pid() or terminal.process.pid, clock.process.pid)
+    shares: list[list[float]] = []
+    received, began = terminal.received, time.monotonic()
+    for _ in range(max(1, round(arguments.seconds / _WINDOW))):
+        before, since = [one.cpu(process) for one, process in zip(both, processes, strict=True)], time.monotonic()
+        time.sleep(_WINDOW)
+        after, span = [one.cpu(process) for one, process in zip(both, processes, strict=True)], time.monotonic() - since
+        shares.append([100 * (late - early) / span for late, early in zip(after, before, strict=True)])
+    rate = (terminal.received - received) / (time.monotonic() - began)
+    resident, private = terminal.memory(processes[0])
+    over.set()
+    for reader in readers:
+        reader.join()
+    share, beside = (statistics.median(column) for column in zip(*shares, strict=True))
+    print(
+        f"{name:<34}{share:>6.2f} %{beside:>9.2f} %{rate / 1000:>9.2f} KB/s{resident:>7.0f} MB ({private:.0f} private)",
+        flush=True,
+    )
+    for one in both:
+        one.close()
+
+
+def _drain(terminal: Terminal, over: threading.Event) -> None:
+    while not over.is_set():
+        terminal.read(0.5)
 
 
 def costs(arguments: argparse.Namespace) -> None:
     """Measure ours in several places."""
-    print(f"{'':<34}{'of a core':>8}{'':>8}to it{'':>5}in memory", flush=True)
+    print(_HEADING, flush=True)
     with growing(arguments) as run:
         cost("120x40", ours(run), arguments)
-        cost("Textual with one number, 2 Hz", [sys.executable, "-c", _CLOCK], arguments)
         cost("80x24", ours(run), arguments, (80, 24))
         cost("200x60", ours(run), arguments, (200, 60))
         cost("120x40 eco", ours(run), arguments, environment={"CNNTRAIN_ECO": "on"})
@@ -207,6 +234,7 @@ def in_tmux(run: Path, arguments: argparse.Namespace) -> None:
 
 def rivals(arguments: argparse.Namespace) -> None:
     """Measure the same dashboard, made with others' widgets."""
+    print(_HEADING, flush=True)
     with growing(arguments) as run:
         cost("ours", ours(run), arguments)
         for name, library in LIBRARIES.items():
@@ -286,7 +314,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run directory; without it a synthetic one that grows")
     parser.add_argument("--rate", type=float, default=200, help="records a second of the synthetic run")
     parser.add_argument("--steps", type=int, default=1000, help="records that the synthetic run starts with")
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--warm", type=float, default=4, help="seconds before the measurement")
     parser.add_argument("--starts", type=int, default=10, help="starts for the time of the first paint")
     arguments = parser.parse_args()
