@@ -347,19 +347,6 @@ def test_runs_are_named_in_the_command_only_where_needed(tmp_path: Path, monkeyp
     assert runs_typed(tmp_path / "else") == ""
 
 
-def test_openssl_is_left_out() -> None:
-    code = """
-import json, sys
-from tui.app.lean import leave_out_openssl
-leave_out_openssl()
-import asyncio, hashlib, secrets, tui.app.app
-hashlib.blake2b(b"")
-print(json.dumps([name for name, module in sys.modules.items() if module]))
-"""
-    loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))
-    assert not loaded & {"ssl", "_ssl", "_hashlib"}
-
-
 def test_the_first_paint_waits_for_nothing_heavy() -> None:
     code = "import json, sys, tui.app.app, tui.app.screens.home; print(json.dumps(list(sys.modules)))"
     loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=60)))

@@ -362,6 +362,19 @@ def test_the_state_is_known_without_numpy_torch_or_a_screen(tmp_path: Path) -> N
     assert not {"numpy", "torch", "textual", "typer"} & set(loaded)
 
 
+def test_the_layers_wait_for_the_next_poll_where_the_first_has_no_time(tmp_path: Path) -> None:
+    run = builders.make_run(tmp_path, steps=300, epochs=1)
+    follower = RunFollower(run)
+    assert follower.poll(0.0)
+    assert follower.batches.count > 0
+    assert follower.behind
+    assert follower.wanting
+    assert not follower.layers.polled
+    assert follower.poll(10.0)
+    assert (follower.batches.count, follower.layers.count) == (300, 300)
+    assert not follower.behind
+
+
 def test_a_poll_with_nothing_new_is_cheap(tmp_path: Path) -> None:
     run = builders.make_run(tmp_path, steps=2000, epochs=2)
     follower = followed(run)

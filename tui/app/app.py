@@ -20,6 +20,7 @@ from textual.widget import Widget
 from tui.app import palette, preferences
 from tui.app.ascii import Ascii
 from tui.app.display import CellExactApp
+from tui.app.lean import collect_now
 from tui.app.screens.threshold import Threshold
 from tui.app.starts import runs_typed
 from tui.core.rundir import RunDir
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from tui.app.screens.dashboard import Dashboard
     from tui.app.screens.home import HomeScreen
+
+_SETTLED = 2.0
+"""Seconds after which the first screen is there."""
 
 
 def _commands() -> type[Provider]:
@@ -137,6 +141,7 @@ class CnntrainApp(CellExactApp[None]):
     def on_mount(self) -> None:
         """Show the run that was asked for."""
         self._last_screen = self.screen
+        self.set_timer(_SETTLED, collect_now)
         self.screen_change_signal.subscribe(self, self._forget_notices)
         if self._open_run is not None:
             from tui.app.screens.watch import WatchScreen

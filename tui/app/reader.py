@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, follower: RunFollower, budget: float) -> None:
         self._follower, self._budget = follower, budget
-        self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[float | None] = queue.SimpleQueue()
         self._over = threading.Event()
         self._over.set()
         self._collected = True
@@ -39,18 +39,19 @@ class Reader:
         """When the look that is under way began, in seconds since 1970; None without one."""
         threading.Thread(target=self._work, name="reader", daemon=True).start()
 
-    def look(self, patience: float = _PATIENCE) -> bool | None:
+    def look(self, patience: float = _PATIENCE, budget: float | None = None) -> bool | None:
         """Look at the run, or wait for the look that is under way; return whether anything changed, None if it goes on.
 
         Args:
             patience: seconds to wait at most.
+            budget: another than usual, for this look.
         """
         if self._collected:
             self._collected = False
             self._follower.busy = True
             self.since = time.time()
             self._over.clear()
-            self._orders.put(True)
+            self._orders.put(self._budget if budget is None else budget)
         if not self._over.wait(patience):
             return None
         self._follower.busy = False
@@ -61,12 +62,12 @@ class Reader:
 
     def close(self) -> None:
         """End the thread; if a look is under way, with that."""
-        self._orders.put(False)
+        self._orders.put(None)
 
     def _work(self) -> None:
-        while self._orders.get():
+        while (budget := self._orders.get()) is not None:
             try:
-                self._changed = self._follower.poll(self._budget)
+                self._changed = self._follower.poll(budget)
             except BaseException as error:  # raised again where somebody looks
                 self._error = error
             self._over.set()

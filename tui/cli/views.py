@@ -49,18 +49,19 @@ def open_app(root: Path, run: RunDir | None = None) -> int:
         UsageError: there is no terminal, or it cannot show pictures as it is asked to.
     """
     require_screen()
-    from tui.app.lean import leave_out_openssl
+    from tui.app import lean
 
-    leave_out_openssl()
-    from tui.app import graphics
-    from tui.app.app import CnntrainApp
+    lean.leave_out_openssl()
+    with lean.collecting_put_off():
+        from tui.app import graphics
+        from tui.app.app import CnntrainApp
 
-    graphics.prepare()
-    app = CnntrainApp(runs_root=root, open_run=run)
-    try:
-        app.run()
-    finally:
-        graphics.forget()
+        graphics.prepare()
+        app = CnntrainApp(runs_root=root, open_run=run)
+        try:
+            app.run()
+        finally:
+            graphics.forget()
     if (defect := getattr(app, "_exception", None)) is not None:
         raise defect
     return app.return_code or 0

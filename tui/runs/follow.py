@@ -115,10 +115,13 @@ class RunFollower:
             return self._judge()
         deadline = math.inf if budget is None else time.monotonic() + budget
         told = changed = self._read_events(deadline)
-        for history in list(self._histories.values()):
+        histories = list(self._histories.values())
+        for history in histories:
+            if history is not histories[0] and not history.polled and time.monotonic() > deadline:
+                continue  # it takes longest to open: what is there already is shown first
             changed |= history.poll(None if budget is None else max(0.0, deadline - time.monotonic()))
         self._tell_gaps()
-        self.behind = self._events.waiting() > 0 or any(history.behind for history in self._histories.values())
+        self.behind = self._events.waiting() > 0 or any(one.behind or not one.polled for one in histories)
         ending = self.state.ended is not None and self.state.live
         look = told or ending or time.monotonic() - self._looked >= _LOOK
         if look:  # the time that is left depends on the settings

@@ -47,8 +47,8 @@ _ECO_BEATS = 2
 """Looks after which the numbers are drawn in eco mode, where panels are drawn more seldom, too."""
 _GO_ON = 0.2
 """Seconds until the next look where one is not over, or has left something unread."""
-_FIRST_LOOK = 0.25
-"""Seconds that the screen waits for the first look."""
+_FIRST_LOOK, _FIRST_BUDGET = 0.25, 0.01
+"""Seconds that the screen waits for the first look, and that it has: for the batches of a long run, not its layers."""
 _STALE = 1.0
 """Seconds after which a look that is not over is told."""
 
@@ -123,7 +123,7 @@ class WatchScreen(Screen[None]):
         self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
         self._reader = Reader(self.follower, _BUDGET)
         self._ticks = self.set_interval(TICK, self.tick, name="tick")
-        self.tick(_FIRST_LOOK)
+        self.tick(_FIRST_LOOK, _FIRST_BUDGET)
 
     def _look_every(self, seconds: float) -> None:
         if seconds == self._period:
@@ -155,11 +155,16 @@ class WatchScreen(Screen[None]):
 
     # --- looking at the run -------------------------------------------------------------------------
 
-    def tick(self, patience: float = 0.0) -> None:
-        """Read what is new; draw the head, and the panels whose turn it is."""
+    def tick(self, patience: float = 0.0, budget: float | None = None) -> None:
+        """Read what is new; draw the head, and the panels whose turn it is.
+
+        Args:
+            patience: seconds to wait for what is read; 0 for a moment.
+            budget: seconds that reading may take; None for the usual.
+        """
         if not self.is_attached or self.follower is None or self._reader is None:
             return
-        changed = self._reader.look(patience) if patience else self._reader.look()
+        changed = self._reader.look(patience, budget) if patience else self._reader.look()
         self._tell_of_silence(self._reader.since)
         if self._hurry is None and (changed is None or self.follower.behind):
             self._hurry = self.set_timer(_GO_ON, self._go_on)
