@@ -172,6 +172,29 @@ def test_a_run_that_is_trained_again_gets_a_name_of_its_own(tmp_path: Path, monk
     assert names == ["shoes-2", "shoes-3"]
 
 
+async def test_marked_runs_are_deleted_together(app: CnntrainApp, tmp_path: Path) -> None:
+    for number in range(4):
+        status = "running" if number == 3 else "finished"
+        builders.make_run(tmp_path / "runs", name=f"20260131-12000{number}-r{number}", steps=20, status=status)  # type: ignore[arg-type]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        runs = app.screen.query_one(RunList)
+        while runs.summary.run.given_name != "r3":
+            await pilot.press("up")
+        await pilot.press("space", "space", "space", "up")  # the one that trains, and two others
+        assert runs.row in runs.ticked
+        await pilot.press("x")
+        await settle(pilot)
+        assert "Delete 2 runs for ever?" in text_of(app)
+        assert "r2, r1, " in text_of(app)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen) and len(runs.listed) == 2)
+        assert sorted(path.name[-2:] for path in (tmp_path / "runs").iterdir() if path.name[0] != ".") == ["r0", "r3"]
+        await pilot.press("end", "x")
+        await settle(pilot)
+        assert 'Delete "r0" for ever?' in text_of(app)  # not marked: it alone
+
+
 async def test_a_run_gets_the_name_that_its_directory_can_have(app: CnntrainApp, tmp_path: Path) -> None:
     run = builders.make_run(tmp_path / "runs", name="20260131-120000-old", steps=20)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -5,7 +5,7 @@ Each asks where a slip would cost something, works on files in a thread, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tui.core.text import clean, clean_path
 from tui.runs.catalog import Summary
 
 Done = Callable[[], None]
+_MOST_NAMED = 5
 
 
 def _name(run: RunDir) -> str:
@@ -125,31 +126,46 @@ def rename(app: App[Any], run: RunDir, done: Callable[[RunDir], None]) -> None:
     app.push_screen(ask, answer)
 
 
-def delete(app: App[Any], run: RunDir, done: Done) -> None:
-    """Count what a run holds, ask, and delete it."""
+def delete(app: App[Any], runs: Sequence[RunDir], done: Done) -> None:
+    """Count what runs hold, ask, and delete them."""
     from tui.runs import upkeep
 
     found: list[upkeep.Contents] = []
 
     def count() -> None:
-        found.append(upkeep.contents(run))
+        found.extend(map(upkeep.contents, runs))
 
     def ask() -> None:
         from tui.app.screens.ask import Confirm
 
-        inside = found[0]
-        detail = f"{clean_path(run.path)}, {inside.files:,} files, {size(inside.bytes)}, with all checkpoints."
-        if inside.foreign:
-            more = f" and {len(inside.foreign) - 5} more" if len(inside.foreign) > 5 else ""
-            detail += f" Not of the run, and deleted too: {', '.join(inside.foreign[:5])}{more}."
-        question = Confirm(f'Delete "{_name(run)}" for ever?', detail, yes="Delete", careful=True)
-        app.push_screen(question, answer)
+        files, amount = sum(one.files for one in found), sum(one.bytes for one in found)
+        foreign = [name for one in found for name in one.foreign]
+        what, where = f'"{_name(runs[0])}"', clean_path(runs[0].path)
+        if len(runs) > 1:
+            what, where = f"{len(runs)} runs", _listed([_name(run) for run in runs])
+        detail = f"{where}, {files:,} files, {size(amount)}, with all checkpoints."
+        if foreign:
+            detail += f" Not of the {'run' if len(runs) == 1 else 'runs'}, and deleted too: {_listed(foreign)}."
+        app.push_screen(Confirm(f"Delete {what} for ever?", detail, yes="Delete", careful=True), answer)
 
     def answer(yes: bool | None) -> None:
         if yes:
-            _in_thread(app, partial(upkeep.delete, run), done)
+            _in_thread(app, work, done)
+
+    def work() -> None:
+        try:
+            for run in runs:
+                upkeep.delete(run)
+        except CnntrainError:
+            app.call_from_thread(done)  # those before it are gone
+            raise
 
     _in_thread(app, count, ask)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _in_thread(app: App[Any], work: Callable[[], object], done: Done) -> None:

@@ -322,7 +322,7 @@ class HomeScreen(Screen[None]):
             case "rename":
                 errands.rename(app, run, self._renamed)
             case "delete":
-                errands.delete(app, run, self._look_now)
+                errands.delete(app, self.query_one(RunList).doomed, self._look_now)
 
     def _show_results(self, run: RunDir) -> None:
         from tui.app.screens.results import ResultsScreen

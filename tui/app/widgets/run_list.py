@@ -14,6 +14,7 @@ from textual.message import Message
 from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.row_list import Draw, RowList
 from tui.core.metrics import LOSS
+from tui.core.rundir import RunDir
 from tui.core.text import clean
 from tui.runs import status
 from tui.runs.catalog import Summary
@@ -74,7 +75,7 @@ class RunList(RowList):
         _quiet("p", "pin", "Pin", "Keep the run above the others, or no longer."),
         _quiet("n", "note", "Note", "Write a note on the run."),
         _quiet("m", "rename", "Rename", "Give the run another name."),
-        _quiet("x,delete", "delete", "Delete", "Delete the run; asks first."),
+        _quiet("x,delete", "delete", "Delete", "Delete the run, or of several that are marked all; asks first."),
     ]
 
     wraps = False
@@ -111,6 +112,13 @@ class RunList(RowList):
         marked = [summary for key, summary in self._summaries.items() if key in self.ticked]
         return marked or self.listed
 
+    @property
+    def doomed(self) -> list[RunDir]:
+        """What is to be deleted: the run under the cursor; if it is marked, all that are marked and not at work."""
+        if self.row not in self.ticked:
+            return [] if self.summary is None else [self.summary.run]
+        return [one.run for key, one in self._summaries.items() if key in self.ticked and one.status in OVER]
+
     def show_runs(self, summaries: Sequence[Summary]) -> None:
         """Show these runs, in this order."""
         before = self.summary
@@ -134,7 +142,7 @@ class RunList(RowList):
         if self.row is not None:
             self.ticked ^= {self.row}
             if len(self.ticked) == 1:
-                self.app.notify("c compares the marked runs.", timeout=3, markup=False)
+                self.app.notify("c compares the marked runs, x deletes them.", timeout=3, markup=False)
             self.show_runs(self.listed)
             if self.highlighted is not None and self.highlighted < self.option_count - 1:
                 self.action_cursor_down()
