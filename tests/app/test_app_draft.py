@@ -211,6 +211,22 @@ def test_shares_that_the_folders_decide_have_no_effect(tmp_path: Path) -> None:
         assert [made.in_effect(key) for key in shares] == [True, True]
 
 
+def test_shares_that_folders_in_classes_or_a_list_decide_have_no_effect(tmp_path: Path) -> None:
+    shares = ("data.validation_fraction", "data.test_fraction")
+    for name in ("a", "b"):
+        class_folders(tmp_path / "classes" / name, {"train": 4, "val": 2})
+    pictures = class_folders(tmp_path / "listed", {"a": 4, "b": 4})
+    lines = [f"{path.relative_to(pictures)},{path.parent.name}" for path in sorted(pictures.rglob("*.*"))]
+    splits = ("train", "train", "test", "test") * 2
+    listed = ["path,label,split", *(f"{line},{split}" for line, split in zip(lines, splits, strict=True))]
+    for place, effects in (("classes", [False, False]), ("listed", [True, False])):
+        if place == "listed":
+            (pictures / "labels.csv").write_text("\n".join(listed) + "\n")
+        made = draft(tmp_path)
+        made.use_directory(tmp_path / place, scan(tmp_path / place))
+        assert [made.in_effect(key) for key in shares] == effects, place
+
+
 def test_changes_are_taken_back_and_made_again_field_by_field(tmp_path: Path) -> None:
     ours = draft(tmp_path)
     start = dict(ours.texts)

@@ -231,8 +231,8 @@ class Draft:
         return key == NAME or schema.in_effect(self._effective, schema.known_key(key))
 
     def split_already(self, key: str) -> bool:
-        """Whether the setting is a share that the folders of the dataset decide, as far as they were looked at."""
-        if self.scan is None or self.scan.layout != "split_folders":
+        """Whether the setting is a share that the dataset's folders or list decide, as far as they were looked at."""
+        if self.scan is None or "all" in self.scan.samples:
             return False
         return key == "data.test_fraction" or (key == "data.validation_fraction" and "validation" in self.scan.samples)
 

@@ -297,7 +297,7 @@ class SettingsScreen(Screen[None]):
         elif setting.when is not None and not self._draft.in_effect(setting.key):
             below = Content.styled(idle_words(setting), "$text-warning")
         elif self._draft.split_already(setting.key):
-            below = Content.styled(f"{setting.key} has no effect: the dataset has its own folders", "$text-warning")
+            below = Content.styled(f"{setting.key} has no effect: the dataset is split already", "$text-warning")
         elif setting.key == "notices.send" and (missing := notices.missing(self._draft.texts[setting.key])):
             below = Content.styled(clean(missing, 300), "$text-warning")
         else:
