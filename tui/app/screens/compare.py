@@ -175,11 +175,11 @@ class CompareScreen(Screen[None]):
 
         values = []
         for track, trace in zip(tracks, traces, strict=True):
-            inside = len(trace.steps) and trace.steps[0] <= cursor <= track.end(self._unit)
-            at = int(np.abs(trace.steps - cursor).argmin()) if inside else 0
-            values.append(f"{track.letter} {quantity.metric.format(float(trace.high[at]) if inside else None)}")
+            if len(trace.steps) and trace.steps[0] <= cursor <= track.end(self._unit):
+                at = int(np.abs(trace.steps - cursor).argmin())
+                values.append(f"{track.letter} {quantity.metric.format(float(trace.high[at]))}")
         where = f"{self._unit} {place_label(cursor, self._unit)}"
-        return tuple(" ".join([f"{where}:", *values[:count]]) for count in range(len(values), 0, -1))
+        return tuple(" ".join([f"{where}:", *(values or ["–"])[:count]]) for count in range(max(1, len(values)), 0, -1))
 
     def _window(self) -> Window:
         end = max((track.end(self._unit) for track in self._drawn), default=1)
