@@ -362,6 +362,32 @@ async def test_a_run_that_is_over_is_looked_at_seldom_until_it_goes_on(
         assert resting._task is None  # one timer at a time
 
 
+async def test_a_run_that_was_over_and_is_extended_from_its_screen_is_looked_at_often_at_once(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_STILL", 2)
+    monkeypatch.setattr(watch, "_REST", 30.0)
+    run = live(status="finished")
+
+    def extended(root: RunDir, epochs: int) -> Any:
+        def start(_watcher: Any) -> RunDir:
+            builders.append_event(root, events.Launched(attempt=2, host="elsewhere", pid=1))
+            builders.hold(root)
+            return root
+
+        return start
+
+    monkeypatch.setattr("tui.app.starts.extended", extended)
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await until(pilot, lambda: run.app.screen._period == 30.0)
+        resting = run.app.screen
+        await pilot.press("x", "enter")
+        await until(pilot, lambda: isinstance(run.app.screen, WatchScreen) and run.app.screen is not resting)
+        await until(pilot, lambda: "finished" not in run.text().split("\n")[0], seconds=5)
+        assert run.app.screen._period == watch.TICK
+
+
 async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
