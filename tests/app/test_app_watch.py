@@ -388,6 +388,21 @@ async def test_a_run_that_was_over_and_is_extended_from_its_screen_is_looked_at_
         assert run.app.screen._period == watch.TICK
 
 
+async def test_other_records_of_a_run_that_is_looked_at_seldom_are_read_at_once(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_STILL", 2)
+    monkeypatch.setattr(watch, "_REST", 60.0)
+    run = live(status="finished")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await until(pilot, lambda: run.app.screen._period == 60.0)
+        await pilot.press("y", "3")
+        await until(pilot, lambda: "weight norm by layer" in run.text(), seconds=8)
+        await pilot.press("escape", "d", "y", "4")
+        await until(pilot, lambda: "dead channels by layer" in run.text(), seconds=8)
+
+
 async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,6 +62,7 @@ class DoctorScreen(Screen[None]):
 
     Args:
         follower: of the run; the screen below goes on polling it.
+        look: has that screen look at the run now.
     """
 
     CSS_PATH = "doctor.tcss"
@@ -71,9 +72,11 @@ class DoctorScreen(Screen[None]):
         Binding("y", "layers", "Layers", id="doctor.layers", tooltip="What was recorded of each layer."),
     ]
 
-    def __init__(self, follower: RunFollower) -> None:
+    def __init__(self, follower: RunFollower, look: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self._follower = follower
+        self._follower, self._look = follower, look
+        self._asked: object = None
+        """For what a look was asked."""
         self._shown: dict[str, Found] = {}
         self._checks: Sequence[Check] = ()
         """What became of each rule, once that is known."""
@@ -118,10 +121,16 @@ class DoctorScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw the list and the finding under the cursor."""
-        if not self.is_current or self._follower.busy:
+        if not self.is_current:
             return
-        if self._follower.wanting:  # the screen below reads it soon
+        if not self._follower.busy and self._follower.wanting:  # the screen below reads it
+            wanted = self.chosen.code if self.chosen is not None else ""
+            if wanted != self._asked:
+                self._asked = wanted
+                self._look()
             self.set_timer(_SOON, self.draw)
+        if self._follower.busy:
+            return
         state = self._follower.state
         self._shown = self._standing | {found.code: found for found in standing(state)}
         self._say_verdict()
@@ -280,7 +289,8 @@ class DoctorScreen(Screen[None]):
         """Show the layers, the one that the finding names chosen."""
         found = self.chosen
         kind = EVIDENCE.get(found.code, LAYERS) if found is not None else LAYERS
-        self.app.push_screen(LayersScreen(self._follower, kind=kind, layer=found.layer if found is not None else ""))
+        layer = found.layer if found is not None else ""
+        self.app.push_screen(LayersScreen(self._follower, kind=kind, layer=layer, look=self._look))
 
     def action_try_it(self) -> None:
         """Ask, then start a new run with the change."""

@@ -62,6 +62,7 @@ class LayersScreen(Screen[None]):
         follower: of the run; the screen below goes on polling it.
         kind: of the records to show first.
         layer: the name of the layer to choose, if there is one of that name.
+        look: has the screen below look at the run now.
     """
 
     CSS_PATH = "layers.tcss"
@@ -107,9 +108,13 @@ class LayersScreen(Screen[None]):
         "healthy networks show; layers in front of a norm layer may lie above."
     )
 
-    def __init__(self, follower: RunFollower, *, kind: str = LAYERS, layer: str = "") -> None:
+    def __init__(
+        self, follower: RunFollower, *, kind: str = LAYERS, layer: str = "", look: Callable[[], object] = lambda: None
+    ) -> None:
         super().__init__()
-        self._follower = follower
+        self._follower, self._look = follower, look
+        self._asked: object = None
+        """For what a look was asked."""
         self._wanted = layer
         self._quantity = self.quantity(kind)
         self._view = View()
@@ -149,10 +154,16 @@ class LayersScreen(Screen[None]):
 
     def draw(self) -> None:
         """Draw the map and the chosen layer."""
-        if not self.is_current or self._follower.busy:
+        if not self.is_current:
             return
-        if self._follower.wanting:  # the screen below reads it soon
+        if not self._follower.busy and self._follower.wanting:  # the screen below reads it
+            wanted = self._quantity.kind, self._window()
+            if wanted != self._asked:
+                self._asked = wanted
+                self._look()
             self.set_timer(_SOON, self.draw)
+        if self._follower.busy:
+            return
         history, window, quantity = self._history, self._window(), self._quantity
         heat_map, chart = self.query_one(HeatMap), self.query_one(Chart)
         if not history.polled:

@@ -333,14 +333,14 @@ class WatchScreen(Screen[None]):
         if self.follower is not None:
             from tui.app.screens.doctor import DoctorScreen
 
-            self.app.push_screen(DoctorScreen(self.follower))
+            self.app.push_screen(DoctorScreen(self.follower, self.tick))
 
     def action_layers(self) -> None:
         """Show what was recorded of each layer."""
         if self.follower is not None:
             from tui.app.screens.layers import LayersScreen
 
-            self.app.push_screen(LayersScreen(self.follower))
+            self.app.push_screen(LayersScreen(self.follower, look=self.tick))
 
     def action_answers(self) -> None:
         """Show each validation in detail."""
