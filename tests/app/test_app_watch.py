@@ -668,6 +668,20 @@ async def test_help_leaves_no_gap_between_what_it_says_of_marks_and_of_the_mouse
         assert lines[end + 2].startswith("Ctrl+P searches")
 
 
+async def test_without_colours_the_strips_of_heat_are_told_by_characters(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    run = live(status="finished")
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("4")
+        await until(pilot, lambda: "over the whole run" in run.text())
+        first, last = (next(line for line in run.text().split("\n") if f"blocks.{i}." in line)[-30:] for i in (0, 5))
+        assert sum(character in "#%@" for character in last) > sum(character in "#%@" for character in first)
+        assert first.strip()
+
+
 async def test_names_of_layers_are_whole_beside_their_strips_at_80_columns(live: Any) -> None:
     run = live(status="finished")
     async with run.app.run_test(size=(80, 24)) as pilot:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tui.app.palette import Tone, heat_levels
 from tui.app.widgets.axis import Scale, fitted, ticks
-from tui.app.widgets.panel import Row, Run, ScrollPanel, fit
+from tui.app.widgets.heatmap import SHADES
+from tui.app.widgets.panel import Ink, Row, Run, ScrollPanel, fit
 from tui.core.metrics import GRADIENT_NORM
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class LayerNorms(ScrollPanel):
             row.append((f"{GRADIENT_NORM.format(norm):>{_VALUE}}", tone))
             if levels is not None:
                 row.append(("  ", "text"))
-                row += _strip(levels[index - first])
+                row += self._strip(levels[index - first])
             rows.append(tuple(row))
         return rows
 
@@ -134,6 +135,19 @@ class LayerNorms(ScrollPanel):
         most = heat_levels(self.theme)
         levels = 1 + np.clip(np.nan_to_num(share, nan=0.0) * most, 0, most - 1).astype(np.int64)
         return np.where(np.isnan(share), 0, levels)
+
+    def _strip(self, levels: NDArray[Any]) -> list[Run]:
+        shades = self.app.no_color
+        most = heat_levels(self.theme)
+        runs: list[Run] = []
+        for level in levels.tolist():
+            ink: Ink = "line" if shades else level
+            text = SHADES[round(level * (len(SHADES) - 1) / most)] if shades else " "
+            if runs and runs[-1][1] == ink:
+                runs[-1] = (runs[-1][0] + text, ink)
+            else:
+                runs.append((text, ink))
+        return runs
 
     def _axis(self, width: int) -> Row:
         assert self._scale is not None
@@ -162,13 +176,3 @@ def shortened(names: Sequence[str]) -> list[str]:
     if names and all(name.endswith(".weight") for name in names):
         return [name.removesuffix(".weight") for name in names]
     return list(names)
-
-
-def _strip(levels: NDArray[Any]) -> list[Run]:
-    runs: list[Run] = []
-    for level in levels.tolist():
-        if runs and runs[-1][1] == level:
-            runs[-1] = (runs[-1][0] + " ", level)
-        else:
-            runs.append((" ", level))
-    return runs
