@@ -16,7 +16,7 @@ from walking import make_app, settle, text_of
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
 from tui.app.draft_words import findable, words_of
-from tui.app.screens.ask import AskLine
+from tui.app.screens.ask import AskLine, Confirm
 from tui.app.screens.pick import Pick
 from tui.app.screens.settings import SettingsScreen
 from tui.app.search import matching, nearest
@@ -71,6 +71,24 @@ async def test_notices_that_would_go_nowhere_are_told_beside_their_field(app: Cn
         await pilot.press("right")
         await settle(pilot)
         assert shown(app, "limits").endswith("notices.toml names no webhook or command.")
+
+
+async def test_a_field_that_another_screen_has_changed_is_shown(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter("model.name")
+        app.push_screen(Confirm("Use another rate?"))
+        await settle(pilot)
+        draft.write("optimizer.learning_rate", "0.004")
+        await pilot.press("escape")
+        await settle(pilot)
+        assert form.current == "optimizer.learning_rate"
+        assert "was 0.1" in form.lines.look_of("optimizer.learning_rate").note
+        await pilot.press("question_mark")
+        await settle(pilot)
+        await pilot.press("down", "escape")
+        await settle(pilot)
+        assert form.current == "optimizer.learning_rate"  # nothing was changed, nothing moves
 
 
 @pytest.mark.long

@@ -51,6 +51,7 @@ class SettingsScreen(Screen[None]):
         self._draft = draft
         self._setting: Setting | None = None
         self._survey: Survey | None = None
+        self._before: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -168,9 +169,17 @@ class SettingsScreen(Screen[None]):
 
         self.app.push_screen(PreviewScreen(self._draft, scan, mixed(scan)))
 
+    def on_screen_suspend(self) -> None:
+        """Remember how everything stands while another screen lies above."""
+        self._before = dict(self._draft.texts)
+
     def on_screen_resume(self) -> None:
-        """The preview may have changed a setting."""
+        """What the screen above has changed, a learning rate that was tried for example, is where one looks now."""
         self._show()
+        texts = self._draft.texts
+        changed = next((key for key in self._before if self._before[key] != texts[key]), None)
+        if changed is not None:
+            self.query_one(Form).enter(changed)
 
     def on_unmount(self) -> None:
         if self._survey is not None:
