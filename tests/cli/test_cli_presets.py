@@ -119,6 +119,10 @@ def test_check_goes_through_all_files(cnntrain, tmp_path: Path) -> None:
     result = cnntrain("presets", "check", str(bad), str(good), str(tmp_path / "none.toml"), "cifar10")
     assert result.exit_code == 2
     assert f"{good}: valid, 1 setting other than the default" in result.stdout
+    assert "no effect" not in result.stderr
+    good.write_text('[training]\nstop_metric = "accuracy"\n')
+    told = "warning: training.stop_metric has no effect: training.stop_patience is 0."
+    assert told in cnntrain("presets", "check", str(good)).stderr
     assert "cifar10: valid" in result.stdout
     assert 'did you mean "training.epochs"?' in result.stderr
     assert "none.toml" in result.stderr

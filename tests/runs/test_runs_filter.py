@@ -58,6 +58,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Summary]:
         ("flip=true and bs=128", "slow fast lost"),
         ("epoch>=4 and step<=40", "slow fast lost"),
         ("data~/pictures", "slow fast lost"),
+        ("pinned", "fast"),
+        ("not pinned", "slow lost"),
+        ("lr>=0.01 && state==finished", "fast"),
+        ("lr<0.01 || lr>0.05 & crashed", "slow lost"),
         ("not (state=crashed or lr=0.001)", "fast"),
     ],
 )
@@ -72,6 +76,7 @@ def test_what_a_filter_means(text: str, names: str, runs: dict[str, Summary]) ->
         ("best.acuracy>1", 1, 'Did you mean "accuracy"?'),
         ("lr>1 and optimizer.weigth_decay<1", 10, 'Did you mean "optimizer.weight_decay"?'),
         ("accuracy>0.5", 1, "best.accuracy"),
+        ("lr>0.01 &&", 11, "there is nothing where a word or a comparison should be"),
         ("state=finishd", 7, 'Did you mean "finished"?'),
         ("task=detection", 6, "There are classification, regression, multilabel."),
         ("lr>", 4, "there is nothing where a value"),

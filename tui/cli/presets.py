@@ -9,7 +9,7 @@ from tui.cli.terminal import complain, emit, say, width, wrapped
 from tui.core import presets
 from tui.core.errors import CnntrainError
 from tui.core.refusal import SettingsError
-from tui.core.schema import Setting, all_settings, changes, in_effect, in_words, value_of
+from tui.core.schema import Setting, all_settings, changes, idle_words, in_effect, in_words, known_key, value_of
 from tui.core.settings import Settings
 from tui.core.text import clean_lines, clean_path
 
@@ -65,8 +65,8 @@ def check_presets(files: Sequence[str]) -> int:
     code = 0
     for name in files:
         try:
-            preset = presets.find(name)
-            count = len(changes(Settings(), presets.load(preset)))
+            settings = presets.load(presets.find(name))
+            stated = [known_key(key) for key in changes(Settings(), settings)]
         except SettingsError as error:
             told = error.problems
             if len(told) > 1:
@@ -78,7 +78,11 @@ def check_presets(files: Sequence[str]) -> int:
             complain(str(error))
             code = error.exit_code
         else:
-            say(f"{clean_path(name)}: valid, {count} setting{'' if count == 1 else 's'} other than the default")
+            many = f"{len(stated)} setting{'' if len(stated) == 1 else 's'}"
+            say(f"{clean_path(name)}: valid, {many} other than the default")
+            for setting in stated:
+                if not in_effect(settings, setting):
+                    complain(f"warning: {idle_words(setting)}.")
     return code
 
 

@@ -28,7 +28,8 @@ HELP = (
     "A filter compares fields with = != < <= > >= or ~ (contains), joined by and, or, not and parentheses: "
     "optimizer.lr>=1e-3 and best.accuracy>70% and state=finished. Fields are the settings (also without "
     "their group, or by initials: lr), best.METRIC, last.METRIC and test.METRIC, and state, name, preset, data, task, "
-    "note, pinned, step and epoch. A word alone is searched for in names, presets, pictures, notes and states."
+    "note, pinned, step and epoch. A word alone is searched for in names, presets, pictures, notes and states; pinned "
+    "finds those that are."
 )
 _LONGEST = 2000
 _DEEPEST = 50
@@ -43,6 +44,8 @@ _ORDERED: dict[str, Callable[[float, float], bool]] = {
     "!=": lambda a, b: not (a == b or math.isclose(a, b, rel_tol=1e-9)),
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_SIGNS = {"and": ("&", "&&"), "or": ("|", "||")}
+"""What programmers type for a word."""
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -110,7 +113,7 @@ class _Reader:
         return token
 
     def _is(self, word: str) -> bool:
-        return self._next.kind == "word" and self._next.text.lower() == word
+        return self._next.kind == "word" and self._next.text.lower() in (word, *_SIGNS.get(word, ()))
 
     def _any(self) -> Test:
         tests = [self._all()]
@@ -164,7 +167,7 @@ class _Reader:
 
     def _value(self, wanted: str) -> _Token:
         token = self._take()
-        joined = token.kind == "word" and token.text.lower() in ("and", "or")
+        joined = token.kind == "word" and token.text.lower() in ("and", "or", *_SIGNS["and"], *_SIGNS["or"])
         if token.kind in ("end", "mark") or joined:
             there = f'there is "{token.text}"' if token.text else "there is nothing"
             raise FilterError(f"{there} where {wanted} should be", token.column, "For example: best.accuracy>0.7.")
@@ -200,7 +203,9 @@ def _search(text: str) -> Test:
 
     def test(subject: Subject) -> bool:
         one = subject.summary
-        return any(wanted in part.casefold() for part in (one.name, one.preset, one.dataset, one.note, one.status))
+        return (one.pinned and wanted == "pinned") or any(
+            wanted in part.casefold() for part in (one.name, one.preset, one.dataset, one.note, one.status)
+        )
 
     return test
 
