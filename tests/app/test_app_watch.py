@@ -656,6 +656,20 @@ async def test_messages_are_drawn_anew_for_another_size_though_none_came(live: A
         assert "macro F1" in next(line for line in wide.split("\n") if "validation after epoch 5" in line)
 
 
+async def test_help_explains_every_sign_on_the_charts(live: Any) -> None:
+    run = live(status="failed", nan_from=1000)
+    found = events.Found(code="overfit", severity="warning", title="Overfitting", message="21 points better.")
+    builders.append_event(run.run, found.but(time=builders.START + 9, step=600))
+    builders.append_event(run.run, events.Controlled(action="save", time=builders.START + 9, step=300))
+    async with run.app.run_test(size=(200, 60)) as pilot:
+        await settled(pilot, run)
+        chart = run.screen.query_one("#loss", Chart)
+        drawn = {character for row in chart._shown[1:] for text, _ in row for character in text}
+        signs = {sign for sign in drawn if not sign.isalnum() and not 0x2800 <= ord(sign) <= 0x28FF} - set(" ─│└┤.")
+        assert {"◆", "▴", "▲", "✗", "◇", "!"} <= signs
+        assert signs <= set(WatchScreen.LEGEND)
+
+
 async def test_help_leaves_no_gap_between_what_it_says_of_marks_and_of_the_mouse(live: Any) -> None:
     run = live()
     async with run.app.run_test(size=(80, 24)) as pilot:

@@ -64,10 +64,10 @@ class WatchScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     LEGEND = (
-        "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for; "
-        f"≈ ends the smoothed line. {BEYOND} "
-        "The left arrow shows the values at a step, + and - zoom around it, Escape takes both back. "
-        "So do a click and the wheel of the mouse; a drag, or the wheel with Shift, moves a zoom. "
+        "On the charts ◆ is a validation, ▴ a checkpoint, ▲ the best one, ✗ a finding, ◇ what you asked for, ┴ the end "
+        f"of an epoch; ! stands where numbers are none (NaN or infinite), ≈ ends the smoothed line. {BEYOND} "
+        "The left arrow or a click shows the values at a step, + and - or the wheel zoom around it, Escape takes both "
+        "back; a drag, or the wheel with Shift, moves a zoom. "
         "Beside a class's recall stands its change since the validation before; the key a shows all of each validation."
     )
 
