@@ -115,6 +115,9 @@ def test_an_export_is_named_after_the_run(
     done = cnntrain("export", "latest", "--format", "onnx", f"--runs={tmp_path / 'runs'}")
     assert engine["job"]["output"] == path
     assert "differ by at most 1e-06" in done.stdout
+    engine["result"]["difference"] = 0.0
+    done = cnntrain("export", "latest", "--format", "onnx", f"--runs={tmp_path / 'runs'}")
+    assert "compared: outputs are the same (largest output 3)" in done.stdout
     done = cnntrain("export", "latest", "--format", "onnx", "--output", "no/where.onnx", f"--runs={tmp_path / 'runs'}")
     assert done.exit_code == 2
     assert "there is no directory" in done.stderr

@@ -16,7 +16,7 @@ from tui.core.metrics import ACCURACY, of_task
 from tui.core.rundir import RunDir
 from tui.core.sentences import size
 from tui.core.text import clean, clean_path
-from tui.runs.trained import Weights, evaluation_job, exporting_job, predicting_job
+from tui.runs.trained import Weights, compared, evaluation_job, exporting_job, predicting_job
 
 UNREADABLE = 3
 """The exit code when some pictures could not be read."""
@@ -131,7 +131,7 @@ def export(run: RunDir, *, form: str, output: str | None, weights: Weights, forc
     say(f"{clean_path(done['path'])}: {size(done['bytes'])}, the {done['weights']} weights of step "
         f"{done['step']:,}; preprocessing and class map in {clean(Path(done['beside']).name, 200)}")  # fmt: skip
     largest = f"largest output {done['largest']:.3g}"
-    say(f"read back and compared: outputs differ by at most {done['difference']:.2g} ({largest})")
+    say(f"read back and compared: {compared(done)} ({largest})")
 
 
 def _ask(module: str, job: dict[str, Any], item: Callable[[Any], None] = lambda value: None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +40,11 @@ def target(run: RunDir, form: str, output: str, weights: str) -> Path:
         cause = f"{clean_path(path)} is a device or a pipe"
         raise UsageError("The model cannot be written there", cause, "Name a file.")
     return path
+
+
+def compared(done: Mapping[str, Any]) -> str:
+    """Return how the outputs of an exported network are beside those of the original, as ``exporting`` answered."""
+    return f"outputs differ by at most {done['difference']:.2g}" if done["difference"] else "outputs are the same"
 
 
 def exporting_job(run: RunDir, form: str, output: str, *, weights: Weights, replace: bool) -> dict[str, Any]:

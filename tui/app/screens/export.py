@@ -21,7 +21,7 @@ from tui.app.widgets.row_list import RowList
 from tui.core.rundir import RunDir
 from tui.core.sentences import size
 from tui.core.text import clean, clean_path
-from tui.runs.trained import FORMATS, Weights, exporting_job, target
+from tui.runs.trained import FORMATS, Weights, compared, exporting_job, target
 
 _HINT = "Arrows choose the format, Enter exports, ^b other weights, Escape leaves."
 
@@ -136,8 +136,7 @@ def _row(form: str, words: str, width: int) -> Content:
 
 def _told(done: dict[str, Any]) -> str:
     beside = clean(Path(done["beside"]).name, 100)
-    same = f"outputs differ by at most {done['difference']:.2g}" if done["difference"] else "outputs are the same"
     return (
         f"Written: {clean_path(done['path'])}, {size(done['bytes'])}, with class map and preprocessing in {beside}. "
-        f"Read back and compared: {same}."
+        f"Read back and compared: {compared(done)}."
     )
