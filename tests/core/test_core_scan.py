@@ -145,6 +145,15 @@ def test_a_flat_folder_is_explained(tmp_path: Path) -> None:
     assert "Make one folder per class" in message
 
 
+def test_a_class_that_was_chosen_in_place_of_its_dataset_is_told(tmp_path: Path) -> None:
+    class_folders(tmp_path / "pets", {"cat": 3, "dog": 2, "emu": 2})
+    message = refused(tmp_path / "pets" / "cat")
+    assert f'If "cat" is one class beside "dog", "emu", choose {tmp_path / "pets"}.' in message
+    assert "Make one folder per class" in message
+    (tmp_path / "pets" / "emu" / "notes.doc").write_text("x")  # no folders of the same kind
+    assert "one class beside" not in refused(tmp_path / "pets" / "cat")
+
+
 def test_a_flat_train_folder_is_explained(tmp_path: Path) -> None:
     write_picture(tmp_path / "train" / "1.png")
     class_folders(tmp_path / "val", {"a": 1})

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from tui.core.dataset.listings import Listing, Picture
 from tui.core.dataset.problems import Problem, many, names_of, some_of
 from tui.core.dataset.samples import Found, Target, is_wrapper, split_named
-from tui.core.dataset.unusable import LAYOUT_HINT, TITLE, check_no_boxes, flat, no_pictures, sheets_hint
+from tui.core.dataset.unusable import LAYOUT_HINT, TITLE, check_no_boxes, flat, no_pictures, one_of, sheets_hint
 from tui.core.dataset.walk import Account, Walker
 from tui.core.errors import UsageError, did_you_mean
 from tui.core.groups.data import DataSettings
@@ -64,7 +64,7 @@ def _check_not_flat(root: str, top: Listing, account: Account) -> None:
         return
     shown = clean_path(root, 200)
     if top.pictures:
-        raise flat(shown, top.pictures, account)
+        raise flat(shown, top.pictures, account, one_of(root))
     if account.not_pictures or account.empty_files:
         raise no_pictures(f"{shown} holds no pictures", account)
     if account.hidden:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from tui.core.dataset.listings import Picture
+from tui.core.dataset.pictures import EXTENSIONS
 from tui.core.dataset.problems import endings_of, many, names_of
 from tui.core.dataset.walk import Account
 from tui.core.errors import UsageError
-from tui.core.text import clean
+from tui.core.text import clean, clean_path
 
 TITLE = "These pictures cannot be used"
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -23,21 +26,48 @@ _BOXES = frozenset({"labels", "annotations", "annotation", "bboxes", "boxes"})
 _NOTES = (".txt", ".xml", ".json")
 _WORD = re.compile(r"([^\W\d_]+(?:[ _-][^\W\d_]+)*)[\W_]*\d")
 _MOST_WORDS = 100
+_MOST_LOOKED, _FIRST = 2000, 20
+"""Entries of the folder above, and of each folder in it, that are looked at to find out what was meant."""
 
 
-def flat(where: str, pictures: Sequence[Picture], account: Account) -> UsageError:
+def flat(where: str, pictures: Sequence[Picture], account: Account, hint: str = "") -> UsageError:
     """Return the refusal of a folder of pictures without class folders.
 
     Args:
         where: the folder, as it is shown.
         pictures: in it.
         account: what else lies there.
+        hint: what else may have been meant, a sentence; may be empty.
     """
     cause = f"{where} is a flat folder of {many(len(pictures), 'picture')} without class folders"
     notes, count = max(((suffix, account.suffixes[suffix]) for suffix in _NOTES), key=lambda one: one[1])
     if 2 * count >= len(pictures) and count > 1:
         cause += f", and the {count:,} {notes} beside them are not read"
-    return UsageError(TITLE, cause, f"{_by_name(pictures) or LAYOUT_HINT}; {_LIST_HINT}{sheets_hint(account)}")
+    step = f"{_by_name(pictures) or LAYOUT_HINT}; {_LIST_HINT}{sheets_hint(account)}"
+    return UsageError(TITLE, cause, f"{hint} {step}".strip())
+
+
+def one_of(root: str) -> str:
+    """Return a sentence where a folder of pictures lies among such folders only, as one class of several does."""
+    above = os.path.dirname(os.path.abspath(root))
+    try:
+        with os.scandir(above) as entries:
+            beside = [entry for entry in itertools.islice(entries, _MOST_LOOKED) if not entry.name.startswith(".")]
+        folders = [entry for entry in beside if entry.is_dir() and entry.path != os.path.abspath(root)]
+        alike = [entry.name for entry in folders if _holds_pictures(entry.path)]
+    except OSError:
+        return ""
+    if not alike or len(alike) < len(folders):
+        return ""
+    name = clean(os.path.basename(os.path.abspath(root)), 60)
+    return f'If "{name}" is one class beside {names_of(sorted(alike), 3)}, choose {clean_path(above, 120)}.'
+
+
+def _holds_pictures(folder: str) -> bool:
+    """Whether the first names in a folder are those of pictures."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in itertools.islice(entries, _FIRST) if not entry.name.startswith(".")]
+    return bool(names) and all(os.path.splitext(name)[1].casefold() in EXTENSIONS for name in names)
 
 
 def sheets_hint(account: Account) -> str:
