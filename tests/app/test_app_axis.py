@@ -79,6 +79,7 @@ def test_the_horizontal_axis_grows_rarely_and_ends_with_the_run() -> None:
 def test_labels_tell_ticks_apart() -> None:
     assert [label for _, label in ticks(Scale(0, 0.05), 3)] == ["0", "0.025", "0.050"]
     assert [label for _, label in ticks(Scale(0, 3), 5)] == ["0", "1", "2", "3"]
+    assert [label for _, label in ticks(Scale(0, 80), 4)] == ["0", "25", "50", "75"]
     assert [label for _, label in ticks(Scale(0.001, 10, log=True), 6)] == ["0.001", "0.01", "0.1", "1", "10"]
     assert [label for _, label in ticks(Scale(0.3, 10, log=True), 5)] == ["0.5", "1", "2", "5", "10"]
     assert [label for _, label in ticks(Scale(0.3, 10, log=True), 4)] == ["0.3", "1", "3", "10"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,25 +128,36 @@ def _log_ceiling(value: float) -> float:
     return next((r * power for r in _LOG_ROUND if r * power >= value * (1 - 1e-9)), 10 * power)
 
 
-def ticks(scale: Scale, most: int) -> list[tuple[float, str]]:
+@lru_cache(maxsize=256)
+def ticks(scale: Scale, most: int) -> tuple[tuple[float, str], ...]:
     """Return at most ``most`` (at least 2) round values on the axis with their labels, from the smallest."""
     narrow = scale.log and scale.high < _LEAST_RATIO * scale.low
     values = _log_ticks(scale, most) if scale.log and not narrow else _linear_ticks(scale, most)
     step = min((b - a for a, b in pairwise(values)), default=abs(scale.high - scale.low))
     if scale.log and not narrow:
-        return [(value, tick(value, value)) for value in values]
-    return [(value, tick(value, step)) for value in values]
+        return tuple((value, tick(value, value)) for value in values)
+    return tuple((value, tick(value, step)) for value in values)
 
 
 def _linear_ticks(scale: Scale, most: int) -> list[float]:
     span = scale.high - scale.low
-    step = _round_up(span / max(1, most - 1), _ROUND)
-    while True:
-        first = math.ceil(scale.low / step - 1e-6)
-        count = math.floor((scale.high - first * step) / step + 1e-6)
-        if count >= 1:
-            return [float(f"{(first + i) * step:.10g}") for i in range(count + 1)]
-        step = _round_up(step / 2.001, _ROUND)  # one label says nothing about the scale
+    wide, narrow = (_round_up(span / max(1, parts), _ROUND) for parts in (most - 1, most))
+    chosen, more = _multiples(scale, wide), _multiples(scale, narrow)
+    while len(more) > max(2, most):
+        narrow = _round_up(1.001 * narrow, _ROUND)
+        more = _multiples(scale, narrow)
+    if len(more) > len(chosen):
+        return more
+    while len(chosen) < 2:  # one label says nothing about the scale
+        wide = _round_up(wide / 2.001, _ROUND)
+        chosen = _multiples(scale, wide)
+    return chosen
+
+
+def _multiples(scale: Scale, step: float) -> list[float]:
+    first = math.ceil(scale.low / step - 1e-6)
+    count = math.floor((scale.high - first * step) / step + 1e-6)
+    return [float(f"{(first + i) * step:.10g}") for i in range(count + 1)]
 
 
 def _log_ticks(scale: Scale, most: int) -> list[float]:
