@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from tui.app.palette import Tone, heat_levels
 from tui.app.widgets.axis import Scale, fitted, ticks
-from tui.app.widgets.heatmap import SHADES
 from tui.app.widgets.panel import Ink, Row, Run, ScrollPanel, fit
 from tui.core.metrics import GRADIENT_NORM
 
@@ -137,12 +136,16 @@ class LayerNorms(ScrollPanel):
         return np.where(np.isnan(share), 0, levels)
 
     def _strip(self, levels: NDArray[Any]) -> list[Run]:
-        shades = self.app.no_color
+        shades = ""
+        if self.app.no_color:
+            from tui.app.widgets.heatmap import SHADES  # for which the first paint does not wait
+
+            shades = SHADES
         most = heat_levels(self.theme)
         runs: list[Run] = []
         for level in levels.tolist():
             ink: Ink = "line" if shades else level
-            text = SHADES[round(level * (len(SHADES) - 1) / most)] if shades else " "
+            text = shades[round(level * (len(shades) - 1) / most)] if shades else " "
             if runs and runs[-1][1] == ink:
                 runs[-1] = (runs[-1][0] + text, ink)
             else:
