@@ -91,6 +91,35 @@ async def test_a_field_that_another_screen_has_changed_is_shown(app: CnntrainApp
         assert form.current == "optimizer.learning_rate"  # nothing was changed, nothing moves
 
 
+async def test_a_folder_that_is_not_there_and_what_becomes_of_a_name_are_told(app: CnntrainApp, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "other").mkdir()
+    async with app.run_test(size=(120, 40)) as pilot:
+        draft, form = await opened(pilot, tmp_path)
+        form.enter(DIRECTORY)
+        await pilot.press("end", *"ets")
+        await settle(pilot)
+        assert draft.problems == {DIRECTORY: "There is no ~/pets."}
+        assert "✗ There is no ~/pets." in shown(app, "limits")
+        await pilot.press("ctrl+u", *"~/other")
+        await settle(pilot)
+        assert draft.problems == {}
+        await pilot.press("s")
+        await settle(pilot)
+        assert draft.problems == {DIRECTORY: "There is no ~/others."}
+        (tmp_path / "others").mkdir()
+        await pilot.press("x", "backspace")
+        await settle(pilot)
+        assert draft.problems == {}
+        form.enter("run.name")
+        await pilot.press("ctrl+u", *"My Blüten!")
+        await settle(pilot)
+        assert shown(app, "limits").startswith('As a directory: "My-Blüten"')
+        await pilot.press("ctrl+u", *"fine")
+        await settle(pilot)
+        assert "As a directory" not in shown(app, "limits")
+
+
 @pytest.mark.long
 async def test_every_setting_is_shown_explained_and_checked(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:

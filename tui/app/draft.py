@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core import schema
 from tui.core.errors import UsageError
+from tui.core.naming import safe_name
 from tui.core.refusal import SettingsError
 from tui.core.rundir import new_run
 from tui.core.settings import Settings
@@ -104,6 +105,7 @@ class Draft:
         self._scan: tuple[str, Scan] | None = None
         self._shown_directory = (clean_path(self.directory), self.directory)
         self._trained_on = (self.directory, pictures)
+        self._missing: str | None = None
         self.texts[DIRECTORY] = self._shown_directory[0]
         self._kept = dict(self.texts)
         self._check()
@@ -135,6 +137,17 @@ class Draft:
             self._editing = True
         self.texts[key] = text
         self._check()
+
+    def looked_for(self, directory: str, there: bool) -> None:
+        """Take notice that there is such a folder, or none."""
+        self._missing = None if there else directory
+        self._check()
+
+    @property
+    def becomes(self) -> str:
+        """What the run's directory is called after its time; empty where that is the name, or nothing is left of it."""
+        name = safe_name(self.name)
+        return name if name != self.name else ""
 
     def leave(self) -> None:
         """Take notice that another field is edited from now on: what was typed so far is one step for `undo`."""
@@ -260,6 +273,8 @@ class Draft:
             self._effective = self._nearly(values)
         if not self.texts[DIRECTORY].strip():
             self.problems[DIRECTORY] = "Choose a folder of pictures."
+        elif self.settings.data.directory == self._missing:
+            self.problems.setdefault(DIRECTORY, f"There is no {clean_path(self._missing)}.")
         try:
             new_run(self.root, self.name)
         except UsageError:

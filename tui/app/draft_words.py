@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.content import Content
 
-from tui.app.draft import Draft
+from tui.app.draft import NAME, Draft, problem_words
 from tui.app.widgets.columns import Cell, line
-from tui.core.schema import Setting, in_words
+from tui.core.schema import Setting, idle_words, in_words
 from tui.core.text import clean
+from tui.runs import notices
 
 
 def wrapped_command(pieces: list[str], width: int) -> list[Content]:
@@ -61,6 +62,33 @@ def words_of(setting: Setting) -> str:
     """Return by what else a setting is found: its group, what it says of itself, its choices and other names."""
     choices = " ".join(map(str, setting.choices))
     return f"{setting.group_title} {setting.help} {choices} {setting.also}"
+
+
+def limits_words(draft: Draft, setting: Setting, choices: int, width: int) -> Content:
+    """Return what stands below the explanation of a setting: what is wrong with it, that it has no effect, or limits.
+
+    Args:
+        draft: all settings.
+        setting: the one that is explained.
+        choices: how many values it is chosen from; 0: it is typed.
+        width: cells.
+    """
+    wrong = problem_words(draft, setting.key)
+    if wrong:
+        return Content.styled(f"✗ {wrong}", "$text-error")
+    if setting.when is not None and not draft.in_effect(setting.key):
+        return Content.styled(idle_words(setting), "$text-warning")
+    if draft.split_already(setting.key):
+        return Content.styled(f"{setting.key} has no effect: the dataset is split already", "$text-warning")
+    if setting.key == "notices.send" and (missing := notices.missing(draft.texts[setting.key])):
+        return Content.styled(clean(missing, 300), "$text-warning")
+    limits = setting.limits
+    if setting.key == NAME and draft.becomes:
+        limits = f'As a directory: "{draft.becomes}"'
+    elif choices and (not limits or len(limits) + len(setting.key) + 5 > width):
+        limits = f"{choices} names, type to search"
+    limits = f"{limits}   " if limits and setting.kind != "bool" else ""
+    return Content.styled(f"{limits}{setting.key}", "$foreground-muted")
 
 
 def differences(draft: Draft) -> str:

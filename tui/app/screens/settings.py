@@ -14,8 +14,16 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
 from tui.app import starts
-from tui.app.draft import DIRECTORY, Draft, fields, problem_words
-from tui.app.draft_words import changes_words, findable, group_line, network_words, words_of, wrapped_command
+from tui.app.draft import DIRECTORY, Draft, fields
+from tui.app.draft_words import (
+    changes_words,
+    findable,
+    group_line,
+    limits_words,
+    network_words,
+    words_of,
+    wrapped_command,
+)
 from tui.app.samples import mixed
 from tui.app.screens.begin import begin
 from tui.app.screens.save_preset import save_preset
@@ -28,9 +36,8 @@ from tui.app.widgets.rate_curve import RateCurve
 from tui.app.widgets.row_list import RowList
 from tui.core.dataset.problems import many
 from tui.core.dataset.scan import Scan
-from tui.core.schema import Setting, idle_words
+from tui.core.schema import Setting
 from tui.core.text import clean, clean_path
-from tui.runs import notices
 
 _TOLD = 3
 """Lines of the explanation and the limits below the form."""
@@ -86,6 +93,18 @@ class SettingsScreen(Screen[None]):
         """Check it, and show how everything stands now."""
         self._draft.write(event.key, event.text)
         self._show()
+        if event.key == DIRECTORY and self._draft.directory:
+            look = partial(self._look_for, self._draft.directory)
+            self.run_worker(look, thread=True, exclusive=True, group="directory", exit_on_error=False)
+
+    def _look_for(self, directory: str) -> None:
+        """See in a thread whether a folder is there: a disk that does not answer holds up nobody who types."""
+        self.app.call_from_thread(self._looked_for, directory, os.path.exists(directory))
+
+    def _looked_for(self, directory: str, there: bool) -> None:
+        if self.is_attached:
+            self._draft.looked_for(directory, there)
+            self._show()
 
     @on(Form.Entered)
     def entered(self, event: Form.Entered) -> None:
@@ -300,21 +319,6 @@ class SettingsScreen(Screen[None]):
         setting = self._setting
         if setting is None:
             return
-        wrong = problem_words(self._draft, setting.key)
-        if wrong:
-            below = Content.styled(f"✗ {wrong}", "$text-error")
-        elif setting.when is not None and not self._draft.in_effect(setting.key):
-            below = Content.styled(idle_words(setting), "$text-warning")
-        elif self._draft.split_already(setting.key):
-            below = Content.styled(f"{setting.key} has no effect: the dataset is split already", "$text-warning")
-        elif setting.key == "notices.send" and (missing := notices.missing(self._draft.texts[setting.key])):
-            below = Content.styled(clean(missing, 300), "$text-warning")
-        else:
-            choices = choices_of(setting)
-            limits = setting.limits
-            if choices and (not limits or len(limits) + len(setting.key) + 5 > self.size.width):
-                limits = f"{len(choices)} names, type to search"
-            limits = f"{limits}   " if limits and setting.kind != "bool" else ""
-            below = Content.styled(f"{limits}{setting.key}", "$foreground-muted")
+        below = limits_words(self._draft, setting, len(choices_of(setting)), self.size.width)
         self.query_one("#help", Static).update(Content(setting.help), layout=False)
         self.query_one("#limits", Static).update(below, layout=False)
