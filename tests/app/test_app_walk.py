@@ -338,6 +338,7 @@ async def test_help_and_palette_say_what_the_keys_do(tmp_path: Path, monkeypatch
         listed = [command.title for command in app.get_system_commands(app.screen)]
         assert len(set(listed)) == len(listed)
         commands = {command.title: command.help for command in app.get_system_commands(app.screen)}
+        assert commands["Delete"].startswith("x: ")  # of its two keys the one that is told
         await pilot.press("question_mark")
         await settle(pilot)
         shown = " ".join(str(line.render()) for line in app.screen.query(Static))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.notifications import Notify
@@ -182,7 +182,11 @@ class CnntrainApp(CellExactApp[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette: what the keys of the active screen do, from their bindings."""
-        for active in {a.binding.id: a for a in screen.active_bindings.values() if a.enabled}.values():
+        first: dict[str | None, ActiveBinding] = {}  # of several keys the one that is told
+        for each in screen.active_bindings.values():
+            if each.enabled:
+                first.setdefault(each.binding.id, each)
+        for active in first.values():
             binding = active.binding
             if binding.id and binding.description:
                 run = partial(self.run_action, binding.action, active.node)
