@@ -67,10 +67,10 @@ async def test_notices_that_would_go_nowhere_are_told_beside_their_field(app: Cn
         form.enter("notices.send")
         await settle(pilot)
         assert "notices.send" in shown(app, "limits")
-        assert "names no webhook" not in shown(app, "limits")
+        assert "No webhook" not in shown(app, "limits")
         await pilot.press("right")
         await settle(pilot)
-        assert shown(app, "limits").endswith("notices.toml names no webhook or command.")
+        assert shown(app, "limits").startswith("No webhook or command is named in ")
 
 
 async def test_a_field_that_another_screen_has_changed_is_shown(app: CnntrainApp, tmp_path: Path) -> None:
@@ -118,6 +118,19 @@ async def test_a_folder_that_is_not_there_and_what_becomes_of_a_name_are_told(ap
         await pilot.press("ctrl+u", *"fine")
         await settle(pilot)
         assert "As a directory" not in shown(app, "limits")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 24), (80, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_a_long_explanation_is_shown_whole(size: tuple[int, int], app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=size) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        for key in ("notices.send", "model.name", "data.flip", "data.cutmix"):
+            form.enter(key)
+            await settle(pilot)
+            below = " ".join(" ".join(text_of(app).split("─" * 10)[-1].split()).split())
+            assert fields()[key].help in below, key
+            assert key in below
+            assert "$ cnntrain train" in below or size[0] < 80
 
 
 @pytest.mark.long

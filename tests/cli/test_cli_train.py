@@ -140,7 +140,7 @@ def test_a_setting_that_another_one_leaves_without_effect_is_told(cnntrain, star
 
 def test_notices_that_would_go_nowhere_are_told(cnntrain, started, data: Path) -> None:
     command = ("train", "cpu-quick", "--data", str(data), "--detach", "--set")
-    told = "notices.toml names no webhook or command."
+    told = "notices.toml, so notices.send=all tells nobody."
     assert told in cnntrain(*command, "notices.send=all").stderr
     assert told not in cnntrain(*command, "notices.send=off").stderr
 

@@ -147,7 +147,7 @@ def test_nothing_is_sent_without_being_asked_for(tmp_path: Path, web: Web) -> No
     end(run, Notifier(run, NoticeSettings(send="all"), told.append), "failed")
     assert web.bodies == []
     assert len(told) == 1
-    assert "names no webhook or command" in told[0]
+    assert "No webhook or command is named in" in told[0]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_what_fails_is_told_once(tmp_path: Path, command: list[str]) -> None:
 
 def test_it_is_known_beforehand_that_nobody_would_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert notices.missing("off") == ""
-    assert notices.missing("all").endswith("notices.toml names no webhook or command.")
+    assert notices.missing("all").endswith("notices.toml, so notices.send=all tells nobody.")
     write(command=["/does/not/exist"])
     assert notices.missing("problems") == "There is no program /does/not/exist."
     write(command=[sys.executable])

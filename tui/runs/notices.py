@@ -90,7 +90,7 @@ def missing(send: str) -> str:
         return str(error)
     if to.webhook or to.command:
         return _no_program(to)
-    return f"notices.send is {send}, but {clean_path(notices_file())} names no webhook or command."
+    return f"No webhook or command is named in {clean_path(notices_file())}, so notices.send={send} tells nobody."
 
 
 def check_typed() -> None:

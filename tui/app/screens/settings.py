@@ -39,8 +39,8 @@ from tui.core.dataset.scan import Scan
 from tui.core.schema import Setting
 from tui.core.text import clean, clean_path
 
-_TOLD = 3
-"""Lines of the explanation and the limits below the form."""
+_FEWEST, _MOST = 2, 4
+"""Lines of the explanation below the form."""
 _RATES = ("optimizer.learning_rate", "training.epochs", "training.max_steps")
 """Settings besides those of the schedule that change its curve."""
 
@@ -59,6 +59,8 @@ class SettingsScreen(Screen[None]):
         self._setting: Setting | None = None
         self._survey: Survey | None = None
         self._before: dict[str, str] = {}
+        self._told = _FEWEST
+        """Lines of the explanation."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
@@ -289,7 +291,10 @@ class SettingsScreen(Screen[None]):
             return
         # Its own height is not yet what it becomes when the last problem has just gone.
         about = self.query_one("#about").content_size
-        width, height = (about.width, about.height - _TOLD) if about else (self.size.width - 2, 2)
+        width, height = (about.width, about.height - self._told - 1) if about else (self.size.width - 2, 2)
+        if height < 1:
+            place.update("", layout=False)
+            return
         lines = wrapped_command([clean(piece) for piece in self._draft.command()], width)
         if len(lines) > height:
             hint = Content.styled(" … F6 copies all", "$foreground-muted")
@@ -320,5 +325,12 @@ class SettingsScreen(Screen[None]):
         if setting is None:
             return
         below = limits_words(self._draft, setting, len(choices_of(setting)), self.size.width)
-        self.query_one("#help", Static).update(Content(setting.help), layout=False)
+        explained, place = Content(setting.help), self.query_one("#help", Static)
+        room = _FEWEST if self.query_one("#curve").display else _MOST
+        lines = min(room, max(_FEWEST, len(explained.wrap(max(1, self.size.width - 2)))))
+        place.update(explained, layout=False)
+        if lines != self._told:
+            self._told = lines
+            place.styles.height = lines
+            self._show_command()
         self.query_one("#limits", Static).update(below, layout=False)
