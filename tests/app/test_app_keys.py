@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tui.app.app import CnntrainApp
+from tui.app.ascii import plain
 from tui.app.widgets.keys import Key, Keys, fitted
 
 OWN = [("escape", "esc", "Back"), ("s", "s", "Stop"), ("p", "p", "Pause"), ("v", "v", "Validate")]
@@ -133,3 +137,13 @@ async def test_a_key_that_cannot_be_used_is_dim_and_a_click_on_it_rings(monkeypa
         assert colours["Beta"] != colours["Alpha"] == colours["Help"]
         await pilot.click(Keys, offset=(last_line(app).index("Beta"), 0))
         assert (rung, page.pressed) == ([True], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("enter", "enter"), ("backspace", "backspace"), ("ctrl+t", "^t"), ("left", "←")]
+)
+def test_keys_have_names_that_every_font_can_show(tmp_path: Path, key: str, shown: str) -> None:
+    app = CnntrainApp(runs_root=tmp_path)
+    assert app.get_key_display(Binding(key, "act", "Act")) == shown
+    assert plain(shown).isascii()
+    assert "?" not in plain(shown)

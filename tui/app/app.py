@@ -104,6 +104,11 @@ class CnntrainApp(CellExactApp[None]):
         """Whether to draw seldom: the line is slow, or somebody wants it."""
         return self.preferences.eco == "on" or (self.preferences.eco == "auto" and self.slow_line)
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Return what a key is called: those that Textual has a sign for, which few fonts have, by their names."""
+        shown = super().get_key_display(binding)
+        return shown.replace("⏎", "enter").replace("⌫", "backspace")
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what each row goes through on its way to the terminal."""
         usual = super().get_line_filters()
