@@ -23,6 +23,7 @@ from tui.app.screens.settings import SettingsScreen
 from tui.core import presets
 from tui.core.dataset.scan import scan
 from tui.core.errors import FailureError
+from tui.core.metrics import LEARNING_RATE
 from tui.core.rate_range import RateRange, Smoothed, rates, suggest
 from tui.core.rehearsal import Rehearsal
 from tui.runs import rehearsals
@@ -184,7 +185,7 @@ async def test_a_rate_is_chosen_and_taken_into_the_settings(app: CnntrainApp, en
             assert words in said, words
         found = a_range().suggestions
         await pilot.press("down")
-        await until(pilot, lambda: f"{found[1].name} {found[1].rate:.2e}" in text_of(app))
+        await until(pilot, lambda: f"{found[1].name} {LEARNING_RATE.format(found[1].rate)}" in text_of(app))
         assert draft.settings.optimizer.learning_rate == before
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SettingsScreen))

@@ -297,7 +297,7 @@ async def test_rate_epochs_and_the_end_of_an_epoch_are_asked_for(live: Any) -> N
         await settled(pilot, run)
         await pilot.press("t")
         await until(pilot, lambda: "Multiply the learning rate" in run.text())
-        assert "now 1.25e-02, by" in run.text()
+        assert "now 0.0125, by" in run.text()
         for wrong, told in (("0", "A factor is between"), ("1", "changes nothing"), ("a", "This is no number.")):
             await pilot.press("end", "ctrl+u", *wrong, "enter")
             await until(pilot, lambda told=told: told in run.text())

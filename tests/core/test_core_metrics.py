@@ -8,7 +8,7 @@ import math
 import pytest
 
 from tui.core import events
-from tui.core.metrics import ACCURACY, MAE, METRICS, PRECISION, TASKS, of_task, task_of
+from tui.core.metrics import ACCURACY, GRADIENT_NORM, LOSS, MAE, METRICS, PRECISION, TASKS, of_task, task_of
 from tui.core.sentences import scores, sentence
 
 
@@ -66,3 +66,25 @@ def test_an_epoch_of_an_older_run_keeps_its_accuracy() -> None:
 def test_what_was_not_measured_is_a_dash_in_a_table_and_nan_elsewhere() -> None:
     assert [PRECISION.format_measured(value) for value in (math.nan, None, 0.5)] == ["–", "–", "50.0 %"]
     assert PRECISION.format(math.nan) == "NaN"
+
+
+@pytest.mark.parametrize(
+    ("value", "norm", "loss"),
+    [
+        (0.0, "0", "0.0000"),
+        (0.078412, "0.0784", "0.0784"),
+        (2.4449, "2.44", "2.4449"),
+        (0.001, "0.001", "0.0010"),
+        (0.00012345, "1.23e-4", "1.23e-4"),
+        (-3e-12, "-3.00e-12", "-3.00e-12"),
+        (999.4, "999", "999.40"),
+        (999.7, "1,000", "999.70"),
+        (54321.0, "54,321", "54321.00"),
+        (123456.0, "1.23e5", "1.23e5"),
+        (math.inf, "∞", "∞"),
+        (math.nan, "NaN", "NaN"),
+    ],
+)
+def test_numbers_are_written_as_people_read_them(value: float, norm: str, loss: str) -> None:
+    assert (GRADIENT_NORM.format(value), LOSS.format(value)) == (norm, loss)
+    assert max(len(norm), len(loss)) <= 9

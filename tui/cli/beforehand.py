@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tui.cli.table import aligned
 from tui.cli.terminal import StageLine, complain, emit, say, width, wrapped
+from tui.core.metrics import LEARNING_RATE
 from tui.core.rehearsal import report
 from tui.core.text import clean
 
@@ -71,7 +72,7 @@ def range_test(settings: Settings, *, root: Path, as_json: bool) -> None:
     every = max(1, len(found.rates) // 20)
     rows: list[tuple[str, ...]] = [("RATE", "LOSS", "SMOOTHED")]
     rows += [
-        (f"{rate:.2e}", f"{loss:.4g}", f"{smooth:.4g}")
+        (LEARNING_RATE.format(rate), f"{loss:.4g}", f"{smooth:.4g}")
         for rate, loss, smooth in list(zip(found.rates, found.losses, found.smoothed, strict=True))[::every]
     ]
     for line in aligned(rows, room=width(), right=(0, 1, 2)):
@@ -82,7 +83,7 @@ def range_test(settings: Settings, *, root: Path, as_json: bool) -> None:
         return
     say()
     table = [("SUGGESTION", "RATE", "LOSS", "WHY")]
-    table += [(one.name, f"{one.rate:.2e}", f"{one.loss:.4g}", one.why) for one in found.suggestions]
+    table += [(one.name, LEARNING_RATE.format(one.rate), f"{one.loss:.4g}", one.why) for one in found.suggestions]
     for line in aligned(table, room=width(), right=(1, 2)):
         say(line)
     say(f"To use the first: --set optimizer.learning_rate={found.suggestions[0].rate:g}")

@@ -18,7 +18,8 @@ Task = Literal["classification", "regression", "multilabel"]
 """What is learned: one class of several, one or several numbers, or any number of labels per picture."""
 TASKS: tuple[Task, ...] = get_args(Task)
 
-Form = Literal["percent", "plain", "scientific", "rate"]
+Form = Literal["percent", "plain", "significant", "rate"]
+"""How numbers are written; ``significant``: with three digits that count, as suits what spans powers of ten."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class Metric:
             return f"{100 * value:.1f} %"
         if self.form == "rate" and abs(value) < 1e6:
             return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-        if self.form == "scientific" or (value != 0 and not 1e-3 <= abs(value) < 1e5):
-            return f"{value:.2e}"
+        if value != 0 and not 1e-3 <= abs(value) < 1e5:
+            mantissa, _, exponent = f"{value:.2e}".partition("e")
+            return f"{mantissa}e{int(exponent)}"
+        if self.form == "significant":
+            return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
         return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
     def is_better(self, new: float, old: float | None) -> bool:
@@ -78,12 +82,12 @@ ACCURACY = Metric(
     short="acc",
 )
 LEARNING_RATE = Metric(
-    "learning_rate", "learning rate", form="scientific", help="The learning rate in force in this step."
+    "learning_rate", "learning rate", form="significant", help="The learning rate in force in this step."
 )
 GRADIENT_NORM = Metric(
     "gradient_norm",
     "gradient norm",
-    form="scientific",
+    form="significant",
     help="L2 norm of the whole gradient, before clipping.",
 )
 IMAGES_PER_SECOND = Metric(
@@ -212,11 +216,11 @@ AVERAGE_PRECISION = Metric(
     help="Area under a label's precision against recall: the mean precision at each picture that has it.",
 )
 
-WEIGHT_NORM = Metric("weight_norm", "weight norm", form="scientific", help="L2 norm of a layer's weight.")
+WEIGHT_NORM = Metric("weight_norm", "weight norm", form="significant", help="L2 norm of a layer's weight.")
 UPDATE_RATIO = Metric(
     "update_ratio",
     "update ratio",
-    form="scientific",
+    form="significant",
     help="How far a step moved a layer's weight, as a share of the weight.",
 )
 DEAD_CHANNELS = Metric(

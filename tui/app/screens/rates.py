@@ -19,6 +19,7 @@ from tui.app.widgets.columns import Cell, line
 from tui.app.widgets.keys import Keys
 from tui.app.widgets.panel import Rows
 from tui.app.widgets.row_list import RowList
+from tui.core.metrics import LEARNING_RATE
 from tui.core.rate_range import HIGHEST, LOWEST, STEPS, RateRange, Suggestion
 from tui.core.text import clean
 
@@ -150,7 +151,7 @@ class RatesScreen(TrialScreen[RateRange]):
                 last=len(found.rates),
                 traces=[Trace("step", "raw", steps, losses, losses), Trace("smoothed", "line", steps, smooth, smooth)],
                 marks=marks,
-                value=f"{chosen.name} {chosen.rate:.2e}" if chosen is not None else "",
+                value=f"{chosen.name} {LEARNING_RATE.format(chosen.rate)}" if chosen is not None else "",
                 value_tone="mark",
                 ticks=[(_step(10.0**power), f"1e{power:+d}") for power in range(-7, 2)],
             )
@@ -166,7 +167,7 @@ def _row(one: Suggestion, width: int) -> Content:
     return line(
         [
             Cell(one.name, 12, "bold"),
-            Cell(f"{one.rate:.2e}", 9, right=True),
+            Cell(LEARNING_RATE.format(one.rate), 9, right=True),
             Cell(f"loss {one.loss:.4g}", 11),
             Cell(one.why, max(8, width - 40), "$foreground-muted"),
         ]
