@@ -11,7 +11,7 @@ from textual import events
 from textual.keys import _character_to_key as character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Static
-from walking import make_app, settle, text_of
+from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
@@ -131,6 +131,12 @@ async def test_a_long_explanation_is_shown_whole(size: tuple[int, int], app: Cnn
             assert fields()[key].help in below, key
             assert key in below
             assert "$ cnntrain train" in below or size[0] < 80
+        await pilot.resize_terminal(54, 24)
+        form.enter("notices.send")
+        explained = app.screen.query_one("#help")
+        await until(pilot, lambda: explained.size == (52, 4))
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: explained.size == (size[0] - 2, 4 if size[0] < 80 else 3))
 
 
 @pytest.mark.long

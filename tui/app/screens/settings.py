@@ -318,6 +318,7 @@ class SettingsScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self._show_title()
+        self._show_help()
         self.call_after_refresh(self._show_command)
 
     def _show_help(self) -> None:
