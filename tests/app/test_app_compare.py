@@ -144,7 +144,7 @@ async def test_a_run_that_was_over_has_no_value_at_the_cursor(app: CnntrainApp) 
         letters = {one.letter: one.state.step for one in screen._drawn}
         await pilot.press("right")
         await pilot.press(*["left"] * 10)
-        told = " ".join(text_of(app).split("\n")[0].split("─")[-1].split())
+        told = " ".join(text_of(app).split("\n")[0].split("━")[-1].split())
         assert told.startswith("step 2")
         for letter, last in letters.items():
             assert (f"{letter} " in told) == (last >= 250), told

@@ -21,7 +21,7 @@ from tui.app.screens.validation_pages import ValidationPages
 from tui.app.widgets.keys import Keys
 from tui.app.widgets.mistake_gallery import MistakeGallery
 from tui.app.widgets.pages import Pages
-from tui.core.sentences import scores
+from tui.core.sentences import epochs, scores
 
 if TYPE_CHECKING:
     from tui.core.events import Evaluated
@@ -162,7 +162,7 @@ class ValidationScreen(Screen[None]):
             head.update(Content("This run has not been validated yet."), layout=False)
             return
         place, many = self._evaluations.place
-        what = "Test" if event.split == "test" else f"Validation after epoch {event.epoch:.3g}"
+        what = "Test" if event.split == "test" else f"Validation after epoch {epochs(event.epoch)}"
         best = "  ▲ best" if event is self._follower.state.best else ""
         where = (f"  {place} of {many}  ", "$foreground-muted")
         waiting = ("  reading…" if loaded is None else "", "$foreground-muted")

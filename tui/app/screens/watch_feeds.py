@@ -27,6 +27,7 @@ from tui.core.metrics import (
     Metric,
     of_task,
 )
+from tui.core.sentences import epochs
 from tui.runs.follow import RunFollower
 from tui.runs.state import RunState
 
@@ -208,7 +209,7 @@ def _classes(panel: ClassRecall, follower: RunFollower, window: Window) -> None:
     if shown is None or state.started is None:
         return
     last = state.evaluations[-2] if shown is not state.test and len(state.evaluations) > 1 else None
-    when = "test" if shown is state.test else f"epoch {shown.epoch:.3g}"
+    when = "test" if shown is state.test else f"epoch {epochs(shown.epoch)}"
     if state.started.task == "regression":
         earlier = last.metrics if last is not None else {}
         told = [metric for metric in of_task("regression").told if metric.name in shown.metrics]

@@ -193,6 +193,7 @@ class Panel(Rows, can_focus=True):
         self.redraw()
 
     def _heading(self, width: int) -> Row:
+        """Return the title; that of the chosen panel stands out without colours, too."""
         focused = self.has_focus
         left: list[Run] = [(f"{self.number} ", "focus" if focused else "muted")] if self.number else []
         left.append((self.title, "focus" if focused else "text"))
@@ -204,7 +205,7 @@ class Panel(Rows, can_focus=True):
         if note:
             left += [("  ", "faint"), *note]
         room = width - cells(left) - cells(value) - 1 - bool(value)
-        left.append((" " + "─" * max(0, room), "focus" if focused else "faint"))
+        left.append((" " + ("━" if focused else "─") * max(0, room), "focus" if focused else "faint"))
         return tuple([*left, (" ", "faint"), *value] if value else left)
 
 

@@ -6,6 +6,7 @@ from tui.app.format import compact
 from tui.app.palette import Tone
 from tui.app.widgets.axis import Scale
 from tui.app.widgets.panel import Row, Rows, Run
+from tui.core import sentences
 from tui.core.extensions import planned_steps
 from tui.core.schedule import Curve
 from tui.core.schema import in_words
@@ -102,7 +103,7 @@ def _axis(width: int, epochs: float, warmup: float, steps: int | None) -> Row:
     line = ["─"] * width
     if warmup:
         line[min(width - 1, int(warmup / epochs * width))] = "┴"
-    words = f" {epochs:.3g} epochs" + (f", {compact(steps)} steps" if steps else "")
+    words = f" {sentences.epochs(epochs)} epochs" + (f", {compact(steps)} steps" if steps else "")
     words = words[-width:]
     line[-len(words) :] = words
     start = f"└{'warm-up' if warmup / epochs * width >= 9 else ''}"

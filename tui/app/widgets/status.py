@@ -21,6 +21,7 @@ from tui.core.metrics import (
     LOSS,
     Metric,
 )
+from tui.core.sentences import epochs
 from tui.core.text import clean, clean_path
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def outcome(state: RunState) -> list[tuple[str, Tone]]:
         said.insert(0, f"Test {headline.label} {headline.format(state.test.metrics.get(headline.name))}.")
     if state.best is not None:
         best = headline.format(state.best.metrics.get(headline.name))
-        said.append(f"Best validation {headline.label} {best} after epoch {state.best.epoch:.3g}.")
+        said.append(f"Best validation {headline.label} {best} after epoch {epochs(state.best.epoch)}.")
     return [(" ".join(said), tone), (_next_step(state), "text")]
 
 
