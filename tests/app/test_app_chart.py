@@ -41,9 +41,9 @@ class Shown(App[None]):
 @pytest.mark.parametrize(
     ("width", "legend"),
     [
-        (60, "1 loss  ━ batch  ━ smoothed  ◆ validation  log ─"),
-        (46, "1 loss  ━ batch  ━ smoothed  log ─"),
-        (32, "1 loss  log ─"),
+        (60, "1 loss  ━ batch  ━ smoothed  ◆ validation  log ━"),
+        (46, "1 loss  ━ batch  ━ smoothed  log ━"),
+        (32, "1 loss  log ━"),
     ],
 )
 async def test_the_lines_are_told_apart_and_a_logarithmic_axis_is_named_where_a_whole_legend_has_no_room(

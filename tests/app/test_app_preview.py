@@ -252,7 +252,7 @@ async def test_the_form_opens_it_with_what_is_typed(
         assert app.screen is form
         assert draft.texts["data.resize"] == "letterbox"
         assert "letterbox" in text_of(app)
-        assert form.query_one(Form).current == "data.image_size"
+        assert form.query_one(Form).current == "data.resize"
 
 
 async def test_the_form_looks_through_a_folder_that_was_only_typed(
