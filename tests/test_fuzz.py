@@ -320,7 +320,7 @@ async def test_the_bytes_that_the_terminal_gets(tmp_path: Path, monkeypatch: pyt
     """One run with most of the hostile names, watched, and a home screen with others; every panel, some keys."""
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setattr("tui.app.screens.watch.TICK", 0.05)
+    monkeypatch.setattr("tui.app.screens.watch_pace.TICK", 0.05)
     monkeypatch.chdir(tmp_path)
     presets.user_directory().mkdir(parents=True)
     for number, text in enumerate(names(13, 20)):

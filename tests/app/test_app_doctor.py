@@ -80,7 +80,7 @@ def app_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cnn
 
 
 async def watching(pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._beat > 1)
+    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._pace.turn > 1)
 
 
 async def opened(pilot: Pilot[Any]) -> DoctorScreen:

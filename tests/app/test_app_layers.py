@@ -41,7 +41,7 @@ def app_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cnn
 
 async def opened(pilot: Pilot[Any]) -> LayersScreen:
     """Go from the watch screen to the layers."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._beat > 1)
+    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._pace.turn > 1)
     await pilot.press("y")
     await until(pilot, lambda: isinstance(pilot.app.screen, LayersScreen) and heat_map(pilot)._heat is not None)
     screen = pilot.app.screen

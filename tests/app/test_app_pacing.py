@@ -193,7 +193,7 @@ async def test_a_request_on_a_disk_that_does_not_answer_holds_nothing_up(
     monkeypatch.setattr("tui.app.screens.asking._PATIENCE", 0.05)
     try:
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await until(pilot, lambda: len(app.screen_stack) > 1 and app.screen_stack[1]._beat > 2)  # type: ignore[attr-defined]
+            await until(pilot, lambda: len(app.screen_stack) > 1 and app.screen_stack[1]._pace.turn > 2)  # type: ignore[attr-defined]
             screen = app.screen
             assert isinstance(screen, WatchScreen)
             monkeypatch.setattr(os, "mkdir", slow)
@@ -251,7 +251,7 @@ async def test_a_disk_that_does_not_answer_stops_nothing_but_the_news(
     monkeypatch.setattr("tui.app.screens.watch._STALE", 0.1)
     try:
         async with app.run_test(size=(120, 40)) as pilot:
-            await until(pilot, lambda: len(app.screen_stack) > 1 and app.screen_stack[1]._beat > 2)  # type: ignore[attr-defined]
+            await until(pilot, lambda: len(app.screen_stack) > 1 and app.screen_stack[1]._pace.turn > 2)  # type: ignore[attr-defined]
             screen = app.screen
             assert isinstance(screen, WatchScreen)
             monkeypatch.setattr(os, "pread", slow)

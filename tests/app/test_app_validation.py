@@ -78,7 +78,7 @@ def with_pictures(run: RunDir, root: Path) -> None:
 
 async def opened(pilot: Pilot[Any]) -> ValidationScreen:
     """Go from the watch screen to the validations."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._beat > 1)
+    await until(pilot, lambda: isinstance(pilot.app.screen, WatchScreen) and pilot.app.screen._pace.turn > 1)
     await pilot.press("a")
     await until(pilot, lambda: isinstance(pilot.app.screen, ValidationScreen) and pilot.app.screen.complete)
     await breathe()

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from walking import until
 
 from tui.app.app import CnntrainApp
-from tui.app.screens import watch
+from tui.app.screens import watch_pace
 from tui.app.screens.dashboard import Dashboard
 from tui.app.screens.home import HomeScreen
 from tui.app.screens.watch import WatchScreen
@@ -36,7 +36,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in (("TZ", "UTC"), ("COLORTERM", "truecolor"), ("TERM", "xterm-256color")):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("tui.app.screens.watch.TICK", 0.05)
+    monkeypatch.setattr("tui.app.screens.watch_pace.TICK", 0.05)
     time.tzset()
     yield
     monkeypatch.undo()
@@ -80,7 +80,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 async def settled(pilot: Pilot[Any], live: Live) -> None:
     """Wait until the run has been read and nothing moves any more."""
-    await until(pilot, lambda: len(live.app.screen_stack) > 1 and live.screen._beat > 0)
+    await until(pilot, lambda: len(live.app.screen_stack) > 1 and live.screen._pace.turn > 0)
     before, same = "", 0
     for _ in range(100):
         await pilot.pause(0.03)
@@ -349,8 +349,8 @@ async def test_a_run_that_is_over_is_asked_nothing(live: Any, status: str) -> No
 async def test_a_run_that_is_over_is_looked_at_seldom_until_it_goes_on(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_STILL", 2)
-    monkeypatch.setattr(watch, "_REST", 0.3)
+    monkeypatch.setattr(watch_pace, "STILL", 2)
+    monkeypatch.setattr(watch_pace, "REST", 0.3)
     run = live(status="finished")
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
@@ -358,15 +358,15 @@ async def test_a_run_that_is_over_is_looked_at_seldom_until_it_goes_on(
         await until(pilot, lambda: run.app.screen._period == 0.3)
         resting = run.app.screen._ticks
         builders.append_event(run.run, events.Launched(attempt=2, host="elsewhere", pid=1))
-        await until(pilot, lambda: run.app.screen._period == watch.TICK)
+        await until(pilot, lambda: run.app.screen._period == watch_pace.TICK)
         assert resting._task is None  # one timer at a time
 
 
 async def test_a_run_that_was_over_and_is_extended_from_its_screen_is_looked_at_often_at_once(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_STILL", 2)
-    monkeypatch.setattr(watch, "_REST", 30.0)
+    monkeypatch.setattr(watch_pace, "STILL", 2)
+    monkeypatch.setattr(watch_pace, "REST", 30.0)
     run = live(status="finished")
 
     def extended(root: RunDir, epochs: int) -> Any:
@@ -385,14 +385,14 @@ async def test_a_run_that_was_over_and_is_extended_from_its_screen_is_looked_at_
         await pilot.press("x", "enter")
         await until(pilot, lambda: isinstance(run.app.screen, WatchScreen) and run.app.screen is not resting)
         await until(pilot, lambda: "finished" not in run.text().split("\n")[0], seconds=5)
-        assert run.app.screen._period == watch.TICK
+        assert run.app.screen._period == watch_pace.TICK
 
 
 async def test_other_records_of_a_run_that_is_looked_at_seldom_are_read_at_once(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_STILL", 2)
-    monkeypatch.setattr(watch, "_REST", 60.0)
+    monkeypatch.setattr(watch_pace, "STILL", 2)
+    monkeypatch.setattr(watch_pace, "REST", 60.0)
     run = live(status="finished")
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
@@ -406,13 +406,13 @@ async def test_other_records_of_a_run_that_is_looked_at_seldom_are_read_at_once(
 async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_STILL", 1)
+    monkeypatch.setattr(watch_pace, "STILL", 1)
     run = live(status="running")
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
-        before = run.app.screen._beat
-        await until(pilot, lambda: run.app.screen._beat >= before + 4)
-        assert run.app.screen._period == watch.TICK
+        before = run.app.screen._pace.turn
+        await until(pilot, lambda: run.app.screen._pace.turn >= before + 4)
+        assert run.app.screen._period == watch_pace.TICK
 
 
 async def test_a_screen_that_is_left_alone_looks_half_as_often_and_draws_as_much(
@@ -429,15 +429,15 @@ async def test_a_screen_that_is_left_alone_looks_half_as_often_and_draws_as_much
     async with run.app.run_test(size=(120, 40)) as pilot:
         await settled(pilot, run)
         monkeypatch.setattr(Dashboard, "draw_turns", draws)
-        monkeypatch.setattr(watch, "_CALM", 0.0)
+        monkeypatch.setattr(watch_pace, "CALM", 0.0)
         await until(pilot, lambda: len(drawn) >= 4)
-        assert run.app.screen._period == 2 * watch.TICK
+        assert run.app.screen._period == 2 * watch_pace.TICK
         turns = [turn for some in drawn for turn in some]
         assert turns == list(range(turns[0], turns[0] + len(turns)))  # none is left out
         assert len(drawn[-1]) == 2
-        monkeypatch.setattr(watch, "_CALM", 15.0)
+        monkeypatch.setattr(watch_pace, "CALM", 15.0)
         await pilot.press("2")
-        await until(pilot, lambda: run.app.screen._period == watch.TICK and len(drawn[-1]) == 1)
+        await until(pilot, lambda: run.app.screen._period == watch_pace.TICK and len(drawn[-1]) == 1)
 
 
 async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ async def drawn(pilot: Pilot[Any]) -> None:
         await pilot.pause(0.03)
         screen = pilot.app.screen
         text = "".join(strip.text for strip in screen._compositor.render_strips())
-        same = same + 1 if text == before and isinstance(screen, WatchScreen) and screen._beat > 1 else 0
+        same = same + 1 if text == before and isinstance(screen, WatchScreen) and screen._pace.turn > 1 else 0
         before = text
         if same == 3:
             break

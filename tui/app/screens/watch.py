@@ -23,6 +23,7 @@ from tui.app.reader import Reader
 from tui.app.screens import asking
 from tui.app.screens.dashboard import Dashboard
 from tui.app.screens.watch_keys import KEYS, offered
+from tui.app.screens.watch_pace import Pace
 from tui.app.widgets.chart import BEYOND
 from tui.app.widgets.findings import FindingLine
 from tui.app.widgets.keys import Keys
@@ -35,16 +36,8 @@ from tui.core.rundir import RunDir
 if TYPE_CHECKING:
     from tui.runs.follow import RunFollower
 
-TICK = 0.5
-"""Seconds between two looks at the run, and two turns of drawing."""
-_CALM, _TURNS_WHEN_CALM = 15.0, 2
-"""So many seconds after the last key it looks once in so many turns, and draws them together: waking up costs."""
-_STILL, _REST = 20, 2.0
-"""After so many looks at a run that is over and does not change, so many seconds between two."""
 _BUDGET = 0.15
 """Seconds of one look; a long history is read over several."""
-_ECO_BEATS = 2
-"""Looks after which the numbers are drawn in eco mode, where panels are drawn more seldom, too."""
 _GO_ON = 0.2
 """Seconds until the next look where one is not over, or has left something unread."""
 _FIRST_LOOK, _FIRST_BUDGET = 0.25, 0.01
@@ -84,9 +77,9 @@ class WatchScreen(Screen[None]):
         """What the screen has shown of the run's status."""
         self._stale = False
         """Whether the head has not shown what came."""
-        self._beat = self._still = 0
+        self._pace = Pace()
         self._ticks: Timer | None = None
-        self._period = TICK
+        self._period = self._pace.period
         """Seconds between two ticks."""
         self._hurry: Timer | None = None
         """For a look before the next tick."""
@@ -122,7 +115,7 @@ class WatchScreen(Screen[None]):
 
         self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
         self._reader = Reader(self.follower, _BUDGET)
-        self._ticks = self.set_interval(TICK, self.tick, name="tick")
+        self._ticks = self.set_interval(self._period, self.tick, name="tick")
         self.tick(_FIRST_LOOK, _FIRST_BUDGET)
 
     def _look_every(self, seconds: float) -> None:
@@ -174,11 +167,9 @@ class WatchScreen(Screen[None]):
             self._stale = True
             self.dashboard.came()
             self._alarm.look(self.app, self.follower.state)
-        state, turns = self.follower.state, round(self._period / TICK)
-        self._beat += turns
-        self._still = 0 if changed or state.live else self._still + 1
-        calm = isinstance(self.app, CellExactApp) and self.app.untouched > _CALM
-        self._look_every(_REST if self._still > _STILL else _TURNS_WHEN_CALM * TICK if calm else TICK)
+        state = self.follower.state
+        untouched = self.app.untouched if isinstance(self.app, CellExactApp) else 0.0
+        self._look_every(self._pace.looked(changed=changed, live=state.live, untouched=untouched))
         if not self.is_current:
             return
         odd = state.status_text if state.status in ODD else ""
@@ -194,9 +185,7 @@ class WatchScreen(Screen[None]):
             self.draw()
             return
         eco = isinstance(self.app, CellExactApp) and self.app.eco
-        beats = _ECO_BEATS if eco else 1
-        due = range((self._beat - turns) // beats + 1, self._beat // beats + 1)
-        if due:
+        if due := self._pace.due(eco=eco):
             with self._together():
                 if self._stale:
                     self._show_status()
