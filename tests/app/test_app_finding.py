@@ -172,7 +172,7 @@ async def test_what_is_not_used_anyway_cannot_be_left_out(app: CnntrainApp, draf
     (pictures / "train/cat/notes.txt").write_text("no picture")
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot, draft, pictures)
-        shown = await open_finding(pilot, screen, "being no pictures")
+        shown = await open_finding(pilot, screen, "no picture and will not be used")
         await pilot.press("x")
         await settle(pilot)
         assert draft.settings.data.exclude == ""

@@ -432,7 +432,7 @@ def test_a_list_that_is_a_json_document(tmp_path: Path, kind: str, indent: int |
     found = read(tmp_path)
     assert found.classes == ("cat", "dog", "owl")
     assert shown(found) == EXPECTED
-    assert texts(found) == {"not_pictures": "1 file will not be used, being no pictures: 1 .json."}
+    assert texts(found) == {"not_pictures": "1 file is no picture and will not be used (.json)."}
 
 
 def test_other_json_lists(tmp_path: Path) -> None:

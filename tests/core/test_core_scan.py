@@ -218,7 +218,11 @@ def test_litter_is_ignored_and_reported(tmp_path: Path) -> None:
     assert found.counts == {"all": [2, 2]}
     assert codes(found) == {"hidden", "not_pictures", "empty_file", "empty_class", "loose", "broken_link"}
     assert "4 hidden or system entries" in text_of(found, "hidden")
-    assert "1 .txt" in text_of(found, "not_pictures")
+    assert text_of(found, "not_pictures") == "1 file is no picture and will not be used (.txt)."
+    (tmp_path / "a" / "README").write_bytes(b"x")
+    (tmp_path / "b" / "notes.txt").write_bytes(b"x")
+    several = "3 files are no pictures and will not be used (2 .txt, 1 without ending)."
+    assert text_of(scan(tmp_path), "not_pictures") == several
     assert '"a/none.png"' in text_of(found, "empty_file")
     assert '"empty"' in text_of(found, "empty_class")
 

@@ -105,6 +105,10 @@ def test_a_number_out_of_range_is_refused_with_its_limits(setting: schema.Settin
     assert setting.limits in refused.value.cause
 
 
+def test_limits_have_thousands_separators() -> None:
+    assert schema.all_settings()["training.max_steps"].limits == "0 to 1,000,000,000 steps"
+
+
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
 def test_something_uses_the_setting(setting: schema.Setting) -> None:
     """A setting that nothing reads is a promise that is not kept."""

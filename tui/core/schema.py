@@ -95,7 +95,7 @@ class Setting:
 
 
 def _number(bound: float | None) -> str:
-    return f"{bound:.0f}" if bound is not None and float(bound).is_integer() else f"{bound:g}"
+    return f"{bound:,.0f}" if bound is not None and float(bound).is_integer() else f"{bound:g}"
 
 
 @cache

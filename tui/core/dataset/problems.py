@@ -46,7 +46,11 @@ def passed_over(account: Account, follow_links: bool = False) -> list[Problem]:
         rest = "out of the directory not followed (data.follow_links)"
         report("outside", "warning", account.outside, "link", rest)
     if account.not_pictures:
-        text = f"{many(len(account.not_pictures), 'file')} will not be used, being no pictures: {endings_of(account)}."
+        if len(account.not_pictures) == 1:
+            text = f"1 file is no picture and will not be used ({endings_of(account).removeprefix('1 ')})."
+        else:
+            files = many(len(account.not_pictures), "file")
+            text = f"{files} are no pictures and will not be used ({endings_of(account)})."
         problems.append(Problem("not_pictures", "info", text, some_of(account.not_pictures)))
     report("hidden", "info", account.hidden, "hidden or system entry", "ignored")
     return problems
