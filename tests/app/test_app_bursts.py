@@ -8,9 +8,12 @@ from pathlib import Path
 import builders
 import pytest
 from textual import events
+from textual.app import App, ComposeResult
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from walking import make_app, settle
+
+from tui.app.widgets.text_field import TextField
 
 
 @pytest.mark.parametrize("keys", ["s escape", "s y", "s n s escape t escape x escape", "a escape d escape y escape"])
@@ -28,6 +31,41 @@ async def test_a_burst_of_keys_does_no_harm(tmp_path: Path, monkeypatch: pytest.
             assert app._exception is None
     finally:
         builders.let_go(run)
+
+
+class Typing(App[None]):
+    def compose(self) -> ComposeResult:
+        yield TextField("old", id="field")
+
+    def on_input_submitted(self, event: TextField.Submitted) -> None:
+        self.exit(event.value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("ctrl+u a b c", "abc"),
+        ("d ctrl+u e f ctrl+w x", "x"),
+        ("backspace a left b", "olba"),
+        ("home 1 end 2 delete", "1old2"),
+        ("ctrl+a n ctrl+k w", "nw"),
+    ],
+)
+async def test_keys_that_edit_act_in_the_order_in_which_they_come(keys: str, value: str) -> None:
+    app = Typing()
+    async with app.run_test() as pilot:
+        field = app.query_one(TextField)
+        field.focus()
+        field.cursor_position = len(field.value)
+        await pilot.pause()
+        for key in keys.split():  # one burst: nothing is handled in between
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        assert field.value == value
+        for key in ("z", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+    assert "z" in str(app.return_value)
 
 
 class Late(Screen[None]):

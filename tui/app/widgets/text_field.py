@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.widgets import Input
 
 
@@ -26,3 +27,13 @@ class TextField(Input):
     def validate_value(self, value: str) -> str:
         """Keep what can be printed."""
         return value if value.isprintable() else "".join(letter for letter in value if letter.isprintable())
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Let keys that edit act when they come: Textual has them wait until letters typed behind them are there."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            own = not binding.priority and "." not in binding.action
+            if own and await self.app.run_action(binding.action, self):
+                event.stop()
+                event.prevent_default()
+                return
+        await super()._on_key(event)
