@@ -270,6 +270,8 @@ async def test_a_slow_scan_shows_how_far_it_is_and_blocks_nothing(
         screen.choose(pictures)
         await pilot.pause(0.4)
         assert "1,234 files" in words(screen)
+        await pilot.press("f5")
+        assert [notice.message for notice in app._notifications] == ["It is still being looked through."]
         await pilot.press("enter", "tab")  # Enter: go on as soon as it is known
         assert not screen.query_one(PathInput).has_focus
         slow_scan.release.set()

@@ -12,6 +12,7 @@ from pathlib import Path
 import builders
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 from walking import make_app, settle, text_of, until
 
 from tui.app import starts
@@ -152,6 +153,9 @@ async def test_a_preset_of_ones_own_appears_when_one_comes_back(app: CnntrainApp
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await pilot.press("question_mark")
+        await settle(pilot)
+        keys = " ".join(str(line.render()) for line in app.screen.query(Static))
+        assert "Show all runs again; where all are shown, clear the marks." in keys
         presets.save("mine", presets.load(presets.find("cifar10")), comment="For the garden.")
         await pilot.press("escape")
         await settle(pilot)

@@ -408,6 +408,9 @@ async def test_a_question_mark_in_a_number_opens_the_help(app: CnntrainApp, tmp_
         await settle(pilot)
         assert type(app.screen).__name__ == "HelpScreen"
         assert "Save these settings" in text_of(app)
+        keys = " ".join(str(line.render()) for line in app.screen.query(Static))
+        assert "F6" in keys
+        assert "f6" not in keys
         await pilot.press("escape")
         assert draft.texts["training.epochs"] == before
 

@@ -194,7 +194,7 @@ class DatasetScreen(Screen[None]):
 
         survey = self._survey
         if survey is None or survey.scan is None:
-            self.notify("Choose a folder of pictures first.", severity="error")
+            self._say_missing("a folder of pictures")
             return
         self.app.push_screen(GalleryScreen(self._draft, survey.scan))
 
@@ -204,7 +204,7 @@ class DatasetScreen(Screen[None]):
 
         survey = self._survey
         if survey is None or (survey.scan is None and not survey.done):
-            self.notify("Choose a folder or a list file first.", severity="error")
+            self._say_missing("a folder or a list file")
             return
         self._draft.use_directory(survey.path, survey.scan)
         self.app.push_screen(ReadingScreen(self._draft, survey.path))
@@ -212,11 +212,18 @@ class DatasetScreen(Screen[None]):
     def action_check(self) -> None:
         """Decode every picture."""
         if self._survey is None or self._survey.scan is None:
-            self.notify("Choose a folder of pictures first.", severity="error")
+            self._say_missing("a folder of pictures")
         elif self._findings.decoding:
             self.notify("Every picture is being decoded already; Escape stops it.")
         else:
             self._findings.check(self._survey, deep=True)
+
+    def _say_missing(self, what: str) -> None:
+        """Say why there is nothing yet to work on."""
+        if self._survey is not None and not self._survey.done:
+            self.notify("It is still being looked through.")
+        else:
+            self.notify(f"Choose {what} first.", severity="error")
 
     def action_leave_out(self) -> None:
         """Leave out of the run what the check says; a second time takes it back."""

@@ -122,7 +122,7 @@ class ExportDialog(ModalScreen[None]):
     @on(JobLine.Done)
     def done(self, event: JobLine.Done) -> None:
         """Say where it is and how good."""
-        event.line.say(_told(event.result), "$text-success")
+        event.line.say(f"{_told(event.result)} Escape leaves.", "$text-success")
 
     def action_leave(self) -> None:
         """Give up what goes on; else leave."""

@@ -72,7 +72,14 @@ class HomeScreen(Screen[None]):
             tooltip="Show only some runs: words of their names, or a filter like best.accuracy>70% and lr<0.1.",
         ),
         Binding("o", "order", "Order", id="home.order", show=False, tooltip="Sort the runs by another column."),
-        Binding("escape", "clear", "All runs", id="home.clear", show=False, tooltip="Show all runs again."),
+        Binding(
+            "escape",
+            "clear",
+            "All runs",
+            id="home.clear",
+            show=False,
+            tooltip="Show all runs again; where all are shown, clear the marks.",
+        ),
     ]
     LEGEND = HELP
 

@@ -66,6 +66,21 @@ class Answers(ScrollPanel):
         return (*runs, ("no label", "muted")) if not one["answers"] else tuple(runs)
 
 
+class PicturePath(PathInput):
+    """The path of pictures: Enter does not choose a folder here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter",
+            "submit",
+            "Ask",
+            id="predict.ask",
+            key_display="enter",
+            tooltip="Ask the network what it sees in the pictures.",
+        ),
+    ]
+
+
 class PredictScreen(Screen[None]):
     """A path above, answers below.
 
@@ -90,7 +105,7 @@ class PredictScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
-        yield PathInput(
+        yield PicturePath(
             id="path", placeholder="a picture, a folder of them, or a glob: ~/new/*.jpg (Tab completes)", files=True
         )
         yield JobLine(id="job")

@@ -60,6 +60,7 @@ KEYS: list[BindingType] = [
         "Copy command",
         id="settings.copy",
         show=False,
+        key_display="F6",
         tooltip="Copy the command line to the clipboard.",
     ),
     Binding(

@@ -75,7 +75,7 @@ class RunList(RowList):
         _quiet("p", "pin", "Pin", "Keep the run above the others, or no longer."),
         _quiet("n", "note", "Note", "Write a note on the run."),
         _quiet("m", "rename", "Rename", "Give the run another name."),
-        _quiet("x,delete", "delete", "Delete", "Delete the run, or of several that are marked all; asks first."),
+        _quiet("x,delete", "delete", "Delete", "Delete the run, or all marked ones if it is marked; asks first."),
     ]
 
     wraps = False
