@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyte
 import pytest
 from textual._ansi_sequences import SYNC_END, SYNC_START
 
@@ -82,6 +83,23 @@ def test_a_lone_escape_is_a_key_and_the_start_of_a_sequence_is_not(session: Sess
     os.write(session.master, b"\xff\xfe")  # no UTF-8
     os.write(session.master, b"x")
     assert session.process.wait(20) == 7
+
+
+def test_nothing_is_left_on_the_screen_that_is_left() -> None:
+    running, seen, leave = Session(), b"", b"\x1b[?1049l"
+    try:
+        while b"ready" not in seen:
+            seen += os.read(running.master, 1 << 16)
+        os.write(running.master, b"x")
+        while leave not in seen:
+            seen += os.read(running.master, 1 << 16)
+    finally:
+        running.process.kill()
+        running.process.wait()
+        os.close(running.master)
+    screen = pyte.Screen(80, 24)
+    pyte.ByteStream(screen).feed(seen[: seen.index(leave)].replace(b"\x1b[<u", b""))  # kitty's, which pyte would show
+    assert "".join(screen.display).strip() == ""
 
 
 def test_a_screen_that_nothing_happens_on_sleeps(session: Session) -> None:

@@ -63,6 +63,11 @@ class GatedDriver(LinuxDriver):
             pieces, self._pieces = self._pieces, None
             super().write("".join(pieces))
 
+    def stop_application_mode(self) -> None:
+        """Leave the screen empty: tmux shows what is on it above the shell's lines, if the window changed its size."""
+        self.write("\x1b[H\x1b[2J")
+        super().stop_application_mode()
+
     def run_input_thread(self) -> None:
         """Read until the app ends, or the terminal."""
         parser = XTermParser(self._debug)
