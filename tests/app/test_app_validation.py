@@ -181,13 +181,19 @@ async def test_the_matrix_tells_the_pair_and_opens_its_pictures(made: Any) -> No
         assert f"{n} of 20 pictures of airplane ({n / 20:.1%}".replace("%", " %") in shown
         assert "are taken for bird" in shown
         matrix = pilot.app.screen.query_one(ConfusionMatrix)
-        await pressed(pilot, "n")
+        assert "n Counts" in shown
+        shown = await pressed(pilot, "n")
         assert not matrix.shares
+        assert "n Shares" in shown
+        assert "n Counts" in await pressed(pilot, "n")
+        assert matrix.shares
         await pressed(pilot, "end")
         assert matrix.cursor == (5, 5)
         assert "recognised" in text_of(pilot.app)
         await pressed(pilot, "enter")  # what is right has no mistakes
         assert pilot.app.screen.query_one(ValidationPages).page == "confusion"
+        told = [notice.message for notice in pilot.app._notifications]
+        assert told == ["These were answered rightly; only mistakes are kept."]
         await pressed(pilot, "home", "right", "enter")
         assert pilot.app.screen.query_one(ValidationPages).page == "mistakes"
         assert "Airplane taken for bird" in text_of(pilot.app)

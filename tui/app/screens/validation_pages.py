@@ -281,6 +281,8 @@ class ValidationPages(Container):
     def _entry_opened(self, event: ConfusionMatrix.Opened) -> None:
         if event.true != event.answer:
             self._show_mistakes(Kind(event.true, event.answer))
+        else:
+            self.notify("These were answered rightly; only mistakes are kept.", timeout=3)
 
     @on(OptionList.OptionSelected, "#pairs")
     def _pair_opened(self, event: OptionList.OptionSelected) -> None:

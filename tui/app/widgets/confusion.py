@@ -40,7 +40,8 @@ class ConfusionMatrix(Panel):
         Binding("shift+right", "page(0, 1)", "Page right", id="matrix.page_right", show=False, tooltip="A page right."),
         Binding("home", "move(-1000000, -1000000)", "First", id="matrix.first", show=False, tooltip="The first pair."),
         Binding("end", "move(1000000, 1000000)", "Last", id="matrix.last", show=False, tooltip="The last pair."),
-        Binding("n", "normalise", "Shares", id="matrix.normalise", tooltip="Shares of each true class, or pictures."),
+        Binding("n", "normalise(True)", "Shares", id="matrix.normalise", tooltip="Shares of each true class."),
+        Binding("n", "normalise(False)", "Counts", id="matrix.normalise", tooltip="Pictures instead of shares."),
         Binding(
             "plus,equals_sign", "grow(1)", "Larger", id="matrix.larger", key_display="+", show=False,
             tooltip="Larger entries.",
@@ -241,10 +242,15 @@ class ConfusionMatrix(Panel):
         rows, columns = self._room(self.size.width, self.size.height - 1)
         self.action_move(down * max(1, rows - 1), across * max(1, columns - 1))
 
-    def action_normalise(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is not shown."""
+        return action != "normalise" or parameters != (self.shares,)
+
+    def action_normalise(self, shares: bool) -> None:
         """Show shares of each true class, or pictures."""
-        self.shares = not self.shares
+        self.shares = shares
         self.redraw()
+        self.refresh_bindings()
 
     def action_grow(self, by: int) -> None:
         """Make the entries larger or smaller."""
