@@ -274,6 +274,24 @@ async def test_it_stays_when_the_run_ends_and_says_how(live: Any) -> None:
         assert "Stop " not in text.split("\n")[-1].replace("stopped", "")
 
 
+async def test_how_a_run_ended_below_another_screen_is_there_with_the_way_back(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_pace, "STILL", 1)
+    monkeypatch.setattr(watch_pace, "REST", 60.0)
+    run = live(steps=100, epochs=1)
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("y")
+        ended = events.Ended(reason="stopped", exit_code=75, text="Stopped on request.", step=100)
+        builders.append_event(run.run, ended)
+        builders.let_go(run.run)
+        below = run.app.screen_stack[1]
+        await until(pilot, lambda: below._period == 60.0)  # no look comes by itself any more
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped on request." in run.text(), seconds=8)
+
+
 async def test_keys_leave_requests_and_stop_asks_first(live: Any) -> None:
     run = live()
     async with run.app.run_test(size=(80, 24)) as pilot:

@@ -252,8 +252,12 @@ class WatchScreen(Screen[None]):
                 other.redraw()
 
     def on_screen_resume(self) -> None:
-        """Something lay above this screen."""
-        self.call_after_refresh(self.draw)
+        """Something lay above this screen, and the run may have ended meanwhile."""
+        self.call_after_refresh(self._come_back)
+
+    def _come_back(self) -> None:
+        self.tick()
+        self.draw()
 
     # --- what keys do -------------------------------------------------------------------------------
 
