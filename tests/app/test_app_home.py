@@ -215,10 +215,20 @@ async def test_a_run_gets_the_name_that_its_directory_can_have(app: CnntrainApp,
         await until(pilot, lambda: "Blüten-2" in text_of(app))
 
 
-@pytest.mark.parametrize(("step", "epoch", "told"), [(60, 0.63, "0.6/20"), (60, 20.0, "20/20"), (30, 10.0, "10.0/20")])
-def test_epochs_are_those_that_were_made(step: int, epoch: float, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("step", "epoch", "planned", "told"),
+    [
+        (60, 0.632, 0.632, "0.63/0.63"),
+        (15, 0.158, 0.632, "0.16/0.63"),
+        (60, 20.0, 20, "20/20"),
+        (30, 10.0, 20, "10.0/20"),
+        (30, 10.0, 20.01, "10.0/20.0"),
+        (60, 1234.5, 1234.5, "1234/1234"),
+    ],
+)
+def test_epochs_are_those_that_were_made(step: int, epoch: float, planned: float, told: str, tmp_path: Path) -> None:
     made = summary_of(builders.make_run(tmp_path, steps=20))
-    assert run_list._epochs(replace(made, step=step, total_steps=60, epoch=epoch, epochs=20), 80) == told
+    assert run_list._epochs(replace(made, step=step, total_steps=60, epoch=epoch, planned=planned), 80) == told
 
 
 async def test_broken_runs_do_no_harm(app: CnntrainApp, tmp_path: Path) -> None:

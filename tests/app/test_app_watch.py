@@ -141,7 +141,7 @@ async def test_everything_useful_is_there_at_120x40(live: Any) -> None:
         await settled(pilot, run)
         text = run.text()
         for words in (
-            *("epoch 5.00 of 8", "step 1,240 of 1,860", "left", "67 %", "loss 1.0", "accuracy 7", "images/s"),
+            *("epoch 5.00 of 7.5", "step 1,240 of 1,860", "left", "67 %", "loss 1.0", "accuracy 7", "images/s"),
             *("best validation 70.2 %", "smoothed", "◆ validation", "gradient by layer", "blocks.5", "learning rate"),
             *("recall per class", "airplane", "+4.3", "data wait", "validation after epoch 5"),
         ):

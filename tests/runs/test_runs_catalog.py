@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,21 @@ def test_the_list_says_what_the_follower_says(
     assert summary.epochs == state.settings.training.epochs
     assert (summary.preset, summary.dataset) == ("cifar10", "/pictures/example")
     assert summary.created == builders.START
+
+
+@pytest.mark.parametrize(("total", "planned"), [(150, "1.12"), (268, "2"), (402, "3")])
+def test_the_epochs_of_a_run_are_those_that_its_steps_make(
+    total: int, planned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``training.max_steps`` may end a run long before the epochs that are set."""
+    run = builders.make_run(tmp_path, steps=134, epochs=1, total_steps=total, status="interrupted")
+    settings = run.settings.read_text("utf-8")
+    run.settings.write_text(re.sub(r"(?m)^epochs = \d+$", "epochs = 3", settings), "utf-8")
+    builders.stop_the_clock(monkeypatch, run)
+    follower = RunFollower(run, history=False)
+    follower.poll()
+    (summary,) = list_runs(tmp_path)
+    assert (summary.epochs, summary.planned, follower.state.of_epochs) == (3, total / 134, f" of {planned}")
 
 
 def test_a_pause_is_seen_behind_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tui.cli.terminal import complain, emit, say, width
 from tui.core.errors import UsageError
 from tui.core.metrics import LOSS
 from tui.core.rundir import RunDir
-from tui.core.sentences import asked, scores
+from tui.core.sentences import asked, epochs, scores
 from tui.core.text import clean_path
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def list_runs(root: Path, *, as_json: bool, filter: str = "", order: str = "newe
 
 def _row(run: Summary, *, named: bool) -> tuple[str, ...]:
     """Return the cells of a run; ``named``: the runs do not all have the same metric."""
-    epoch = f"{run.epoch:.1f}/{run.epochs}" if run.epochs else "–"
+    epoch = f"{run.epoch:.1f}/{epochs(run.planned)}" if run.planned else "–"
     scored = (run.scored(run.score, named=named), run.scored(run.best_score), run.scored(run.test_score))
     return (
         f"* {run.name}" if run.pinned else run.name,

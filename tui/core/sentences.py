@@ -37,6 +37,17 @@ def epochs(count: float) -> str:
     return f"{count:.3g}" if count < 999.5 else f"{count:,.0f}"
 
 
+def planned_epochs(planned: int, steps: int, per_epoch: int) -> float:
+    """Return how many epochs a run is to make: as set, or as many as its steps are, where these are fewer.
+
+    Args:
+        planned: ``training.epochs``.
+        steps: of the whole run, which training.max_steps may limit; 0 where it is not known.
+        per_epoch: steps of one epoch; 0 where it is not known.
+    """
+    return steps / per_epoch if 0 < steps < planned * per_epoch else planned
+
+
 def sentence(event: events.Event) -> str:
     """Return the line for an event, not yet sanitized; empty for what is not worth one."""
     from tui.core import events  # pydantic, which not everyone who wants a duration has to wait for

@@ -16,6 +16,7 @@ from pathlib import Path
 from tui.core import control
 from tui.core.metrics import LOSS, TaskMetrics, of_task
 from tui.core.rundir import RunDir
+from tui.core.sentences import planned_epochs
 from tui.core.text import clean
 from tui.runs import remarks, status
 from tui.runs.directory import begun, runs_in
@@ -45,6 +46,8 @@ class Summary:
     epoch: float
     epochs: int
     """As set; 0 when the settings cannot be read."""
+    planned: float
+    """How many epochs it is to make (`tui.core.sentences.planned_epochs`); 0 when that cannot be read."""
     loss: float | None
     """Of the newest batch."""
     task: str
@@ -136,6 +139,7 @@ def _read(run: RunDir) -> Summary:
         total_steps=news.total_steps,
         epoch=step / news.steps_per_epoch if news.steps_per_epoch else 0.0,
         epochs=epochs,
+        planned=planned_epochs(epochs, news.total_steps, news.steps_per_epoch) if epochs else 0,
         loss=latest.get(LOSS.name),
         task=clean(news.task, 40),
         score=news.score,

@@ -25,6 +25,7 @@ from tui.core.events import (
 )
 from tui.core.metrics import TaskMetrics, of_task, task_of
 from tui.core.rundir import RunDir
+from tui.core.sentences import epochs, planned_epochs
 from tui.core.text import clean
 from tui.runs.liveness import Liveness, Owner
 from tui.runs.status import LIVE, Facts, Status, judge
@@ -132,8 +133,11 @@ class RunState:
     @property
     def of_epochs(self) -> str:
         """`` of 10``: how many epochs are planned; nothing where that is not known."""
-        epochs = self.setting("training.epochs")
-        return "" if epochs is None else f" of {epochs}"
+        planned = self.setting("training.epochs")
+        if not isinstance(planned, int) or not 0 < planned < 1_000_000_000:
+            return ""
+        per_epoch = self.started.steps_per_epoch if self.started else 0
+        return f" of {epochs(planned_epochs(planned, self.total_steps, per_epoch))}"
 
     def refuse(self, error: CnntrainError) -> None:
         """Do without the settings, and say why."""

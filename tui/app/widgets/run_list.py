@@ -242,7 +242,11 @@ def _epochs(summary: Summary, width: int) -> str:
     done = min(1.0, summary.step / summary.total_steps)
     whole = done == 1 and abs(summary.epoch - round(summary.epoch)) < 0.05  # training.max_steps may end within one
     at = f"{summary.epoch:.0f}" if whole else f"{summary.epoch:.1f}"
-    words = f"{at}/{summary.epochs}" if summary.epochs else f"{100 * done:.0f} %"
+    planned = f"{summary.planned:.0f}"
+    if summary.planned % 1:
+        digits = 2 if summary.planned < 10 else int(summary.planned < 100)
+        at, planned = f"{summary.epoch:.{digits}f}", f"{summary.planned:.{digits}f}"
+    words = f"{at}/{planned}" if summary.planned else f"{100 * done:.0f} %"
     if width < _WIDE:
         return words
     filled = round(_BAR * done)
