@@ -306,6 +306,9 @@ def test_a_search_for_a_setting_looks_further_than_its_name() -> None:
     assert near("compute.device")[0] == "training.device"
     assert near("training.learning_rate")[0] == "optimizer.learning_rate"
     assert near("data.batch_size")[0] == "training.batch_size"
+    assert found("max_m")[0] == "training.max_minutes"  # that of max_steps, too, has both words somewhere
+    assert "training.max_steps" in found("max_m")
+    assert found("ls")[0] == "loss.label_smoothing"  # its initials; other names only have the letters somewhere
     assert found("num_workers") == ["data.workers"]
     assert not any("randaugment" in key for key in found("resume"))  # its letters, in their order, mean nothing
     assert len(near("data.batch_size")) <= 12

@@ -17,8 +17,9 @@ _MOST = 12
 def matching(choices: Sequence[str], typed: str, more: Mapping[str, str] | None = None) -> list[str]:
     """Return the choices that contain every word that was typed; those that start with it come first.
 
-    Then come those that have it as their initials, and those of which ``more`` says every word. Without ``more``,
-    where no choice has the words, those are meant that have its letters in their order.
+    Then come those in which a word starts with it as it was typed, those that have it as their initials, and in the
+    end those of which ``more`` says every word. Without ``more``, where no choice has the words, those are meant that
+    have its letters in their order.
     """
     words = [letters(word) for word in re.split(r"[\s_-]+", typed) if letters(word)]
     found = [choice for choice in choices if all(word in letters(choice) for word in words)]
@@ -29,17 +30,21 @@ def matching(choices: Sequence[str], typed: str, more: Mapping[str, str] | None 
         found = list(dict.fromkeys([*found, *initial, *said]))
     elif not found:
         found = [choice for choice in choices if _in_order(letters(typed), letters(choice))]
-    return sorted(found, key=lambda choice: _rank(choice, words))
+    return sorted(found, key=lambda choice: _rank(choice, words, typed.strip().casefold()))
 
 
-def _rank(choice: str, words: Sequence[str]) -> int:
+def _rank(choice: str, words: Sequence[str], literally: str) -> int:
     """Return how near a choice is to what was typed, 0 for the nearest."""
     typed, own = "".join(words), letters(choice)
     if own.startswith(typed):
         return 0
-    if _initials(choice).startswith(typed):
+    if re.search(rf"(?<![^\W_]){re.escape(literally)}", choice.casefold()):  # from the start of a word on
         return 1
-    return 2 if all(word in own for word in words) else 3
+    if _initials(choice).startswith(typed):
+        return 2
+    if literally in choice.casefold():
+        return 3
+    return 4 if all(word in own for word in words) else 5
 
 
 def _initials(choice: str) -> str:
