@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import builders
 import pytest
 from emulator import RecordingDriver, Terminal, difference
-from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollUp, MouseUp
+from textual.events import Key, MouseDown, MouseEvent, MouseMove, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
 from walking import until
 
@@ -686,6 +687,23 @@ async def test_help_explains_every_sign_on_the_charts(live: Any) -> None:
         signs = {sign for sign in drawn if not sign.isalnum() and not 0x2800 <= ord(sign) <= 0x28FF} - set(" ─│└┤.")
         assert {"◆", "▴", "▲", "✗", "◇", "!"} <= signs
         assert signs <= set(WatchScreen.LEGEND)
+
+
+async def test_help_scrolls_to_its_end_in_one_frame(live: Any) -> None:
+    run = live()
+    async with run.app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, run)
+        await pilot.press("question_mark")
+        box = run.app.screen.query_one("#box")
+        assert box.max_scroll_y > 0
+        shown = set[float]()
+        run.app.post_message(Key("end", None))
+        deadline = time.monotonic() + 20
+        while box.scroll_y < box.max_scroll_y and time.monotonic() < deadline:
+            shown.add(box.scroll_y)
+            await asyncio.sleep(0.005)
+        assert shown <= {0}
+        assert box.scroll_y == box.max_scroll_y
 
 
 async def test_help_leaves_no_gap_between_what_it_says_of_marks_and_of_the_mouse(live: Any) -> None:

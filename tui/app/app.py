@@ -93,6 +93,7 @@ class CnntrainApp(CellExactApp[None]):
         self.runs_root = runs_root
         self._open_run = open_run
         self._last_screen: Screen[Any] | None = None
+        self.animation_level = "none"  # each frame on the way is one more for the line to carry
         self.preferences = preferences.for_session(preferences.load())
         """How the screen is to look; change them with `prefer`."""
         palette.install(cast("App[object]", self))
