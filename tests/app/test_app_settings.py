@@ -15,7 +15,7 @@ from walking import make_app, settle, text_of, until
 
 from tui.app.app import CnntrainApp
 from tui.app.draft import DIRECTORY, Draft, fields
-from tui.app.draft_words import findable, words_of
+from tui.app.draft_words import findable, group_line, words_of
 from tui.app.screens.ask import AskLine, Confirm
 from tui.app.screens.pick import Pick
 from tui.app.screens.settings import SettingsScreen
@@ -634,6 +634,18 @@ async def test_what_differs_from_the_preset_is_listed_where_there_is_room(app: C
         assert "training.epochs 90 → 7" in shown(app, "changes")
         app.screen.typed(Form.Changed("training.epochs", "70000000"))  # type: ignore[attr-defined]
         assert "training.epochs 90 → ✗ 70000000" in shown(app, "changes")  # as it is typed, not what was right before
+
+
+async def test_all_counts_of_what_is_changed_agree(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        draft, form = await opened(pilot, tmp_path, name="mine")
+        assert "1 changed" in shown(app, "title")
+        assert "run.name resnet18-scratch → mine" in shown(app, "changes")
+        app.screen.typed(Form.Changed("training.epochs", "7"))  # type: ignore[attr-defined]
+        assert "2 changed" in shown(app, "title")
+        counts = [group_line(title, draft, keys, 20).plain for _, title, keys in form.groups]
+        assert sum("•1" in count for count in counts) == sum("•" in count for count in counts) == 2
+        assert len(shown(app, "changes").split("\n")) == 1 + 2
 
 
 async def test_a_model_of_timm_can_be_typed_and_code_cannot(app: CnntrainApp, tmp_path: Path) -> None:

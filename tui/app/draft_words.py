@@ -44,7 +44,8 @@ def network_words(draft: Draft) -> Content:
 def changes_words(draft: Draft) -> Content:
     """Return what differs from the preset, a line each."""
     lines = [Content.styled(f"Changed from {clean(draft.preset, 24)}", "bold")]
-    for key, (before, now) in draft.changes().items():
+    name = {NAME: (draft.original(NAME), draft.name)} if draft.differs(NAME) else {}
+    for key, (before, now) in {**name, **draft.changes()}.items():
         old, new = (clean(in_words(value), 40) or "empty" for value in (before, now))
         style = "$accent"
         if key in draft.problems:

@@ -310,7 +310,7 @@ class SettingsScreen(Screen[None]):
         if draft.problems:
             state = Content.styled(f"✗ {many(len(draft.problems), 'problem')}", "bold $text-error")
         else:
-            number = len(draft.changes())
+            number = sum(map(draft.differs, fields()))
             state = Content.styled(f"{number} changed" if number else "as the preset", "$foreground-muted")
         room = max(10, self.size.width - 2 - state.cell_length - 11)
         left = line([Cell("New run", 7, "bold"), Cell(about, room)])
