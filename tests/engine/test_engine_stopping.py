@@ -271,6 +271,20 @@ def test_a_training_run_is_extended_and_stopped_at_the_end_of_an_epoch(
     assert "Trained 5 epochs" in trainer(settings(), attempt=2)[0].run()
 
 
+def test_the_settings_of_an_extended_run_train_as_long_as_it_does(run: RunDir, settings: Any) -> None:
+    """Also where `training.max_steps` had ended it, and again where the request is found again after a crash."""
+    run.settings.write_text("[training]\nepochs = 20\nmax_steps = 15\n")
+    chosen = settings(**{"training.epochs": 20, "training.max_steps": 15}).training
+    for _ in range(2):
+        extend(run, chosen, 2, step=15, epoch_steps=10, ended=True, request="a")
+        now = read_settings(run.settings).training
+        assert (now.epochs, now.max_steps, planned_steps(now, 10)) == (4, 35, 35)
+        assert planned_steps(now, 10) == planned_steps(now, 10, read_extensions(run))
+    extend(run, now, 1, step=20, epoch_steps=10, ended=False, request="b")
+    assert [(one.before, one.total) for one in read_extensions(run)] == [(15, 35), (35, 45)]
+    assert planned_steps(read_settings(run.settings).training, 10) == 45
+
+
 def test_an_impossible_extension_changes_nothing(run: RunDir, settings: Any) -> None:
     run.settings.write_text("[training]\nepochs = 3\n")
     for epochs in (0, -3, 10**9):

@@ -287,7 +287,7 @@ def extend(
     Its history is kept. The learning rate becomes the one that a run planned for the new length from its start would
     have at this point: cosine, onecycle, polynomial and multistep are stretched, constant, step, exponential and
     plateau go on as they were. Where that is higher than now, it rises there over schedule.warmup_epochs. Patience
-    and training.max_minutes count anew, training.max_steps no longer.
+    and training.max_minutes count anew; training.max_steps, where it is set, becomes the new end.
     """
     from tui.cli import train as training
     from tui.cli.views import chosen

@@ -1,7 +1,7 @@
 """How a run was made longer after it had been planned: ``extensions.json``, written once per extension.
 
-``settings.toml`` says how many epochs the run has now; this file says from which step on, so that the
-learning rate of every step, before and after, stays a pure function of what is in the run directory.
+``settings.toml`` says how many epochs, and at most how many steps, the run has now; this file says from which step
+on, so that the learning rate of every step, before and after, stays a pure function of what is in the run directory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tui.core.text import clean_path
 
 FORMAT = 2
 _MOST_EPOCHS = 100_000
+_MOST_STEPS = 1_000_000_000
+"""That a limit of steps may be; none is set beyond."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def extend(
     ended: bool,
     request: str = "",
 ) -> Extension:
-    """Note that a run goes on for ``epochs`` more, and put the new number of epochs into its settings.
+    """Note that a run goes on for ``epochs`` more, and put the new length into its settings.
 
     Args:
         run: the run.
@@ -88,7 +90,7 @@ def extend(
     earlier = read_extensions(run)
     noted = next((one for one in earlier if request and one.request == request), None)
     if noted is not None:
-        _write(run, earlier, math.ceil(earlier[-1].total / max(1, epoch_steps)))
+        _write(run, earlier, epoch_steps)
         return noted
     before = max(step, planned_steps(settings, epoch_steps, earlier))
     total = (step if ended else before) + epochs * epoch_steps
@@ -97,14 +99,14 @@ def extend(
         cause = f"{epochs:,} more epochs were asked for"
         raise UsageError("The run cannot be extended", cause, f"A run has 1 to {_MOST_EPOCHS:,} epochs.")
     new = Extension(step=step, before=before, total=total, request=request)
-    _write(run, (*earlier, new), now)
+    _write(run, (*earlier, new), epoch_steps)
     return new
 
 
-def _write(run: RunDir, extensions: tuple[Extension, ...], epochs: int) -> None:
+def _write(run: RunDir, extensions: tuple[Extension, ...], epoch_steps: int) -> None:
     table = {"format": FORMAT, "extensions": [asdict(one) for one in extensions]}
     try:
-        text = _with_epochs(run, epochs)
+        text = _longer(run, extensions[-1].total, epoch_steps)
         write_atomic(run.extensions, json.dumps(table), durable=True)
         write_atomic(run.settings, text, durable=True)
     except (OSError, ValueError) as error:
@@ -112,9 +114,13 @@ def _write(run: RunDir, extensions: tuple[Extension, ...], epochs: int) -> None:
         raise FailureError("The run cannot be extended", f"{clean_path(run.path)}: {what}", "Is it yours?") from error
 
 
-def _with_epochs(run: RunDir, epochs: int) -> str:
+def _longer(run: RunDir, total: int, epoch_steps: int) -> str:
+    """Return the run's settings with its new length, so that a run with the same settings trains as long."""
     import tomli_w
 
     table = tomllib.loads(run.settings.read_text("utf-8"))
-    table.setdefault("training", {})["epochs"] = epochs
+    training = table.setdefault("training", {})
+    training["epochs"] = math.ceil(total / max(1, epoch_steps))
+    if training.get("max_steps"):
+        training["max_steps"] = total if total <= _MOST_STEPS else 0
     return tomli_w.dumps(table)
