@@ -242,6 +242,14 @@ async def test_every_state_says_what_is_going_on_and_what_to_do(live: Any, statu
             assert word in text, word
 
 
+@pytest.mark.parametrize(("status", "path"), [("finished", "step-000001240"), ("failed", "engine.log")])
+async def test_a_path_can_be_copied_without_what_follows(live: Any, status: str, path: str) -> None:
+    run = live(status=status)
+    async with run.app.run_test(size=(250, 60)) as pilot:
+        await settled(pilot, run)
+        assert any(word.endswith(f"/{path}") for word in run.text().split())
+
+
 async def test_the_command_that_resumes_finds_the_run_and_is_not_broken_within_its_name(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

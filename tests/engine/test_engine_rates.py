@@ -99,6 +99,16 @@ def test_a_request_found_again_after_a_crash_counts_once(trainer: Any, settings:
     assert control.pending(run) == []
 
 
+def test_the_new_rate_is_told_as_a_person_reads_it(trainer: Any, settings: Any, run: RunDir, events: Any) -> None:
+    rate = {"optimizer.learning_rate": 0.0669574, "schedule.name": "constant", "schedule.warmup_epochs": 0.0}
+    loop, data, _ = trainer(settings(**{"training.epochs": 1}, **rate))
+    data.before = lambda step: control.ask(run, "rate", 0.5) if step == 2 else None
+    loop.run()
+    assert [event.text for event in events(run, Message) if "learning rate" in event.text] == [
+        "The learning rate is 0.0335 from the next step on."
+    ]
+
+
 @pytest.mark.parametrize("value", [None, 0.0, -2.0, float("nan"), float("inf"), 1.0])
 def test_a_factor_that_makes_no_sense_is_refused(
     value: float | None, trainer: Any, settings: Any, run: RunDir, events: Any

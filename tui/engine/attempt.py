@@ -19,7 +19,7 @@ from tui.core.disk import trouble
 from tui.core.errors import CnntrainError, FailureError, UsageError
 from tui.core.events import Controlled, Extended, Rewound, Started
 from tui.core.extensions import extend, read_extensions
-from tui.core.metrics import LOGGING, SKIPPED, of_task
+from tui.core.metrics import LEARNING_RATE, LOGGING, SKIPPED, of_task
 from tui.core.rates import RateChange, note_rate, read_rates, wrong_with
 from tui.core.records import BATCHES, LAYERS
 from tui.core.settings import Settings
@@ -180,7 +180,8 @@ class Attempt:
             why = trouble(error, self.link.run.path)
             self.link.message("warning", f"The learning rate stays: {why}.")
             return False
-        self.link.message("info", f"The learning rate is {self.schedule.rate(step + 1):g} from the next step on.")
+        rate = LEARNING_RATE.format(self.schedule.rate(step + 1))
+        self.link.message("info", f"The learning rate is {rate} from the next step on.")
         return True
 
     def repeat(self) -> None:

@@ -22,7 +22,7 @@ from torch import nn
 
 from tui.core import control
 from tui.core.events import Controlled, EpochEnded, Split
-from tui.core.metrics import AVERAGED, LOSS, of_task
+from tui.core.metrics import AVERAGED, LEARNING_RATE, LOSS, of_task
 from tui.core.sentences import epochs
 from tui.core.text import clean
 from tui.engine import evaluate, failures
@@ -158,8 +158,8 @@ class Trainer:
         evaluation, _ = examined
         step = self._progress.validated = self._progress.step
         if self._attempt.schedule.validated(step, evaluation.metrics[LOSS.name]):
-            rate = self._attempt.schedule.rate(step + 1)
-            self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate:g}.")
+            rate = LEARNING_RATE.format(self._attempt.schedule.rate(step + 1))
+            self._link.message("info", f"The validation loss is on a plateau; the learning rate is now {rate}.")
         self._stopping.validated(evaluation.metrics)
         self._judge(*examined)
 

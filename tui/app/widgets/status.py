@@ -274,13 +274,13 @@ def _next_step(state: RunState) -> str:
         if best is None:
             return "Press escape for the list of runs."
         where = clean_path(state.run.checkpoints / best.directory)
-        return f"The best weights ({size(best.bytes)}) are in {where}."
+        return f"The best weights ({size(best.bytes)}): {where}"
     log = clean_path(state.run.log)
     if last is None and state.status == "failed":
-        return f"Its output is in {log}; correct what it says and start a new run."
+        return f"Correct what its output says and start a new run. Its output: {log}"
     if state.status == "stopped" and not state.step and state.findings:  # by the preflight
         return f"Press d for what would mend it, r to train it as it is, or `cnntrain resume {name}`."
     step = last.step if last else 0
     if state.status in ("failed", "crashed"):
-        return f"Press r to go on from step {step:,}; its output is in {log}."
+        return f"Press r to go on from step {step:,}; its output: {log}"
     return f"Press r to go on from step {step:,}, or `cnntrain resume {name}`."
