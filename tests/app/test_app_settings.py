@@ -362,6 +362,23 @@ async def test_keys_go_through_the_form(app: CnntrainApp, tmp_path: Path) -> Non
         assert form.current == second
 
 
+async def test_enter_stays_where_a_value_is_refused(app: CnntrainApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        _, form = await opened(pilot, tmp_path)
+        form.enter("training.epochs")
+        await pilot.press("0")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert form.current == "training.epochs"
+        assert "✗ training.epochs is 0" in shown(app, "limits")
+        await pilot.press("backspace", "7")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert form.current != "training.epochs"
+
+
 async def test_a_group_is_reached_by_a_click(app: CnntrainApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         _, form = await opened(pilot, tmp_path)

@@ -193,9 +193,10 @@ class Form(Container):
 
     @on(TextField.Submitted)
     def submitted(self, event: TextField.Submitted) -> None:
-        """Enter goes on to the next field."""
+        """Enter goes on to the next field, unless what was typed is refused."""
         event.stop()
-        self.action_move(1)
+        if self.current not in self._draft.problems:
+            self.action_move(1)
 
     @on(ChoiceLines.Step)
     def step(self, event: ChoiceLines.Step) -> None:
