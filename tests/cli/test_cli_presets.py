@@ -71,7 +71,7 @@ WRONG = {
     "an unknown key": ("[optimizer]\nlr = 0.1\n", ['"optimizer.lr"', 'did you mean "optimizer.learning_rate"?']),
     "an unknown group": ("[optimiser]\n", ['unknown group "optimiser"', 'did you mean "optimizer"?']),
     "a key without a group": ("epochs = 3\n", ['unknown group "epochs"']),
-    "out of range": ("[data]\nimage_size = 4\n", ["data.image_size is 4", "8 to 1024 px"]),
+    "out of range": ("[data]\nimage_size = 4\n", ["data.image_size is 4", "8 to 1,024 px"]),
     "not a number": ("[optimizer]\nlearning_rate = nan\n", ["optimizer.learning_rate is nan", "a number"]),
     "a wrong choice": ('[schedule]\nname = "cosin"\n', ["schedule.name", "cosine, plateau", 'did you mean "cosine"?']),
     "an unknown model": ('[model]\nname = "resnet19"\n', ['"resnet19"', "not a known model", "did you mean"]),

@@ -77,7 +77,7 @@ class Setting:
 
     @property
     def limits(self) -> str:
-        """The allowed values in words: ``"8 to 1024 px"``."""
+        """The allowed values in words: ``"8 to 1,024 px"``."""
         if self.kind == "choice":
             return ", ".join(str(choice) for choice in self.choices)
         if self.kind == "bool":
