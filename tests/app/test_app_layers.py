@@ -19,6 +19,7 @@ from tui.app.screens.layers import QUANTITIES, LayersScreen, _held
 from tui.app.screens.watch import WatchScreen
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.heatmap import SHADES, HeatMap
+from tui.core.records import SATURATED
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +153,38 @@ async def test_what_a_run_did_not_record_is_said(app_on: Any) -> None:
         await pilot.press("4")
         await until(pilot, lambda: "no dead channels recorded" in text(pilot))
         assert "no dead channels recorded" in text(pilot)
+
+
+async def test_a_quantity_that_no_layer_can_have_says_why(app_on: Any) -> None:
+    """The engine records NaN where a network has no activation of that kind."""
+    app = app_on()
+    run = app._open_run
+    names = tuple(f"blocks.{i}.convolution.weight" for i in range(6))
+    for path in run.metrics.glob("saturated*"):
+        path.unlink()
+    rows = [[step, builders.START + step, *[math.nan] * 6] for step in range(50, 1240, 50)]
+    builders.append_records(run, SATURATED, 1, names, rows)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("5")
+        await until(pilot, lambda: "none of these layers has sigmoid or tanh" in text(pilot))
+        assert "none of these layers has sigmoid or tanh" in text(pilot)
+        assert "saturated units by layer" in text(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: "100%" in text(pilot))
+        assert "none of these" not in text(pilot)
+
+
+async def test_shares_have_an_axis_in_percent(app_on: Any) -> None:
+    async with app_on().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert "%┤" not in text(pilot).replace(" ", "")
+        await pilot.press("4")
+        await until(pilot, lambda: "100%┤" in text(pilot).replace(" ", ""))
+        assert {"100%", "0%"} <= {line.split("┤")[0].strip() for line in text(pilot).splitlines() if "┤" in line}
+        await pilot.press("1")
+        await until(pilot, lambda: "%┤" not in text(pilot).replace(" ", ""))
+        assert "%┤" not in text(pilot).replace(" ", "")
 
 
 async def test_the_mouse_chooses_layer_and_step(app_on: Any) -> None:

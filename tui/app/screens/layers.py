@@ -44,14 +44,16 @@ class Quantity:
     log: bool = True
     healthy: tuple[float, ...] = ()
     """The edges of what is healthy."""
+    needs: str = ""
+    """The activations that it is measured of, where a network may have none of them."""
 
 
 QUANTITIES = (
     Quantity(LAYERS, GRADIENT_NORM),
     Quantity(UPDATES, UPDATE_RATIO, healthy=(limits.LOW_UPDATE, limits.HIGH_UPDATE)),
     Quantity(WEIGHTS, WEIGHT_NORM),
-    Quantity(DEAD, DEAD_CHANNELS, log=False),
-    Quantity(SATURATED, SATURATED_UNITS, log=False),
+    Quantity(DEAD, DEAD_CHANNELS, log=False, needs="ReLU or another activation that can be zero"),
+    Quantity(SATURATED, SATURATED_UNITS, log=False, needs="sigmoid or tanh"),
 )
 
 
@@ -179,6 +181,13 @@ class LayersScreen(Screen[None]):
         fits = len(history.columns) + HeatMap.FRAME <= self.size.height // 2
         heat_map.styles.height = len(history.columns) + HeatMap.FRAME if fits else "2fr"
         _, values = history.matrix(heat_map.columns, window.first, window.last)
+        if quantity.needs and not self._view.zoomed and not self._first_steps and _nothing(values):
+            heat_map.title = f"{quantity.metric.label} by layer"
+            heat_map.waiting = f"none of these layers has {quantity.needs}"
+            heat_map.show(None)
+            chart.title = quantity.metric.label
+            chart.show(Plot(1, 1))
+            return
         heat_map.show(
             Heat(
                 metric=quantity.metric,
@@ -196,7 +205,7 @@ class LayersScreen(Screen[None]):
         from tui.app.widgets.raster import Trace
 
         name = history.columns[layer]
-        chart.title = shortened(history.columns)[layer]
+        chart.measure(self._quantity.metric, shortened(history.columns)[layer])
         if chart.log_axis != self._quantity.log:
             chart.toggle_log()
         series = history.series(name, window.first, window.last, chart.points)
@@ -303,6 +312,13 @@ class LayersScreen(Screen[None]):
     def _change(self, change: Callable[[Window], object]) -> None:
         change(self._window())
         self.draw()
+
+
+def _nothing(values: NDArray[Any]) -> bool:
+    """Whether values were looked for, and there were none."""
+    import numpy as np
+
+    return values.size > 0 and bool(np.isnan(values).all())
 
 
 def _held(values: NDArray[Any]) -> NDArray[Any]:

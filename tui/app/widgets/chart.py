@@ -102,7 +102,7 @@ class Chart(Panel):
             whole: shares have an axis from 0 to 100 %; else the values decide, so that small differences are seen.
         """
         title = title or metric.label
-        if title == self.title:
+        if title == self.title and self._percent == (metric.form == "percent"):
             return
         self.title = title
         self._percent = metric.form == "percent"
