@@ -97,7 +97,7 @@ async def test_problems_are_told(app: CnntrainApp, tmp_path: Path) -> None:
         assert "in the folders train, test" in words(screen)
         assert "no validation pictures" in told
         assert '"test" has no pictures of "dog"' in told
-        assert "1 file will not be used, being no" in told
+        assert "1 file is no picture and will not be used" in told
         assert '1 file has a picture\'s name and is none: "train/cat/broken.jpg"' in told
         assert told.index("!") < told.index("·")
         assert "findings headers only" in words(screen, "check")

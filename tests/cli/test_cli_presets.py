@@ -62,7 +62,7 @@ def test_show_of_a_wrong_preset_shows_it_and_says_why(cnntrain, tmp_path: Path) 
     path.write_text("[training]\nepochs = 0\n")
     result = cnntrain("presets", "show", str(path))
     assert (result.exit_code, result.stdout) == (2, "[training]\nepochs = 0\n")
-    assert "training.epochs is 0 but must be a whole number: 1 to 100000" in result.stderr
+    assert "training.epochs is 0 but must be a whole number: 1 to 100,000" in result.stderr
 
 
 WRONG = {
