@@ -23,10 +23,12 @@ from tui.app.screens.watch import WatchScreen
 from tui.app.screens.watch_layout import PAGES
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.panel import Panel
+from tui.app.widgets.status import progress_line
 from tui.core import control, events
 from tui.core.metrics import BATCH
 from tui.core.records import BATCHES
 from tui.core.rundir import RunDir
+from tui.runs.follow import RunFollower
 
 NAMES = tuple(metric.name for metric in BATCH)
 
@@ -240,6 +242,21 @@ async def test_every_state_says_what_is_going_on_and_what_to_do(live: Any, statu
         text = " ".join(run.text().split())
         for word in words:
             assert word in text, word
+
+
+def test_behind_the_last_step_the_head_says_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = builders.make_run(tmp_path, steps=20, epochs=2, total_steps=20, status="running")
+    builders.stop_the_clock(monkeypatch, run)
+    follower = RunFollower(run, history=False)
+    follower.poll()
+    state = follower.state
+    told = lambda: "".join(text for text, _ in progress_line(state, 120))  # noqa: E731
+    assert (state.status, state.evaluations[-1].step) == ("running", 20)
+    assert told().endswith("step 20 of 20  finishing")
+    state.evaluations.pop()
+    assert told().endswith("step 20 of 20  validating")
+    state.step = 19
+    assert "validating" not in told()
 
 
 @pytest.mark.parametrize(("status", "path"), [("finished", "step-000001240"), ("failed", "engine.log")])

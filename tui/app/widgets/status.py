@@ -175,9 +175,18 @@ def progress_line(state: RunState, width: int, reading: bool = False) -> Row:
         words = f"{state.step:,}/{state.total_steps:,}"
     if reading:
         words = f"reading the history  {words}"
+    elif state.status == "running" and state.step >= state.total_steps:
+        words += f"  {_last_work(state)}"
     elif state.eta_seconds is not None and state.live:
         words += f"  {duration(state.eta_seconds):>7} left"
     return _with_bar(left, state.step / state.total_steps, words, width)
+
+
+def _last_work(state: RunState) -> str:
+    """Return what a run does behind its last step."""
+    pictures = state.started.images.get("validation") if state.started else 0
+    validated = state.evaluations[-1].step if state.evaluations else 0
+    return "validating" if pictures and validated < state.step else "finishing"
 
 
 def _with_bar(left: list[Run], share: float, words: str, width: int) -> Row:
