@@ -313,7 +313,7 @@ async def test_how_a_run_ended_below_another_screen_is_there_with_the_way_back(
         builders.append_event(run.run, ended)
         builders.let_go(run.run)
         below = run.app.screen_stack[1]
-        await until(pilot, lambda: below._period == 60.0)  # no look comes by itself any more
+        await until(pilot, lambda: below._pace.period == 60.0)  # no look comes by itself any more
         await pilot.press("escape")
         await until(pilot, lambda: "Stopped on request." in run.text(), seconds=8)
 
@@ -399,10 +399,10 @@ async def test_a_run_that_is_over_is_looked_at_seldom_until_it_goes_on(
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
         assert isinstance(run.app.screen, WatchScreen)
-        await until(pilot, lambda: run.app.screen._period == 0.3)
+        await until(pilot, lambda: run.app.screen._pace.period == 0.3)
         resting = run.app.screen._ticks
         builders.append_event(run.run, events.Launched(attempt=2, host="elsewhere", pid=1))
-        await until(pilot, lambda: run.app.screen._period == watch_pace.TICK)
+        await until(pilot, lambda: run.app.screen._pace.period == watch_pace.TICK)
         assert resting._task is None  # one timer at a time
 
 
@@ -424,12 +424,12 @@ async def test_a_run_that_was_over_and_is_extended_from_its_screen_is_looked_at_
     monkeypatch.setattr("tui.app.starts.extended", extended)
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
-        await until(pilot, lambda: run.app.screen._period == 30.0)
+        await until(pilot, lambda: run.app.screen._pace.period == 30.0)
         resting = run.app.screen
         await pilot.press("x", "enter")
         await until(pilot, lambda: isinstance(run.app.screen, WatchScreen) and run.app.screen is not resting)
         await until(pilot, lambda: "finished" not in run.text().split("\n")[0], seconds=5)
-        assert run.app.screen._period == watch_pace.TICK
+        assert run.app.screen._pace.period == watch_pace.TICK
 
 
 async def test_other_records_of_a_run_that_is_looked_at_seldom_are_read_at_once(
@@ -440,7 +440,7 @@ async def test_other_records_of_a_run_that_is_looked_at_seldom_are_read_at_once(
     run = live(status="finished")
     async with run.app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, run)
-        await until(pilot, lambda: run.app.screen._period == 60.0)
+        await until(pilot, lambda: run.app.screen._pace.period == 60.0)
         await pilot.press("y", "3")
         await until(pilot, lambda: "weight norm by layer" in run.text(), seconds=8)
         await pilot.press("escape", "d", "y", "4")
@@ -456,7 +456,7 @@ async def test_a_run_that_trains_is_looked_at_often_though_nothing_comes(
         await settled(pilot, run)
         before = run.app.screen._pace.turn
         await until(pilot, lambda: run.app.screen._pace.turn >= before + 4)
-        assert run.app.screen._period == watch_pace.TICK
+        assert run.app.screen._pace.period == watch_pace.TICK
 
 
 async def test_a_screen_that_is_left_alone_looks_half_as_often_and_draws_as_much(
@@ -475,13 +475,13 @@ async def test_a_screen_that_is_left_alone_looks_half_as_often_and_draws_as_much
         monkeypatch.setattr(Dashboard, "draw_turns", draws)
         monkeypatch.setattr(watch_pace, "CALM", 0.0)
         await until(pilot, lambda: len(drawn) >= 4)
-        assert run.app.screen._period == 2 * watch_pace.TICK
+        assert run.app.screen._pace.period == 2 * watch_pace.TICK
         turns = [turn for some in drawn for turn in some]
         assert turns == list(range(turns[0], turns[0] + len(turns)))  # none is left out
         assert len(drawn[-1]) == 2
         monkeypatch.setattr(watch_pace, "CALM", 15.0)
         await pilot.press("2")
-        await until(pilot, lambda: run.app.screen._period == watch_pace.TICK and len(drawn[-1]) == 1)
+        await until(pilot, lambda: run.app.screen._pace.period == watch_pace.TICK and len(drawn[-1]) == 1)
 
 
 async def test_a_request_that_cannot_be_written_says_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:

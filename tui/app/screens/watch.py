@@ -79,8 +79,6 @@ class WatchScreen(Screen[None]):
         """Whether the head has not shown what came."""
         self._pace = Pace()
         self._ticks: Timer | None = None
-        self._period = self._pace.period
-        """Seconds between two ticks."""
         self._hurry: Timer | None = None
         """For a look before the next tick."""
 
@@ -115,15 +113,13 @@ class WatchScreen(Screen[None]):
 
         self.follower = self.dashboard.follower = RunFollower(self.run, patient=True)
         self._reader = Reader(self.follower, _BUDGET)
-        self._ticks = self.set_interval(self._period, self.tick, name="tick")
+        self._look_every(self._pace.period)
         self.tick(_FIRST_LOOK, _FIRST_BUDGET)
 
     def _look_every(self, seconds: float) -> None:
-        if seconds == self._period:
-            return
         if self._ticks is not None:
             self._ticks.stop()
-        self._period, self._ticks = seconds, self.set_interval(seconds, self.tick, name="tick")
+        self._ticks = self.set_interval(seconds, self.tick, name="tick")
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
@@ -169,7 +165,9 @@ class WatchScreen(Screen[None]):
             self._alarm.look(self.app, self.follower.state)
         state = self.follower.state
         untouched = self.app.untouched if isinstance(self.app, CellExactApp) else 0.0
-        self._look_every(self._pace.looked(changed=changed, live=state.live, untouched=untouched))
+        before = self._pace.period
+        if self._pace.looked(changed=changed, live=state.live, untouched=untouched) != before:
+            self._look_every(self._pace.period)
         if not self.is_current:
             return
         odd = state.status_text if state.status in ODD else ""
