@@ -15,7 +15,6 @@ KEYS: list[BindingType] = [
         "open",
         "Open",
         id="compare.open",
-        key_display="enter",
         tooltip="The results of one of the runs, or its live screen.",
     ),
     Binding("slash", "search", "Filter", id="compare.filter", key_display="/", tooltip="Keep some of the runs."),

@@ -75,7 +75,6 @@ class PicturePath(PathInput):
             "submit",
             "Ask",
             id="predict.ask",
-            key_display="enter",
             tooltip="Ask the network what it sees in the pictures.",
         ),
     ]

@@ -56,7 +56,6 @@ class ClassTable(ScrollPanel):
             "open",
             "Mistakes",
             id="table.open",
-            key_display="enter",
             tooltip="The pictures of it that went wrong.",
         ),
     ]

@@ -51,7 +51,7 @@ class ConfusionMatrix(Panel):
             tooltip="Smaller entries: more classes at once.",
         ),
         Binding(
-            "enter", "open", "Pictures", id="matrix.open", key_display="enter",
+            "enter", "open", "Pictures", id="matrix.open",
             tooltip="The pictures of this pair.",
         ),
     ]  # fmt: skip

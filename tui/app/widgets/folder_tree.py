@@ -48,7 +48,6 @@ class FolderTree(Tree[Path]):
             "select_cursor",
             "Choose",
             id="tree.enter",
-            key_display="enter",
             tooltip="Look at the folder; then use it.",
         ),
         Binding("right", "open", "Open", id="tree.open", show=False, tooltip="Open the folder."),

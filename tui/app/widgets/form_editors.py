@@ -48,7 +48,6 @@ class ChoiceLines(FormLines):
             "open",
             "Choose",
             id="choice.open",
-            key_display="enter",
             tooltip="Choose from a list; type to search in it.",
         ),
     ]

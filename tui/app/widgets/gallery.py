@@ -69,7 +69,6 @@ class Gallery(ScrollView, can_focus=True):
             "choose",
             "Open",
             id="gallery.enter",
-            key_display="enter",
             tooltip="Open the picture.",
         ),
         Binding("plus,equals_sign", "grow(1)", "Larger", id="gallery.larger", show=False, tooltip="Larger pictures."),

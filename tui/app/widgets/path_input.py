@@ -73,7 +73,6 @@ class PathInput(TextField):
             "submit",
             "Choose",
             id="path.enter",
-            key_display="enter",
             tooltip="Look at the folder; then use it.",
         ),
         Binding(

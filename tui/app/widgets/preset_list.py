@@ -32,7 +32,6 @@ class PresetList(RowList):
             "select",
             "Set up a run",
             id="presets.choose",
-            key_display="enter",
             tooltip="Choose pictures for this preset.",
         ),
     ]

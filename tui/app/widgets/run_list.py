@@ -54,7 +54,6 @@ class RunList(RowList):
             "want('open')",
             "Open",
             id="runs.open",
-            key_display="enter",
             tooltip="Open the results of a finished run, the live screen of any other.",
         ),
         Binding("a", "want('again')", "Again", id="runs.again", tooltip="Train anew with the same settings."),

@@ -22,7 +22,7 @@ class Typed(TextField):
     """What is typed; the keys that end it stand in the footer instead of those that would only be typed, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Done", id="search.done", key_display="enter", tooltip="Go to what was found."),
+        Binding("enter", "submit", "Done", id="search.done", tooltip="Go to what was found."),
         Binding(
             "escape",
             "screen.leave_search",
