@@ -161,7 +161,7 @@ class DoctorScreen(Screen[None]):
         self._offer_keys()
 
     def _offer_keys(self) -> None:
-        """Have the footer made anew when there is something to try, or no longer; it is much work for every second."""
+        """Let the footer show the key when there is something to try, or no longer; not asked every second."""
         offers = bool(self.check_action("try_it", ()))
         if offers != self._offers:
             self._offers = offers
